@@ -1,0 +1,24 @@
+"""mass_plugins: MASS pre-training and fine-tuning as a plugin of fairseq.
+
+``fairseq-train --user-dir mass_plugins`` and ``import mass_plugins`` both end here. This file is
+the list of what gets registered with fairseq, and only that; ``load`` is fetched when asked for.
+"""
+
+from mass_plugins import compat
+
+compat.apply()  # before anything of fairseq's is used
+
+# Registration: importing a module runs its @register_... decorators.
+import mass_plugins.models.mass_transformer  # noqa: E402,F401
+import mass_plugins.objectives.mass_pretraining.task  # noqa: E402,F401
+import mass_plugins.objectives.seq2seq_finetuning.task  # noqa: E402,F401
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(checkpoint, data=None, **options):
+    """The translator of a fine-tuned checkpoint; see ``generation/translator.py``."""
+    from mass_plugins.generation.translator import load as load_translator
+
+    return load_translator(checkpoint, data=data, **options)

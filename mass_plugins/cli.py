@@ -1,0 +1,137 @@
+"""The ``mass-plugins`` command: where, doctor, translate, plot.
+
+Each sub-command is one function here that reads its flags and calls the room that does the work.
+"""
+
+import argparse
+import os
+import sys
+from itertools import islice
+from pathlib import Path
+
+from mass_plugins.errors import InputError
+
+
+def main(argv=None) -> int:
+    """Run one sub-command; the exit status: 0 good, 1 failed or something is wrong, 2 usage."""
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    try:
+        return options.run(options) or 0
+    except InputError as error:
+        print(f"mass_plugins: error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, head for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("mass_plugins: interrupted", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mass-plugins", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_where(commands)
+    _add_doctor(commands)
+    _add_translate(commands)
+    _add_plot(commands)
+    return parser
+
+
+def _add_command(commands, name, run, text):
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(run=run)
+    return command
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+def _add_where(commands):
+    _add_command(commands, "where", where, "print the folder to hand to --user-dir")
+
+
+def where(options):
+    print(Path(__file__).resolve().parent)
+
+
+def _add_doctor(commands):
+    _add_command(commands, "doctor", doctor, "print versions and hardware, and what is wrong")
+
+
+def doctor(options):
+    from mass_plugins.doctor import main as examine
+
+    return examine()
+
+
+def _add_translate(commands):
+    command = _add_command(
+        commands, "translate", translate, "translate raw text, a line at a time, from stdin to stdout"
+    )
+    command.add_argument("checkpoint", help="a checkpoint_*.pt of seq2seq_finetuning")
+    command.add_argument("--source", required=True, help="language of the input, for instance de")
+    command.add_argument("--target", required=True, help="language of the output, for instance en")
+    command.add_argument(
+        "--data", help="data-bin with dictionary and text.json (default: where the checkpoint is, or was trained)"
+    )
+    command.add_argument("--beam", type=_positive, default=5, help="width of the search; 1 is greedy (default 5)")
+    command.add_argument(
+        "--buffer", type=_positive, default=100, help="lines read before they are translated (default 100)"
+    )
+
+
+def translate(options):
+    from mass_plugins import load
+
+    translator = load(options.checkpoint, data=options.data)
+    lines = _lines_of_stdin()
+    while batch := list(islice(lines, options.buffer)):
+        for line in translator.translate(batch, options.source, options.target, beam=options.beam):
+            print(line)
+        sys.stdout.flush()
+
+
+def _lines_of_stdin():
+    """Lines of stdin without their ends; only \\n ends a line, so that lines out = lines in."""
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(f"stdin, line {number} is not UTF-8 ({error.reason}); convert it, for instance with iconv")
+
+
+def _add_plot(commands):
+    command = _add_command(commands, "plot", plot, "draw the training curves of one or more runs as a PNG")
+    command.add_argument(
+        "runs", nargs="+", metavar="[NAME=]LOG", help="fairseq-train's output or --log-file, or a TensorBoard folder"
+    )
+    command.add_argument("--output", default="curves.png", help="picture to write (default curves.png)")
+    command.add_argument(
+        "--metrics", default="loss,bleu", help="what to draw, a panel each, comma-separated (default loss,bleu)"
+    )
+
+
+def plot(options):
+    from mass_plugins.scoring.curves import draw, read_run
+
+    runs = [read_run(*_name_and_path(text)) for text in options.runs]
+    draw(runs, options.metrics.split(","), options.output)
+    print(options.output)
+
+
+def _name_and_path(text):
+    """``"mass=logs/a.log"`` → ``("mass", "logs/a.log")``; the name is the file's own by default."""
+    name, equals, path = text.partition("=")
+    if equals and not os.path.exists(text):
+        return name, path
+    return Path(text).stem, text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
