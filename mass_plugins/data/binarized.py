@@ -1,0 +1,140 @@
+"""Opening binarized text, with every way that it can be wrong told in one line."""
+
+import os
+import struct
+from typing import Optional
+
+import numpy as np
+from fairseq.data import Dictionary, data_utils, indexed_dataset
+
+from mass_plugins.errors import InputError
+
+MASK = "[MASK]"
+_CHUNK = 1 << 24  # tokens scanned at a time
+_DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f4", 7: "f8", 8: "u2", 9: "u4", 10: "u8"}
+
+
+def load_joint_dictionary(data_path: str, languages: list[str]) -> Dictionary:
+    """The one dictionary that all languages share, with ``[MASK]`` in it.
+
+    Raises:
+        InputError: a language without a dictionary, dictionaries that differ, no ``[MASK]``.
+    """
+    first: Optional[Dictionary] = None
+    for language in languages:
+        path = os.path.join(data_path, f"dict.{language}.txt")
+        if not os.path.isfile(path):
+            raise InputError(
+                f"{path} doesn't exist: no data for the language {language!r}; "
+                f"prepare its text into {data_path} or take it out of --langs"
+            )
+        dictionary = Dictionary.load(path)
+        if first is None:
+            first, first_path = dictionary, path
+        elif dictionary != first:
+            raise InputError(
+                f"{path} differs from {first_path}; all languages share one joint dictionary: "
+                "prepare them together"
+            )
+    assert first is not None, "languages is empty"
+    if MASK not in first.indices:
+        raise InputError(
+            f"{first_path} has no {MASK}; prepare the data with preprocess/prepare.py, "
+            f"or add the line '{MASK} 1' to it before you binarize"
+        )
+    return first
+
+
+def find_languages(data_path: str) -> list[str]:
+    """Codes of all ``dict.<code>.txt`` in a data folder, sorted."""
+    if not os.path.isdir(data_path):
+        raise InputError(f"{data_path} is not a folder; give the data-bin that prepare.py wrote")
+    names = [n for n in os.listdir(data_path) if n.startswith("dict.") and n.endswith(".txt")]
+    languages = sorted(n[len("dict.") : -len(".txt")] for n in names)
+    if not languages:
+        raise InputError(f"{data_path} holds no dict.<language>.txt; give the data-bin of prepare.py")
+    return languages
+
+
+def open_monolingual(data_path: str, split: str, language: str, dictionary: Dictionary):
+    """``<split>.<l>-None.<l>``, as ``fairseq-preprocess --only-source`` writes it."""
+    prefix = os.path.join(data_path, f"{split}.{language}-None.{language}")
+    if not indexed_dataset.dataset_exists(prefix, "mmap"):
+        raise InputError(
+            f"{prefix}.bin doesn't exist: no monolingual {split} text for {language!r}; "
+            "prepare it, or name only the languages that have text in --mono-langs"
+        )
+    return open_checked(prefix, dictionary)
+
+
+def open_parallel(data_path: str, split: str, source: str, target: str, dictionary: Dictionary):
+    """Both sides of a pair, whichever way round it was binarized."""
+    for pair in (f"{source}-{target}", f"{target}-{source}"):
+        prefix = os.path.join(data_path, f"{split}.{pair}")
+        if indexed_dataset.dataset_exists(f"{prefix}.{source}", "mmap"):
+            sides = [open_checked(f"{prefix}.{side}", dictionary) for side in (source, target)]
+            if len(sides[0]) != len(sides[1]):
+                raise InputError(
+                    f"{prefix}.{source} has {len(sides[0])} lines and {prefix}.{target} "
+                    f"{len(sides[1])}; prepare the pair again"
+                )
+            return sides
+    raise InputError(
+        f"{data_path} has no {split} pairs for {source}-{target} "
+        f"({split}.{source}-{target}.{source}.bin or {split}.{target}-{source}.{source}.bin); "
+        f"prepare them or change --directions"
+    )
+
+
+def open_checked(prefix: str, dictionary: Dictionary):
+    """Memory-map ``prefix.{bin,idx}`` and read it through once, before any update is made.
+
+    fairseq touches every page of the file when it opens it, so the scan adds little (over 1 GB/s).
+
+    Raises:
+        InputError: empty, truncated or corrupted files, ids beyond the dictionary, ``[MASK]`` in the text.
+    """
+    dtype, sizes = _read_index(prefix)
+    if len(sizes) == 0:
+        raise InputError(f"{prefix}.bin holds no sentence; prepare text that isn't empty")
+    expected, found = int(sizes.sum(dtype=np.int64)) * dtype.itemsize, os.path.getsize(prefix + ".bin")
+    if expected != found or int(sizes.min()) < 1:
+        raise InputError(
+            f"{prefix}.bin has {found} bytes where its index asks for {expected}: "
+            "truncated or of another run; binarize it again"
+        )
+    _check_tokens(prefix, dtype, dictionary)
+    return data_utils.load_indexed_dataset(prefix, dictionary, dataset_impl="mmap")
+
+
+def _read_index(prefix: str) -> tuple[np.dtype, np.ndarray]:
+    """dtype of the tokens and length of each sentence, after checking the layout of the ``.idx`` file:
+    magic (9 bytes), version 1 (8), dtype code (1), count (8), count int32 lengths, count int64 pointers.
+    """
+    path = prefix + ".idx"
+    header = struct.Struct("<9sQBQ")
+    with open(path, "rb") as file:
+        head = file.read(header.size)
+        rest = os.path.getsize(path) - header.size
+        magic, version, code, count = header.unpack(head) if rest >= 0 else (b"", 0, 0, 0)
+        sizes = np.fromfile(file, dtype=np.int32, count=count) if rest == 12 * count else None
+    if magic != b"MMIDIDX\x00\x00" or version != 1 or code not in _DTYPES or sizes is None:
+        raise InputError(f"{path} is truncated or not an index of fairseq-preprocess; binarize it again")
+    return np.dtype(_DTYPES[code]), sizes
+
+
+def _check_tokens(prefix: str, dtype: np.dtype, dictionary: Dictionary) -> None:
+    tokens = np.memmap(prefix + ".bin", dtype=dtype, mode="r")
+    mask_index = dictionary.indices.get(MASK, -1)
+    for start in range(0, len(tokens), _CHUNK):
+        chunk = tokens[start : start + _CHUNK]
+        if int(chunk.max()) >= len(dictionary) or int(chunk.min()) < 0:
+            raise InputError(
+                f"{prefix}.bin holds the token id {int(chunk.max())} but the dictionary has only "
+                f"{len(dictionary)} entries; binarize it with the dictionary beside it"
+            )
+        if (chunk == mask_index).any():
+            raise InputError(
+                f"{prefix}.bin holds {MASK} in the text itself, which pre-training reserves; "
+                "remove it from the text (preprocess/filter.py does) and binarize again"
+            )

@@ -1,0 +1,73 @@
+"""The batch contract of all sequence-to-sequence objectives, and the only place that builds it.
+
+``net_input``
+    ``src_tokens (B, S)``, ``src_lengths (B,)``, ``prev_output_tokens (B, T)``, all right-padded int64;
+    ``positions (B, T)``, zero-based: the slot that each decoder token has in fine-tuning's decoder input
+    ``</s>, x_0, x_1, ..``; absent when the decoder sees the whole sentence, whose slots are 0 .. T-1;
+    ``source_language (B,)`` and ``target_language (B,)``, indices into the task's languages.
+``target (B, T)``
+    padding where nothing is predicted.
+``ntokens``
+    real targets, the loss's denominator. ``nsentences`` = B, ``id (B,)``.
+"""
+
+from typing import NamedTuple, Optional, Sequence
+
+import numpy as np
+import torch
+
+
+class Seq2SeqArrays(NamedTuple):
+    """One batch as arrays; ``positions`` is None where they are simply 0 .. T-1."""
+
+    source: np.ndarray  # (B, S) int64
+    source_lengths: np.ndarray  # (B,) int64
+    prev_output: np.ndarray  # (B, T) int64
+    target: np.ndarray  # (B, T) int64
+    positions: Optional[np.ndarray] = None  # (B, T) int64
+
+
+def pad_right(rows: Sequence[np.ndarray], pad_index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of different lengths -> tokens (B, S) int64 and lengths (B,) int64."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    tokens = np.full((len(rows), int(lengths.max())), pad_index, dtype=np.int64)
+    tokens[np.arange(tokens.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    return tokens, lengths
+
+
+def shift_right(tokens: np.ndarray, eos_index: int) -> np.ndarray:
+    """``x_0 .. x_{L-1}`` -> ``</s>, x_0 .. x_{L-2}``: what the decoder reads when it predicts ``x``.
+
+    Rows shorter than the batch keep their ``</s>`` at slot L, where nothing is predicted.
+    """
+    shifted = np.empty_like(tokens)
+    shifted[:, 0] = eos_index
+    shifted[:, 1:] = tokens[:, :-1]
+    return shifted
+
+
+def to_batch(
+    arrays: Seq2SeqArrays,
+    ids: np.ndarray,
+    source_language: int,
+    target_language: int,
+    pad_index: int,
+) -> dict:
+    """Arrays of one language or direction -> the batch that fairseq's trainer carries to the model."""
+    size = len(arrays.source)
+    net_input = {
+        "src_tokens": torch.from_numpy(arrays.source),
+        "src_lengths": torch.from_numpy(arrays.source_lengths),
+        "prev_output_tokens": torch.from_numpy(arrays.prev_output),
+        "source_language": torch.full((size,), source_language, dtype=torch.int64),
+        "target_language": torch.full((size,), target_language, dtype=torch.int64),
+    }
+    if arrays.positions is not None:
+        net_input["positions"] = torch.from_numpy(arrays.positions)
+    return {
+        "id": torch.from_numpy(np.asarray(ids, dtype=np.int64)),
+        "nsentences": size,
+        "ntokens": int((arrays.target != pad_index).sum()),
+        "net_input": net_input,
+        "target": torch.from_numpy(arrays.target),
+    }

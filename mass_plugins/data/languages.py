@@ -1,0 +1,64 @@
+"""Language codes, translation directions and the temperature sampling of unequal corpora."""
+
+from typing import NamedTuple, Sequence
+
+import numpy as np
+
+from mass_plugins.errors import InputError
+
+
+class Direction(NamedTuple):
+    """A translation direction; for summarization or dialogue both sides are the same language."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.target}"
+
+
+def parse_languages(text: str, flag: str = "--langs") -> list[str]:
+    """``"de,en,fr"`` -> ``["de", "en", "fr"]``; the order numbers the language embeddings."""
+    languages = [code.strip() for code in text.split(",") if code.strip()]
+    if not languages or len(set(languages)) != len(languages):
+        raise InputError(f"{flag} {text!r} names no language or one twice; write it like de,en,fr")
+    return languages
+
+
+def parse_directions(text: str, languages: Sequence[str], flag: str = "--directions") -> list[Direction]:
+    """``"de-en,en-de"`` -> directions whose languages are all known."""
+    directions = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        matches = [
+            Direction(s, t) for s in languages for t in languages if f"{s}-{t}" == part
+        ]  # codes may hold hyphens themselves
+        if not matches:
+            raise InputError(
+                f"{flag} {part!r} is not SOURCE-TARGET with languages of {','.join(languages)}"
+            )
+        directions.append(matches[0])
+    if not directions or len(set(directions)) != len(directions):
+        raise InputError(f"{flag} {text!r} names no direction or one twice; write it like de-en,en-de")
+    return directions
+
+
+def sampling_shares(sizes: Sequence[int], alpha: float) -> np.ndarray:
+    """Probability of each corpus, proportional to ``size ** alpha`` (0: uniform, 1: as they are)."""
+    if alpha < 0:
+        raise InputError(f"--language-alpha {alpha} is negative; set it to 0 (uniform) .. 1 (as they are)")
+    weights = np.asarray(sizes, dtype=np.float64) ** alpha
+    return weights / weights.sum()
+
+
+def epoch_quotas(sizes: Sequence[int], alpha: float) -> np.ndarray:
+    """Sentences of each corpus in one epoch, which is as long as all corpora together: (N,) int64.
+
+    Every corpus gets at least one; rounding goes by largest remainder, so that alpha 1 takes each
+    sentence exactly once.
+    """
+    total = int(np.sum(sizes))
+    exact = sampling_shares(sizes, alpha) * total
+    quotas = np.floor(exact + 1e-9).astype(np.int64)
+    short = total - int(quotas.sum())
+    quotas[np.argsort(-(exact - quotas), kind="stable")[:short]] += 1
+    return np.maximum(quotas, 1)

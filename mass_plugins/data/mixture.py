@@ -1,0 +1,163 @@
+"""Several streams as one fairseq dataset: each batch of one stream, the streams drawn by temperature."""
+
+from typing import Sequence
+
+import numpy as np
+from fairseq.data import FairseqDataset
+
+from mass_plugins.data.languages import epoch_quotas
+from mass_plugins.data.random_state import sentence_keys
+from mass_plugins.data.streams import Stream
+from mass_plugins.errors import InputError
+
+LONG_LINES = ("error", "skip", "truncate")
+
+
+class MixtureDataset(FairseqDataset):
+    """An epoch takes from each stream its share, without repeating an item before all were taken.
+
+    Index ``i`` is a place in the epoch, not a line: ``(stream, item)`` of a place is a function of
+    (seed, epoch), and its mask a function of (seed, epoch, place), so neither workers, processes, batch
+    sizes nor a resumed run change them.
+
+    Args:
+        streams: at least one.
+        seed: of the masks and of the order in which streams are walked.
+        alpha: streams are drawn in proportion to ``size ** alpha`` (0: uniform, 1: as they are).
+        long_lines: what to do with items longer than the model's positions: ``error``, ``skip`` or
+            ``truncate``.
+        fixed: a validation set: each item once, in order, with the same mask at every validation.
+        shards: number of ``data/0:data/1:..`` folders that the epochs go round.
+    """
+
+    # fairseq would keep its workers, and with them the first epoch's masks, for all epochs.
+    can_reuse_epoch_itr_across_epochs = False
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        seed: int,
+        alpha: float = 1.0,
+        long_lines: str = "error",
+        fixed: bool = False,
+        shards: int = 1,
+    ):
+        if long_lines not in LONG_LINES:
+            raise InputError(f"--long-lines {long_lines!r} is not one of {', '.join(LONG_LINES)}")
+        self.streams, self.seed, self.long_lines = list(streams), seed, long_lines
+        self.fixed, self.shards = fixed, shards
+        sizes = [len(stream.source_sizes) for stream in self.streams]
+        self.quotas = np.array(sizes) if fixed else epoch_quotas(sizes, alpha)
+        self.stream_of = np.repeat(np.arange(len(sizes), dtype=np.int32), self.quotas)
+        self.set_epoch(1)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = 0 if self.fixed else epoch
+        visit = 0 if self.fixed else (epoch - 1) // self.shards
+        walks = [self._walk(number, visit) for number in range(len(self.streams))]
+        self.item_of = np.concatenate(walks)
+        self.source_sizes = np.concatenate([s.source_sizes[w] for s, w in zip(self.streams, walks)])
+        self.target_sizes = np.concatenate([s.target_sizes[w] for s, w in zip(self.streams, walks)])
+        if self.streams[0].max_lengths:
+            self._apply_limits(self.streams[0].max_lengths)
+
+    def _walk(self, number: int, visit: int) -> np.ndarray:
+        """Items of a stream in the visit-th epoch: the walk goes on where the last epoch's stopped.
+
+        Every pass over the stream has its own permutation; whole passes need none, for batches are
+        shuffled anyway.
+        """
+        size, quota = len(self.streams[number].source_sizes), int(self.quotas[number])
+        if quota % size == 0:
+            return np.tile(np.arange(size, dtype=np.int64), quota // size)
+        begin, end = visit * quota, (visit + 1) * quota
+        passes = []
+        for turn in range(begin // size, -(-end // size)):
+            order = np.random.default_rng([self.seed, number, turn]).permutation(size)
+            passes.append(order[max(begin - turn * size, 0) : end - turn * size])
+        return np.concatenate(passes)
+
+    def __len__(self) -> int:
+        return len(self.stream_of)
+
+    def __getitem__(self, index: int) -> tuple[int, int, tuple]:
+        number = int(self.stream_of[index])
+        return int(index), number, self.streams[number].read(int(self.item_of[index]))
+
+    def collater(self, samples) -> dict:
+        """Items of one stream -> a batch (:mod:`mass_plugins.data.collate`); no items -> ``{}``."""
+        if len(samples) == 0:
+            return {}
+        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
+        stream = self.streams[samples[0][1]]
+        keys = sentence_keys(self.seed, self.epoch, ids)
+        return stream.collate([item for _, _, item in samples], ids, keys)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(N,) slots of the longer side of each place."""
+        return np.maximum(self.source_sizes, self.target_sizes)
+
+    def num_tokens(self, index: int) -> int:
+        return int(max(self.source_sizes[index], self.target_sizes[index]))
+
+    def num_tokens_vec(self, indices: np.ndarray) -> np.ndarray:
+        return self.sizes[indices]
+
+    def size(self, index: int) -> tuple[int, int]:
+        return int(self.source_sizes[index]), int(self.target_sizes[index])
+
+    def ordered_indices(self) -> np.ndarray:
+        """Places by stream, then by length, equal lengths in random order (fairseq seeds it by epoch)."""
+        order = np.arange(len(self)) if self.fixed else np.random.permutation(len(self))
+        keys = (self.source_sizes[order], self.target_sizes[order], self.stream_of[order])
+        return order[np.lexsort(keys)]
+
+    def batch_by_size(self, indices, **limits) -> list:
+        """Batches of ``indices``, each within one stream."""
+        batches = []
+        for number in range(len(self.streams)):
+            own = indices[self.stream_of[indices] == number]
+            if len(own):
+                batches.extend(super().batch_by_size(own, **limits))
+        return batches
+
+    def filter_indices_by_size(self, indices, max_sizes):
+        """Deal with items beyond the model's positions as ``long_lines`` says.
+
+        Args:
+            max_sizes: one limit or (source, target).
+
+        Returns:
+            kept places, and a list of the skipped ones.
+        """
+        if max_sizes is None:
+            return indices, []
+        limits = (max_sizes, max_sizes) if np.isscalar(max_sizes) else tuple(max_sizes)
+        source_limit, target_limit = (int(min(limit, 2**31 - 1)) for limit in limits)
+        long = (self.source_sizes[indices] > source_limit) | (self.target_sizes[indices] > target_limit)
+        if not long.any():
+            return indices, []
+        if self.long_lines == "truncate":
+            for stream in self.streams:
+                stream.max_lengths = (source_limit, target_limit)
+            self._apply_limits((source_limit, target_limit))
+            return indices, []
+        if self.long_lines == "skip":
+            return indices[~long], indices[long].tolist()
+        place = int(indices[long][0])
+        stream = self.streams[self.stream_of[place]]
+        raise InputError(
+            f"{stream.locate(int(self.item_of[place]))} has {self.num_tokens(place)} tokens, more than "
+            f"the {source_limit} (source) or {target_limit} (target) that the model's positions and "
+            f"--max-tokens allow, and so have {int(long.sum()) - 1} others; set --long-lines skip or "
+            "truncate, or raise --max-source-positions, --max-target-positions or --max-tokens"
+        )
+
+    def _apply_limits(self, limits: tuple[int, int]) -> None:
+        self.source_sizes = np.minimum(self.source_sizes, limits[0])
+        self.target_sizes = np.minimum(self.target_sizes, limits[1])
+
+    @property
+    def supports_prefetch(self) -> bool:
+        return False

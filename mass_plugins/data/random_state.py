@@ -1,0 +1,63 @@
+"""Counter-based random numbers: a sentence's draws depend on (seed, epoch, index) alone.
+
+A draw is a hash of a key and a counter, so a whole batch is drawn with a few array operations and no
+generator object exists whose state could depend on the batch, the worker or the number of processes.
+The mixing function is the finalizer of SplitMix64 (Steele, Lea and Flood 2014).
+"""
+
+import numpy as np
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(z: np.ndarray) -> np.ndarray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _as_uint64(value) -> np.ndarray:
+    """Any integer(s), negative ones included, modulo 2^64, as an array (scalars would warn of overflow)."""
+    if isinstance(value, np.ndarray):
+        return value.astype(np.uint64, copy=False)
+    return np.array([int(value) & 0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
+
+
+def sentence_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """One key per sentence.
+
+    Args:
+        seed: the run's seed.
+        epoch: 1-based; 0 is used for validation, whose masks never change.
+        indices: (B,) int64, the sentences' places in the epoch.
+
+    Returns:
+        (B,) uint64.
+    """
+    key = _mix(_as_uint64(seed) + _GOLDEN)
+    key = _mix(key ^ _as_uint64(epoch) * _GOLDEN + _GOLDEN)
+    return _mix(key ^ _as_uint64(np.asarray(indices, dtype=np.int64)) * _GOLDEN + _GOLDEN)
+
+
+def derive_keys(keys: np.ndarray, stream: int) -> np.ndarray:
+    """Independent keys for another purpose (``stream``) of the same sentences; same shape as ``keys``."""
+    return _mix(keys ^ _mix(_as_uint64(stream) + _GOLDEN))
+
+
+def uniform(keys: np.ndarray, draws: int) -> np.ndarray:
+    """``draws`` numbers in [0, 1) for each key: (B,) uint64 -> (B, draws) float64.
+
+    The j-th number of a key doesn't depend on ``draws``, so padding a batch further changes nothing.
+    """
+    return uniform_at(keys[:, None], np.arange(draws, dtype=np.int64)[None, :])
+
+
+def uniform_at(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
+    """The numbers in [0, 1) at the given ``counters`` of ``keys`` (shapes broadcast), float64."""
+    bits = _mix(keys + (_as_uint64(counters) + np.uint64(1)) * _GOLDEN)
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def integers_at(keys: np.ndarray, counters: np.ndarray, bound: int) -> np.ndarray:
+    """Integers in [0, bound) at the given ``counters`` of ``keys`` (shapes broadcast), int64."""
+    return np.minimum((uniform_at(keys, counters) * bound).astype(np.int64), bound - 1)

@@ -1,0 +1,112 @@
+"""Streams: one language's text or one direction's pairs, each able to turn its items into a batch."""
+
+from typing import Protocol, Sequence
+
+import numpy as np
+
+from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right, to_batch
+from mass_plugins.data.masker import Masker, Vocabulary
+from mass_plugins.data.token_masking import mask_independently
+
+
+class Stream(Protocol):
+    """What a mixture needs of a stream.
+
+    ``source_sizes`` and ``target_sizes``, (N,) int, are the slots that an item takes on each side of the
+    model. ``max_lengths`` (source, target) cuts longer items, keeping their ``</s>``; None leaves them.
+    """
+
+    name: str
+    source_sizes: np.ndarray
+    target_sizes: np.ndarray
+    max_lengths: tuple[int, int] | None
+
+    def read(self, item: int) -> tuple[np.ndarray, ...]: ...
+
+    def collate(self, items: Sequence[tuple], ids: np.ndarray, keys: np.ndarray) -> dict: ...
+
+    def locate(self, item: int) -> str: ...
+
+
+def _cut(tokens: np.ndarray, limit: int) -> np.ndarray:
+    """The first ``limit`` tokens, the last of them replaced by the closing ``</s>``."""
+    if len(tokens) <= limit:
+        return tokens
+    return np.concatenate([tokens[: limit - 1], tokens[-1:]])
+
+
+class MonolingualStream:
+    """Text of one language, masked anew in each epoch.
+
+    Args:
+        name: for messages, e.g. ``en``.
+        dataset: indexed token sequences (sentences, or blocks of a document).
+        sizes: (N,) tokens of each.
+        language: index of the language.
+        masker: tokens -> masked source and decoder side.
+    """
+
+    def __init__(self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker):
+        self.name, self.dataset, self.language, self.masker = name, dataset, language, masker
+        self.source_sizes = self.target_sizes = np.asarray(sizes)
+        self.max_lengths = None
+
+    def read(self, item: int) -> tuple[np.ndarray, ...]:
+        tokens = self.dataset[item].numpy()
+        return (_cut(tokens, min(self.max_lengths)) if self.max_lengths else tokens,)
+
+    def collate(self, items, ids, keys) -> dict:
+        pad = self.masker.vocabulary.pad
+        tokens, lengths = pad_right([item[0] for item in items], pad)
+        arrays = self.masker(tokens, lengths, keys)
+        return to_batch(arrays, ids, self.language, self.language, pad)
+
+    def locate(self, item: int) -> str:
+        return f"{self.name}, line {item + 1}"
+
+
+class ParallelStream:
+    """Pairs of one direction: fine-tuning, and the supervised steps of pre-training.
+
+    Args:
+        name: for messages, e.g. ``de-en``.
+        source, target: indexed token sequences of equal number.
+        source_sizes, target_sizes: (N,) tokens of each.
+        source_language, target_language: indices of the languages.
+        source_mask_ratio: share of the source's tokens to mask independently (supervised pre-training);
+            0 leaves the source as it is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source,
+        target,
+        source_sizes: np.ndarray,
+        target_sizes: np.ndarray,
+        source_language: int,
+        target_language: int,
+        vocabulary: Vocabulary,
+        source_mask_ratio: float = 0.0,
+    ):
+        self.name, self.source, self.target = name, source, target
+        self.source_sizes, self.target_sizes = np.asarray(source_sizes), np.asarray(target_sizes)
+        self.source_language, self.target_language = source_language, target_language
+        self.vocabulary, self.source_mask_ratio = vocabulary, source_mask_ratio
+        self.max_lengths = None
+
+    def read(self, item: int) -> tuple[np.ndarray, ...]:
+        pair = (self.source[item].numpy(), self.target[item].numpy())
+        return tuple(map(_cut, pair, self.max_lengths)) if self.max_lengths else pair
+
+    def collate(self, items, ids, keys) -> dict:
+        voc = self.vocabulary
+        source, source_lengths = pad_right([pair[0] for pair in items], voc.pad)
+        target, _ = pad_right([pair[1] for pair in items], voc.pad)
+        if self.source_mask_ratio:
+            source = mask_independently(source, source_lengths, self.source_mask_ratio, voc.mask, keys)
+        arrays = Seq2SeqArrays(source, source_lengths, shift_right(target, voc.eos), target)
+        return to_batch(arrays, ids, self.source_language, self.target_language, voc.pad)
+
+    def locate(self, item: int) -> str:
+        return f"{self.name}, pair {item + 1}"

@@ -1,0 +1,261 @@
+"""Raw text <-> sub-words, the same functions for training text, validation and inference.
+
+    raw line --normalize--> line --tokenize--> words --segment--> sub-words joined by spaces
+    raw line <---------- detokenize ---------- words <---join---- sub-words joined by spaces
+
+``WordPipeline`` is the part that needs no learned model; ``TextCodec`` adds the sub-words and is
+stored beside the binarized text as ``text.json`` and a model file. This file imports neither torch
+nor fairseq, so that the tools in ``preprocess/`` start at once.
+"""
+
+import dataclasses
+import io
+import json
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from mass_plugins.errors import InputError
+
+VERSION = 1
+SETTINGS_FILE = "text.json"
+MODEL_FILES = {"subword-nmt": "bpe.codes", "sentencepiece": "sentencepiece.model"}
+UNICODE_FORMS = ("NFC", "NFKC", "none")
+TOKENIZERS = ("moses", "none")
+WORD_CACHE = 500_000  # words whose BPE is remembered; more would grow with the text
+
+# Written without spaces between words: Moses doesn't segment them, and its punctuation rules would
+# turn half of their punctuation into ASCII.
+WITHOUT_SPACES = frozenset("zh zho yue wuu ja jpn th tha lo lao km khm my mya bo bod dz dzo".split())
+
+# Control characters, invisible format characters, surrogates and private use. Explicit ranges, not
+# unicodedata's: those change with the version of Python. Kept on purpose: white space (collapsed
+# later), the two joiners U+200C and U+200D (Persian, Indic scripts, emoji), Arabic number signs.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u070f\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ue000-\uf8ff\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
+)
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """What ``text.json`` says; fields and values are explained in ``preprocess/README.md``."""
+
+    unicode: str = "NFC"  # NFC | NFKC | none
+    normalize: bool = True  # Moses punctuation normalization
+    tokenizer: str = "moses"  # moses | none
+    lowercase: bool = False
+    subwords: str = "subword-nmt"  # subword-nmt | sentencepiece
+
+    def __post_init__(self):
+        for name, known in (("unicode", UNICODE_FORMS), ("tokenizer", TOKENIZERS), ("subwords", tuple(MODEL_FILES))):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(known)}")
+        for name in ("normalize", "lowercase"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is not true or false; mend {SETTINGS_FILE}")
+
+
+def base_language(language: str) -> str:
+    """``zh_CN`` -> ``zh``: what the rules for a language go by."""
+    return re.split("[-_]", language.lower(), maxsplit=1)[0]
+
+
+def has_spaces(language: str) -> bool:
+    """False for languages that are written without spaces between words."""
+    return base_language(language) not in WITHOUT_SPACES
+
+
+class WordPipeline:
+    """Raw line -> normalized line -> words, and words -> raw line. Everything Moses is sacremoses."""
+
+    def __init__(self, settings: TextSettings):
+        self.settings = settings
+        self._punctuation: dict[str, Callable[[str], str]] = {}
+        self._tokenizers: dict[str, object] = {}
+        self._detokenizers: dict[str, object] = {}
+
+    def normalize(self, line: str, language: str) -> str:
+        """One line of clean text: Unicode form, no control characters, Moses punctuation, single spaces."""
+        settings = self.settings
+        if settings.unicode != "none":
+            # Composed letters first, Moses' rules go by letter; compatibility forms after Moses,
+            # because NFKC takes away the non-breaking spaces that its rules for quotes look for.
+            line = _INVISIBLE.sub("", unicodedata.normalize("NFC", line))
+        if settings.normalize and has_spaces(language):
+            line = self._normalizer(language)(line)
+        if settings.unicode == "NFKC":
+            line = unicodedata.normalize("NFKC", line)
+        if settings.lowercase:
+            line = line.lower()
+        return " ".join(line.split())  # every kind of white space: fairseq splits at all of them
+
+    def tokenize(self, text: str, language: str) -> str:
+        """Normalized text -> words joined by single spaces."""
+        if self.settings.tokenizer == "none":
+            return text
+        code = base_language(language)
+        if code not in self._tokenizers:
+            self._tokenizers[code] = _moses_tokenizer(code)
+        return self._tokenizers[code].tokenize(text, escape=False, return_str=True)
+
+    def words(self, line: str, language: str) -> str:
+        """Raw line -> words joined by single spaces."""
+        return self.tokenize(self.normalize(line, language), language)
+
+    def detokenize(self, words: str, language: str) -> str:
+        """Words joined by spaces -> text as people write it."""
+        if self.settings.tokenizer == "none":
+            return words
+        code = base_language(language)
+        if code not in self._detokenizers:
+            from sacremoses import MosesDetokenizer
+
+            self._detokenizers[code] = MosesDetokenizer(code)
+        return self._detokenizers[code].detokenize(words.split(), unescape=False)
+
+    def _normalizer(self, language: str) -> Callable[[str], str]:
+        code = base_language(language)
+        if code not in self._punctuation:
+            from sacremoses import MosesPunctNormalizer
+
+            rules = [(re.compile(rule), new) for rule, new in MosesPunctNormalizer(code).substitutions]
+
+            def normalize(line: str) -> str:
+                for rule, new in rules:
+                    line = rule.sub(new, line)
+                return line
+
+            self._punctuation[code] = normalize
+        return self._punctuation[code]
+
+
+def _moses_tokenizer(code: str):
+    """sacremoses' tokenizer, with its tables as sets: it builds two sets of 100 000 characters at
+    every abbreviation, which costs 2 ms a line (removable when sacremoses keeps them itself)."""
+    from sacremoses import MosesTokenizer
+
+    tokenizer = MosesTokenizer(code)
+    letters, lower = frozenset(tokenizer.IsAlpha), frozenset(tokenizer.IsLower)
+    tokenizer.isanyalpha = lambda text: not letters.isdisjoint(text)
+    tokenizer.islower = lower.issuperset
+    tokenizer.NONBREAKING_PREFIXES = frozenset(tokenizer.NONBREAKING_PREFIXES)
+    return tokenizer
+
+
+class TextCodec(WordPipeline):
+    """Raw line <-> sub-words joined by spaces.
+
+    Args:
+        settings: how the text is treated before the sub-words.
+        model: the content of the model file (BPE codes, or a sentencepiece model). It is kept, so
+            that ``save`` works anywhere and a codec can be sent to another process.
+
+    Raises:
+        InputError: the model is not of the kind that the settings name.
+    """
+
+    def __init__(self, settings: TextSettings, model: bytes):
+        super().__init__(settings)
+        self.model = model
+        if settings.subwords == "sentencepiece":
+            self._pieces = _open_sentencepiece(model)
+        else:
+            self._bpe = _open_bpe(model)
+
+    def __reduce__(self):
+        return TextCodec, (self.settings, self.model)
+
+    def encode(self, line: str, language: str) -> str:
+        """Raw line -> sub-words joined by spaces."""
+        return self.segment(self.words(line, language))
+
+    def decode(self, pieces: str, language: str) -> str:
+        """Sub-words joined by spaces -> raw (detokenized) line."""
+        return self.detokenize(self.join(pieces), language)
+
+    def segment(self, words: str) -> str:
+        """Words joined by spaces -> sub-words joined by spaces."""
+        if not words:
+            return ""
+        if self.settings.subwords == "sentencepiece":
+            return " ".join(self._pieces.encode(words, out_type=str))
+        if len(self._bpe.cache) > WORD_CACHE:
+            self._bpe.cache.clear()
+        return self._bpe.segment(words)
+
+    def join(self, pieces: str) -> str:
+        """Sub-words joined by spaces -> words joined by spaces."""
+        if self.settings.subwords == "sentencepiece":
+            return pieces.replace(" ", "").replace("\u2581", " ").strip()
+        return (pieces + " ").replace("@@ ", "").strip()
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write ``text.json`` and the model file into ``folder``, each whole or not at all."""
+        name = MODEL_FILES[self.settings.subwords]
+        content = {"version": VERSION, **dataclasses.asdict(self.settings), "model": name}
+        _write_whole(Path(folder) / name, self.model)
+        text = json.dumps(content, indent=2) + "\n"
+        _write_whole(Path(folder) / SETTINGS_FILE, text.encode("utf-8"))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "TextCodec":
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: a missing or damaged file, or one of a newer version.
+        """
+        path = Path(folder) / SETTINGS_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            version, name = content.pop("version"), content.pop("model")
+            settings = TextSettings(**content)
+        except FileNotFoundError:
+            raise InputError(f"{path} doesn't exist; prepare the text with preprocess/prepare.py") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise InputError(f"{path} is damaged ({error}); prepare the text again") from None
+        if version != VERSION:
+            raise InputError(f"{path} has version {version}, this program reads {VERSION}; update mass_plugins")
+        if name != os.path.basename(name):
+            raise InputError(f"{path} names the model {name!r} outside its folder; put the model beside it")
+        model = path.with_name(name)
+        if not model.is_file():
+            raise InputError(f"{model} doesn't exist, {SETTINGS_FILE} names it; prepare the text again")
+        try:
+            return cls(settings, model.read_bytes())
+        except InputError as error:
+            raise InputError(f"{model}: {error}") from None
+
+
+def _open_sentencepiece(model: bytes):
+    import sentencepiece
+
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=model)
+    except RuntimeError:
+        raise InputError("not a sentencepiece model; give the .model file that sentencepiece wrote") from None
+
+
+def _open_bpe(model: bytes):
+    from subword_nmt.apply_bpe import BPE
+
+    try:
+        codes = model.decode("utf-8")
+    except UnicodeDecodeError:
+        codes = "\0"
+    merges = [line for line in codes.split("\n") if line and not line.startswith("#version:")]
+    if not merges or any(len(line.split(" ")) != 2 for line in merges):  # BPE itself would end the process
+        raise InputError("not a file of BPE codes (two symbols a line); give what subword-nmt learn-bpe wrote")
+    return BPE(io.StringIO(codes))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
