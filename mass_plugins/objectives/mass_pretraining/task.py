@@ -1,0 +1,121 @@
+"""Task ``mass_pretraining``: masked sequence-to-sequence pre-training (Song et al. 2019)."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.data import TokenBlockDataset
+from fairseq.dataclass import ChoiceEnum
+from fairseq.tasks import register_task
+
+from mass_plugins.data.binarized import open_monolingual, open_parallel
+from mass_plugins.data.languages import parse_directions, parse_languages
+from mass_plugins.data.masker import MASKINGS, Masker
+from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.streams import MonolingualStream, ParallelStream
+from mass_plugins.data.token_masking import Replacement
+from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
+
+
+@dataclass
+class MassPretrainingConfig(MultilingualConfig):
+    mono_langs: Optional[str] = field(
+        default=None,
+        metadata={"help": "languages with monolingual text to pre-train on; default all of --langs"},
+    )
+    parallel_directions: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "supervised pre-training: directions like de-en,en-de whose pairs are mixed in, their "
+            "source masked token by token with probability --span-ratio"
+        },
+    )
+    masking: ChoiceEnum(MASKINGS) = field(
+        default="span",
+        metadata={
+            "help": "span: MASS; discrete: as many tokens, scattered (ablation); block: a span in each window "
+            "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence"
+        },
+    )
+    span_ratio: float = field(
+        default=0.5, metadata={"help": "share of a sentence's tokens to mask (MASS: 0.5; BART: 0.3)"}
+    )
+    mask_keep_rand: str = field(
+        default="0.8,0.1,0.1",
+        metadata={"help": "shares of masked slots that hold [MASK], the token itself, a random token"},
+    )
+    feed_whole_sentence: bool = field(
+        default=False,
+        metadata={"help": "ablation: the decoder reads all tokens, the loss stays on the masked ones"},
+    )
+    tokens_per_block: int = field(
+        default=512, metadata={"help": "--masking block: tokens of a block, which ignores line ends"}
+    )
+    tokens_per_window: int = field(
+        default=64, metadata={"help": "--masking block: tokens of a window, each with one span"}
+    )
+
+
+@register_task("mass_pretraining", dataclass=MassPretrainingConfig)
+class MassPretrainingTask(MultilingualTask):
+    """Monolingual text of any number of languages, and pairs if there are, each batch of one of them.
+
+    The criterion is fairseq's ``label_smoothed_cross_entropy`` (with ``--label-smoothing 0``:
+    ``cross_entropy``): summed over the fragment, divided by the number of predicted tokens.
+    """
+
+    cfg: MassPretrainingConfig
+
+    def build_masker(self) -> Masker:
+        return Masker(
+            masking=str(self.cfg.masking),
+            ratio=self.cfg.span_ratio,
+            replacement=Replacement.parse(self.cfg.mask_keep_rand),
+            vocabulary=self.vocabulary,
+            feed_whole_sentence=self.cfg.feed_whole_sentence,
+            window=self.cfg.tokens_per_window,
+        )
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        folder, shards = self.shard(split, epoch)
+        masker = self.build_masker()
+        mono = parse_languages(self.cfg.mono_langs, "--mono-langs") if self.cfg.mono_langs else self.languages
+        streams = [self._monolingual(folder, split, language, masker) for language in mono]
+        if self.cfg.parallel_directions:
+            directions = parse_directions(
+                self.cfg.parallel_directions, self.languages, "--parallel-directions"
+            )
+            streams += [self._parallel(folder, split, *direction) for direction in directions]
+        self.datasets[split] = MixtureDataset(
+            streams,
+            seed=self.cfg.seed,
+            alpha=self.cfg.language_alpha,
+            long_lines=str(self.cfg.long_lines),
+            fixed=split != self.cfg.train_subset,
+            shards=shards,
+        )
+
+    def _monolingual(self, folder: str, split: str, language: str, masker: Masker) -> MonolingualStream:
+        index = self.language_index(language, "--mono-langs")
+        dataset = open_monolingual(folder, split, language, self.dictionary)
+        if str(self.cfg.masking) == "block":
+            dataset = TokenBlockDataset(
+                dataset,
+                dataset.sizes,
+                self.cfg.tokens_per_block,
+                pad=self.vocabulary.pad,
+                eos=self.vocabulary.eos,
+                break_mode="none",
+            )
+        return MonolingualStream(f"{folder}, {split} {language}", dataset, dataset.sizes, index, masker)
+
+    def _parallel(self, folder: str, split: str, source: str, target: str) -> ParallelStream:
+        sides = open_parallel(folder, split, source, target, self.dictionary)
+        return ParallelStream(
+            f"{folder}, {split} {source}-{target}",
+            *sides,
+            *(side.sizes for side in sides),
+            self.languages.index(source),
+            self.languages.index(target),
+            self.vocabulary,
+            source_mask_ratio=self.cfg.span_ratio,
+        )

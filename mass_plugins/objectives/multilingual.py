@@ -1,0 +1,250 @@
+"""What every multilingual sequence-to-sequence task shares: data folder, languages, dictionary, precision."""
+
+import hashlib
+import logging
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import torch
+from fairseq import utils
+from fairseq.data import Dictionary, LanguagePairDataset
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.optim.amp_optimizer import AMPOptimizer
+from fairseq.tasks import FairseqTask
+from omegaconf import II, MISSING
+
+from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
+from mass_plugins.data.languages import parse_languages
+from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.mixture import LONG_LINES
+from mass_plugins.data.text import TextCodec
+from mass_plugins.data.token_masking import ordinary_tokens
+from mass_plugins.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class MultilingualConfig(FairseqDataclass):
+    data: str = field(
+        default=MISSING,
+        metadata={"help": "data-bin folder, or several shards data-bin/0:data-bin/1, one an epoch"},
+    )
+    langs: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "languages of the model, like de,en,fr; default: every dict.<language>.txt, sorted, "
+            "or those of the checkpoint that is loaded"
+        },
+    )
+    language_alpha: float = field(
+        default=1.0,
+        metadata={
+            "help": "languages and directions are drawn in proportion to size^alpha: 0 uniform (MASS takes "
+            "each in turn), 1 as they are, 0.7 good for many unequal ones"
+        },
+    )
+    long_lines: ChoiceEnum(LONG_LINES) = field(
+        default="error",
+        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
+    )
+    autocast_bfloat16: bool = field(
+        default=False,
+        metadata={"help": "compute in bfloat16, keep weights in float32 (CPU and GPU)"},
+    )
+    source_lang: Optional[str] = field(
+        default=None,
+        metadata={"help": "source language of generation", "argparse_alias": "-s"},
+    )
+    target_lang: Optional[str] = field(
+        default=None,
+        metadata={"help": "target language of generation", "argparse_alias": "-t"},
+    )
+    seed: int = II("common.seed")
+    train_subset: str = II("dataset.train_subset")
+
+
+class MultilingualTask(FairseqTask):
+    """Languages and dictionary of a data folder, kept in the checkpoint as the task's state.
+
+    A checkpoint's languages number its language embeddings, so where one is loaded its list wins; the
+    dictionary must be the very one that it was trained with.
+    """
+
+    cfg: MultilingualConfig
+
+    def __init__(self, cfg: MultilingualConfig, languages: list[str], dictionary: Dictionary):
+        super().__init__(cfg)
+        self.dictionary = dictionary
+        self.vocabulary = Vocabulary(
+            mask=dictionary.index(MASK),
+            pad=dictionary.pad(),
+            eos=dictionary.eos(),
+            ordinary=ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK),
+        )
+        self.set_languages(languages)
+
+    @classmethod
+    def setup_task(cls, cfg: MultilingualConfig, **kwargs):
+        folder = utils.split_paths(cfg.data)[0]
+        languages = parse_languages(cfg.langs) if cfg.langs else find_languages(folder)
+        dictionary = load_joint_dictionary(folder, languages)
+        logger.info("%d languages: %s; dictionary: %d", len(languages), ",".join(languages), len(dictionary))
+        return cls(cfg, languages, dictionary)
+
+    # -- languages and dictionary in the checkpoint
+
+    @property
+    def languages(self) -> list[str]:
+        return self.state.languages
+
+    def set_languages(self, languages: list[str]) -> None:
+        self.state.merge_state_dict(
+            {"languages": list(languages), "dictionary": dictionary_hash(self.dictionary)}
+        )
+
+    def adopt(self, state: dict[str, Any], origin: str) -> None:
+        """Take over the languages of a checkpoint's task state, after checking that it fits.
+
+        Raises:
+            InputError: not one of our checkpoints, another dictionary, a language that it doesn't know.
+        """
+        if "languages" not in state or "dictionary" not in state:
+            raise InputError(f"{origin} holds no languages; give a checkpoint trained with mass_plugins")
+        if state["dictionary"] != dictionary_hash(self.dictionary):
+            raise InputError(
+                f"{origin} was trained with another dictionary than the one in {self.cfg.data}; "
+                "prepare the data with that model's dictionary and sub-words (prepare.py --like)"
+            )
+        wanted = parse_languages(self.cfg.langs) if self.cfg.langs else []
+        new = [language for language in wanted if language not in state["languages"]]
+        if new:
+            raise InputError(
+                f"{origin} knows the languages {','.join(state['languages'])} but --langs names "
+                f"{','.join(new)}; pre-train with it, or drop it"
+            )
+        self.set_languages(state["languages"])
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.adopt(state_dict, "the checkpoint")
+
+    def language_index(self, language: str, flag: str) -> int:
+        if language not in self.languages:
+            raise InputError(
+                f"{flag} {language!r} is unknown; the model's languages are {','.join(self.languages)}"
+            )
+        return self.languages.index(language)
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        return self.dictionary
+
+    # -- batches
+
+    def shard(self, split: str, epoch: int) -> tuple[str, int]:
+        """Folder of ``split`` in this epoch, and how many folders the epochs go round."""
+        folders = utils.split_paths(self.cfg.data)
+        if split != self.cfg.train_subset:
+            return folders[0], 1
+        return folders[(epoch - 1) % len(folders)], len(folders)
+
+    def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
+        kept, skipped = dataset.filter_indices_by_size(indices, max_positions)
+        if len(skipped) > 0:
+            logger.info("skipped %d lines longer than %s", len(skipped), max_positions)
+        if len(kept) == 0:
+            raise InputError(f"every line is longer than {max_positions}; raise --max-source-positions")
+        return kept
+
+    # -- steps
+
+    def autocast(self, model):
+        """bfloat16 autocast on the model's device, if asked for."""
+        if not self.cfg.autocast_bfloat16:
+            return nullcontext()
+        return torch.autocast(next(model.parameters()).device.type, torch.bfloat16)
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        # fairseq's own opens a CUDA autocast that is disabled, which would end ours.
+        if isinstance(optimizer, AMPOptimizer):
+            return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        model.train()
+        model.set_num_updates(update_num)
+        with torch.autograd.profiler.record_function("forward"), self.autocast(model):
+            loss, sample_size, logging_output = criterion(model, sample)
+        if ignore_grad:
+            loss *= 0
+        with torch.autograd.profiler.record_function("backward"):
+            optimizer.backward(loss)
+        return loss, sample_size, logging_output
+
+    def valid_step(self, sample, model, criterion):
+        with self.autocast(model):
+            return super().valid_step(sample, model, criterion)
+
+    # -- generation
+
+    @property
+    def codec(self) -> Optional[TextCodec]:
+        """Raw text <-> sub-words of the data folder; None where it was binarized by other means."""
+        folder = utils.split_paths(self.cfg.data)[0]
+        return TextCodec.load(folder) if os.path.exists(os.path.join(folder, "text.json")) else None
+
+    def generation_direction(self) -> tuple[str, str]:
+        """(source, target) of ``fairseq-generate`` and ``fairseq-interactive``."""
+        for flag, value in (("--source-lang", self.cfg.source_lang), ("--target-lang", self.cfg.target_lang)):
+            if not value:
+                raise InputError(f"{flag} is missing; set it to one of {','.join(self.languages)}")
+            self.language_index(value, flag)
+        return self.cfg.source_lang, self.cfg.target_lang
+
+    def build_bpe(self, args):
+        """The data folder's own text pipeline, unless ``--bpe`` asks for one of fairseq's."""
+        if getattr(args, "_name", None) is not None:
+            return super().build_bpe(args)
+        codec = self.codec
+        return DirectedCodec(codec, *self.generation_direction()) if codec else None
+
+    def build_dataset_for_inference(self, src_tokens, src_lengths, constraints=None):
+        return LanguagePairDataset(
+            src_tokens, src_lengths, self.dictionary, left_pad_source=False, constraints=constraints
+        )
+
+    def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
+        """Generate; a batch of ``fairseq-interactive``, which has no languages, gets them here."""
+        net_input = sample["net_input"]
+        if "source_language" not in net_input:
+            tokens = net_input["src_tokens"]
+            source, target = self.generation_direction()
+            net_input = {
+                **net_input,
+                "source_language": tokens.new_full((len(tokens),), self.languages.index(source)),
+                "target_language": tokens.new_full((len(tokens),), self.languages.index(target)),
+            }
+            sample = {**sample, "net_input": net_input}
+        with self.autocast(models[0]):
+            return super().inference_step(generator, models, sample, prefix_tokens, constraints)
+
+
+class DirectedCodec:
+    """The text pipeline of one direction, in the form that fairseq expects of a ``bpe``."""
+
+    def __init__(self, codec: TextCodec, source: str, target: str):
+        self.codec, self.source, self.target = codec, source, target
+
+    def encode(self, line: str) -> str:
+        return self.codec.encode(line, self.source)
+
+    def decode(self, pieces: str) -> str:
+        return self.codec.decode(pieces, self.target)
+
+
+def dictionary_hash(dictionary: Dictionary) -> str:
+    """Fingerprint of the symbols in their order."""
+    return hashlib.sha256("\n".join(dictionary.symbols).encode()).hexdigest()[:16]

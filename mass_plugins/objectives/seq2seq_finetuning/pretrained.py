@@ -1,0 +1,63 @@
+"""Starting from a pre-trained checkpoint, with a reason in one line where it doesn't fit."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from fairseq import checkpoint_utils
+
+from mass_plugins.errors import InputError
+
+_SHAPE_OPTIONS = (
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+    "decoder_layers",
+    "decoder_embed_dim",
+    "decoder_ffn_embed_dim",
+    "decoder_attention_heads",
+    "max_source_positions",
+    "max_target_positions",
+)
+
+
+@dataclass
+class PretrainedModel:
+    """Weights, options and task state of a checkpoint; its optimizer is left behind."""
+
+    path: str
+    weights: dict[str, Any]
+    options: Any
+    task_state: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: str) -> "PretrainedModel":
+        if not os.path.isfile(path):
+            raise InputError(f"--pretrained-checkpoint {path} doesn't exist")
+        state = checkpoint_utils.load_checkpoint_to_cpu(path)
+        if not state.get("cfg") or "model" not in state:
+            raise InputError(f"{path} is no checkpoint of fairseq-train; give a checkpoint_*.pt")
+        return cls(path, state["model"], state["cfg"]["model"], state.get("task_state", {}))
+
+    def copy_into(self, model, cfg) -> None:
+        """Load the weights into a new model.
+
+        Raises:
+            InputError: the architectures differ, naming the option that differs.
+        """
+        for option in _SHAPE_OPTIONS:
+            if option in self.options and self.options[option] != cfg[option]:
+                raise InputError(
+                    f"{self.path} was trained with --{option.replace('_', '-')} {self.options[option]}, "
+                    f"not {cfg[option]}; set it, or the --arch, as in pre-training"
+                )
+        own = model.state_dict()
+        different = set(own) ^ set(self.weights)
+        different |= {k for k in set(own) & set(self.weights) if own[k].shape != self.weights[k].shape}
+        if different:
+            raise InputError(
+                f"{self.path} is of another architecture ({len(different)} parameters don't fit, "
+                f"e.g. {sorted(different)[0]}); set --arch as in pre-training"
+            )
+        model.load_state_dict(self.weights, strict=True)

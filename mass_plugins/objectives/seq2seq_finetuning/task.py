@@ -1,0 +1,152 @@
+"""Task ``seq2seq_finetuning``: supervised training of any set of directions of one model."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq import metrics
+from fairseq.sequence_generator import SequenceGenerator
+from fairseq.tasks import register_task
+
+from mass_plugins.data.binarized import open_parallel
+from mass_plugins.data.languages import Direction, parse_directions
+from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.streams import ParallelStream
+from mass_plugins.errors import InputError
+from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
+from mass_plugins.objectives.seq2seq_finetuning.pretrained import PretrainedModel
+from mass_plugins.scoring.bleu import BleuStatistics, signature
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Seq2SeqFinetuningConfig(MultilingualConfig):
+    directions: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "directions to train, like de-en,en-de (one language for summarization: en-en); "
+            "default --source-lang to --target-lang"
+        },
+    )
+    pretrained_checkpoint: Optional[str] = field(
+        default=None, metadata={"help": "start from this checkpoint of mass_plugins (default: from scratch)"}
+    )
+    eval_bleu: bool = field(
+        default=False,
+        metadata={
+            "help": "log BLEU in validation: sacreBLEU on detokenized text, against the decoded binarized "
+            "references; bleu is the mean over directions"
+        },
+    )
+    eval_bleu_beam: int = field(default=1, metadata={"help": "beam of --eval-bleu"})
+
+
+@register_task("seq2seq_finetuning", dataclass=Seq2SeqFinetuningConfig)
+class Seq2SeqFinetuningTask(MultilingualTask):
+    """Pairs of one or more directions, each batch of one; BLEU in validation by direction."""
+
+    cfg: Seq2SeqFinetuningConfig
+
+    def build_model(self, cfg, from_checkpoint=False):
+        pretrained = None
+        if self.cfg.pretrained_checkpoint and not from_checkpoint:
+            pretrained = PretrainedModel.read(self.cfg.pretrained_checkpoint)
+            self.adopt(pretrained.task_state, pretrained.path)
+        model = super().build_model(cfg, from_checkpoint)
+        if pretrained:
+            pretrained.copy_into(model, cfg)
+        if self.cfg.eval_bleu and not from_checkpoint:
+            if self.codec is None:
+                raise InputError(
+                    f"--eval-bleu needs the text pipeline text.json in {self.cfg.data}; "
+                    "prepare the data with preprocess/prepare.py or drop the flag"
+                )
+            self.eval_codec = self.codec
+            self.eval_generator = SequenceGenerator(
+                [model], self.dictionary, beam_size=self.cfg.eval_bleu_beam, max_len_a=1.5, max_len_b=20
+            )
+            logger.info("validation BLEU: %s", signature())
+        return model
+
+    def directions(self, split: str) -> list[Direction]:
+        """Training directions; for other splits ``--source-lang``/``--target-lang`` where given."""
+        if self.cfg.directions and not (self.cfg.source_lang and split != self.cfg.train_subset):
+            return parse_directions(self.cfg.directions, self.languages)
+        if not (self.cfg.source_lang and self.cfg.target_lang):
+            raise InputError("no direction to train; set --directions, like de-en,en-de")
+        return [Direction(*self.generation_direction())]
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        folder, shards = self.shard(split, epoch)
+        self.datasets[split] = MixtureDataset(
+            [self._stream(folder, split, direction) for direction in self.directions(split)],
+            seed=self.cfg.seed,
+            alpha=self.cfg.language_alpha,
+            long_lines=str(self.cfg.long_lines),
+            fixed=split != self.cfg.train_subset,
+            shards=shards,
+        )
+
+    def _stream(self, folder: str, split: str, direction: Direction) -> ParallelStream:
+        sides = open_parallel(folder, split, *direction, self.dictionary)
+        return ParallelStream(
+            f"{folder}, {split} {direction}",
+            *sides,
+            *(side.sizes for side in sides),
+            self.language_index(direction.source, "--directions"),
+            self.language_index(direction.target, "--directions"),
+            self.vocabulary,
+        )
+
+    # -- BLEU in validation
+
+    def valid_step(self, sample, model, criterion):
+        loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
+        if self.cfg.eval_bleu:
+            here, statistics = self._translate(sample, model)
+            # every rank reports every direction, so that logs can be summed key by key
+            for direction in self.directions("valid"):
+                zero = BleuStatistics.empty()
+                for key, value in (statistics if direction == here else zero).items():
+                    logging_output[f"_bleu_{direction}_{key}"] = value
+        return loss, sample_size, logging_output
+
+    def _translate(self, sample, model) -> tuple[Direction, BleuStatistics]:
+        net_input = sample["net_input"]
+        source, target = (
+            self.languages[int(net_input[key][0])] for key in ("source_language", "target_language")
+        )
+        hypotheses = [
+            self._text(beams[0]["tokens"], target)
+            for beams in self.inference_step(self.eval_generator, [model], sample)
+        ]
+        references = [self._text(row, target) for row in sample["target"]]
+        return Direction(source, target), BleuStatistics.from_sentences(hypotheses, references)
+
+    def _text(self, tokens, language: str) -> str:
+        pieces = self.dictionary.string(tokens.int().cpu(), extra_symbols_to_ignore={self.vocabulary.pad})
+        return self.eval_codec.decode(pieces, language)
+
+    def reduce_metrics(self, logging_outputs, criterion):
+        super().reduce_metrics(logging_outputs, criterion)
+        if not any(key.startswith("_bleu_") for log in logging_outputs for key in log):
+            return
+        directions = self.directions("valid")
+        for direction in directions:
+            for key in BleuStatistics.empty().keys():
+                name = f"_bleu_{direction}_{key}"
+                metrics.log_scalar(name, float(sum(log.get(name, 0) for log in logging_outputs)))
+        for direction in directions if len(directions) > 1 else []:
+            metrics.log_derived(f"bleu_{direction}", lambda meters, d=direction: _bleu(meters, d))
+        metrics.log_derived(
+            "bleu",
+            lambda meters: round(sum(_bleu(meters, d) for d in directions) / len(directions), 2),
+        )
+
+
+def _bleu(meters, direction: Direction) -> float:
+    statistics = BleuStatistics.from_items(
+        {key: meters[f"_bleu_{direction}_{key}"].sum for key in BleuStatistics.empty().keys()}
+    )
+    return round(statistics.score(), 2)
