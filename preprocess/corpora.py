@@ -1,0 +1,172 @@
+"""The user's files: ``en=a.txt b.txt`` on the command line -> ``Corpus``, opened and looked through
+once before any work starts, so that what doesn't fit is said early."""
+
+import bz2
+import glob
+import gzip
+import lzma
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Callable, Iterable
+
+from mass_plugins.errors import InputError
+from preprocess.filter import MASK
+from preprocess.streaming import not_utf8, ordered_map, read_chunks
+
+LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # no hyphen: it joins the two codes of a pair
+_OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+_SUFFIXES = ("", ".gz", ".xz", ".bz2")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Text of one language, or pairs of two, for one split."""
+
+    split: str  # train | valid | test
+    languages: tuple[str, ...]
+    parts: tuple[tuple[Path, ...], ...]  # read one after the other; in each, one file a language
+    flag: str
+
+    @property
+    def name(self) -> str:
+        return "-".join(self.languages)
+
+    @property
+    def kind(self) -> str:
+        return "parallel" if len(self.languages) == 2 else "mono"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What one file holds."""
+
+    path: Path
+    lines: int
+    digest: str
+
+
+def parse_mono(tokens: list[str], split: str, flag: str) -> list[Corpus]:
+    """``["en=a.txt", "b.txt", "fr=c.txt"]`` -> one corpus a language."""
+    corpora = []
+    for language, values in _group(tokens, LANGUAGE, flag, "en=a.txt b.txt fr=c.txt"):
+        paths = [path for value in values for path in _expand(value)]
+        corpora.append(Corpus(split, (language,), tuple((path,) for path in paths), flag))
+    return corpora
+
+
+def parse_parallel(tokens: list[str], split: str, flag: str) -> list[Corpus]:
+    """``["en-fr=PREFIX", "PREFIX2"]`` or ``["en-fr=a.txt,b.txt"]`` -> one corpus a pair."""
+    pair = re.compile(rf"{LANGUAGE.pattern}-{LANGUAGE.pattern}")
+    corpora: dict[tuple[str, ...], Corpus] = {}
+    for name, values in _group(tokens, pair, flag, "en-fr=corpus/train (for corpus/train.en and corpus/train.fr)"):
+        languages = tuple(name.split("-"))
+        if languages[0] == languages[1]:
+            raise InputError(f"{flag} {name} is one language; give the two sides codes of their own")
+        if languages[::-1] in corpora:
+            raise InputError(f"{flag} has {name} and its reverse; one order is enough for both directions")
+        parts = tuple(_sides(value, languages) for value in values)
+        corpora[languages] = Corpus(split, languages, parts, flag)
+    return list(corpora.values())
+
+
+def _group(tokens: Iterable[str], key: re.Pattern, flag: str, example: str) -> list[tuple[str, list[str]]]:
+    """Tokens of the form ``key=value value ...``, one group a key."""
+    groups: dict[str, list[str]] = {}
+    current = None
+    for token in tokens:
+        left, equals, right = token.partition("=")
+        if equals and key.fullmatch(left):
+            current, token = left, right
+        if current is None or not token:
+            raise InputError(f"{flag} {left or token!r} names no language and file; write it like {flag} {example}")
+        groups.setdefault(current, []).append(token)
+    return list(groups.items())
+
+
+def _expand(value: str) -> list[Path]:
+    """A path, or the files that a pattern names (a shell doesn't expand ``en=news.*``)."""
+    if not Path(value).exists() and glob.has_magic(value):
+        return [Path(path) for path in sorted(glob.glob(value))] or [Path(value)]
+    return [Path(value)]
+
+
+def _sides(value: str, languages: tuple[str, ...]) -> tuple[Path, ...]:
+    files = value.split(",")
+    if len(files) == len(languages):
+        return tuple(map(Path, files))
+    candidates = ([Path(f"{value}.{language}{suffix}") for suffix in _SUFFIXES] for language in languages)
+    return tuple(next((path for path in paths if path.exists()), paths[0]) for paths in candidates)
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open a plain, .gz, .xz or .bz2 file; its first bytes tell which."""
+    with open(path, "rb") as stream:
+        start = stream.read(6)
+    for magic, opener in _OPENERS.items():
+        if start.startswith(magic):
+            return opener(path, "rb")
+    return open(path, "rb")
+
+
+def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int], None]) -> dict[Path, Inspection]:
+    """Look through all files, several at a time.
+
+    Raises:
+        InputError: a file that is missing, empty, damaged, not UTF-8 or holds ``[MASK]``; sides of
+            a pair that differ in their number of lines.
+    """
+    flags = {path: corpus.flag for corpus in corpora for part in corpus.parts for path in part}
+    found: dict[Path, Inspection] = {}
+    for inspection in ordered_map(_make_inspector, (), flags.items(), min(workers, len(flags))):
+        found[inspection.path] = inspection
+        progress(inspection.lines)
+    for corpus in corpora:
+        for part in corpus.parts:
+            counts = [found[path].lines for path in part]
+            if len(set(counts)) > 1:
+                raise InputError(
+                    f"{corpus.flag} {corpus.name}: {part[0]} has {counts[0]} lines and {part[1]} has {counts[1]}; "
+                    "line n of one file must be the translation of line n of the other"
+                )
+    return found
+
+
+def _make_inspector() -> Callable[[tuple[Path, str]], Inspection]:
+    return lambda item: inspect_file(*item)
+
+
+def inspect_file(path: Path, flag: str) -> Inspection:
+    """Read a file from beginning to end: (number of lines, hash of its text)."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{flag}: {path} is a folder or a pipe; name files, which are read more than once")
+    digest, lines = blake2b(digest_size=16), 0
+    try:
+        with open_text(path) as stream:
+            for chunk in read_chunks(stream, str(path)):
+                digest.update(chunk.data)
+                _check_chunk(chunk, flag)
+                lines = chunk.start + chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
+    except FileNotFoundError:
+        raise InputError(f"{flag}: {path} doesn't exist; check the path") from None
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise InputError(f"{flag}: {path} is damaged or cut off ({error}); fetch it again") from None
+    if lines == 0:
+        raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")
+    return Inspection(path, lines, digest.hexdigest())
+
+
+def _check_chunk(chunk, flag: str) -> None:
+    try:
+        chunk.data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = chunk.start + 1 + chunk.data[: error.start].count(b"\n")
+        raise not_utf8(f"{flag}: {chunk.name}", line, chunk.data) from None
+    found = chunk.data.find(MASK.encode())
+    if found >= 0:
+        line = chunk.start + 1 + chunk.data[:found].count(b"\n")
+        raise InputError(
+            f"{flag}: {chunk.name}, line {line} holds {MASK}, which pre-training reserves; take such lines out "
+            "(python preprocess/filter.py does)"
+        )

@@ -1,0 +1,263 @@
+"""Your own text -> a ready data-bin: cleaning, joint sub-words, one dictionary, fairseq-preprocess.
+
+    python preprocess/prepare.py --mono en=news.en de=a.de b.de.gz --parallel de-en=corpus/train \\
+        --valid-parallel de-en=corpus/val --destdir data-bin --vocab-size 32000
+
+LANGUAGE=FILE [FILE ...] names monolingual text, one sentence a line; SOURCE-TARGET=PREFIX names
+pairs in PREFIX.SOURCE and PREFIX.TARGET (or SOURCE-TARGET=FILE,FILE). Plain, .gz, .xz and .bz2
+files are read. preprocess/README.md explains the rest.
+"""
+
+import argparse
+import fcntl
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Optional
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import preprocess.as_script  # noqa: F401
+
+from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
+from mass_plugins.errors import InputError
+from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
+from preprocess.filter import Limits, add_limit_flags
+from preprocess.moses_tokenize import refuse_without_spaces
+from preprocess.pipeline import Flags, build
+from preprocess.report import REPORT_FILE, changed_flags, fingerprint, format_report, read_report
+from preprocess.stages import Cleaning
+from preprocess.streaming import Progress, add_run_flags, exit_status
+from preprocess.subwords import SampleFlags
+from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
+
+NAME = "prepare.py"
+_FIXED_BY_LIKE = "unicode tokenizer lowercase vocab_size subwords character_coverage dictionary codes".split()
+SMALLEST = 32  # dictionary; letters alone need more
+_CORPORA = (
+    ("--mono", "train", parse_mono, "L=FILE", "monolingual training text"),
+    ("--parallel", "train", parse_parallel, "S-T=PREFIX", "pairs for training"),
+    ("--valid-mono", "valid", parse_mono, "L=FILE", "monolingual validation text"),
+    ("--valid-parallel", "valid", parse_parallel, "S-T=PREFIX", "pairs for validation"),
+    ("--test-parallel", "test", parse_parallel, "S-T=PREFIX", "pairs to test with"),
+)
+
+
+# fmt: off
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=NAME, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    text = parser.add_argument_group("text")
+    for flag, _, _, metavar, what in _CORPORA:
+        text.add_argument(flag, nargs="+", action="extend", default=[], metavar=metavar, help=what)
+    text.add_argument(
+        "--valid-lines", type=int, default=1000, metavar="N",
+        help="lines held out of training text that has no validation text, at most a tenth (default: %(default)s)",
+    )
+    text.add_argument("--destdir", type=Path, required=True, help="the data-bin to make")
+    text.add_argument("--shards", type=int, default=1, metavar="N", help="deal training text out to DESTDIR/0, /1, ...")
+    text.add_argument("--overwrite", action="store_true", help="replace a DESTDIR that holds other data")
+
+    cleaning = parser.add_argument_group("cleaning")
+    cleaning.add_argument("--unicode", choices=UNICODE_FORMS, help="default: NFC")
+    cleaning.add_argument("--tokenizer", choices=TOKENIZERS, help="default: none, with subword-nmt: moses")
+    cleaning.add_argument("--lowercase", action="store_true", default=None)
+    add_limit_flags(cleaning)
+    cleaning.add_argument(
+        "--max-pieces", type=int, default=511, metavar="N",
+        help="sub-words of a training line; with </s> 512, the positions of a model (default: %(default)s)",
+    )
+    cleaning.add_argument("--keep-duplicates", action="store_true")
+    cleaning.add_argument(
+        "--no-clean", action="store_true",
+        help="the text is clean: no normalization (unless --like asks for it), no limits, duplicates stay",
+    )
+
+    words = parser.add_argument_group("sub-words")
+    words.add_argument("--vocab-size", type=int, metavar="N", help="of the dictionary, all included (default: 32000)")
+    words.add_argument("--subwords", choices=tuple(MODEL_FILES), help="default: sentencepiece")
+    words.add_argument(
+        "--subword-lines", type=int, default=2_000_000, metavar="N", help="to learn from (default: %(default)s)"
+    )
+    words.add_argument(
+        "--subword-alpha", type=float, default=0.5, metavar="A",
+        help="a language of n lines gives a share of n^A of them (default: %(default)s)",
+    )
+    words.add_argument(
+        "--character-coverage", type=float, metavar="SHARE",
+        help="of all characters that get a sub-word (default: all, in at most half of the vocabulary)",
+    )
+    words.add_argument(
+        "--like", type=Path, metavar="DATA_BIN", help="use the vocabulary and cleaning of another data-bin"
+    )
+    words.add_argument("--dictionary", type=Path, metavar="FILE", help="an existing dictionary; needs --codes")
+    words.add_argument("--codes", type=Path, metavar="FILE", help="BPE codes or sentencepiece model of --dictionary")
+    add_run_flags(parser.add_argument_group("running"))
+    return parser
+# fmt: on
+
+
+def read_corpora(args, known_vocabulary: bool) -> list[Corpus]:
+    """All corpora of the command line; pairs lie the way round that their training text has.
+
+    Raises:
+        InputError: nothing to train on, or validation text without training text.
+    """
+    corpora = [
+        corpus
+        for flag, split, parse, _, _ in _CORPORA
+        for corpus in parse(getattr(args, flag[2:].replace("-", "_")), split, flag)
+    ]
+    training = {corpus.languages for corpus in corpora if corpus.split == "train"}
+    if not training and not known_vocabulary:
+        raise InputError("no training text; give --mono LANGUAGE=FILE or --parallel SOURCE-TARGET=PREFIX")
+    result = []
+    for corpus in corpora:
+        if corpus.languages not in training and corpus.languages[::-1] in training:
+            turned = tuple(part[::-1] for part in corpus.parts)
+            corpus = Corpus(corpus.split, corpus.languages[::-1], turned, corpus.flag)
+        if corpus.languages not in training and not known_vocabulary:
+            where = "--mono" if corpus.kind == "mono" else "--parallel"
+            raise InputError(f"{corpus.flag} {corpus.name} has no training text; add {where} {corpus.name}=...")
+        result.append(corpus)
+    return result
+
+
+def read_vocabulary(args) -> Optional[Vocabulary]:
+    """The existing vocabulary that the flags name, if they name one."""
+    if args.like:
+        given = [f"--{name.replace('_', '-')}" for name in _FIXED_BY_LIKE if getattr(args, name) is not None]
+        if given:
+            raise InputError(f"--like fixes {', '.join(given)}; leave it out")
+        return vocabulary_like(args.like)
+    if (args.dictionary is None) != (args.codes is None):
+        raise InputError("--dictionary and --codes belong together; give both, or --like DATA_BIN")
+    if args.dictionary:
+        if args.vocab_size is not None:
+            raise InputError("--dictionary fixes --vocab-size; leave it out")
+        return vocabulary_from_files(args.dictionary, args.codes, settings_of(args))
+    return None
+
+
+def settings_of(args) -> TextSettings:
+    subwords = args.subwords or "sentencepiece"
+    return TextSettings(
+        unicode=args.unicode or ("none" if args.no_clean else "NFC"),
+        normalize=not args.no_clean,
+        tokenizer=args.tokenizer or ("moses" if subwords == "subword-nmt" else "none"),
+        lowercase=bool(args.lowercase),
+        subwords=subwords,
+    )
+
+
+def read_flags(args, settings: TextSettings, learns: bool) -> Flags:
+    """The flags that change what is written, checked."""
+    coverage = args.character_coverage
+    if coverage is not None and not 0 < coverage <= 1:
+        raise InputError(f"--character-coverage {coverage} is not in (0, 1]; 0.9995 suits Chinese and Japanese")
+    for name in ("shards", "valid_lines", "subword_lines"):
+        if getattr(args, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)} is below 1; raise it")
+    size = 32000 if args.vocab_size is None else args.vocab_size
+    if size < SMALLEST:
+        raise InputError(f"--vocab-size {size} is below {SMALLEST}; raise it")
+    limits = Limits(args.max_words, args.max_characters, args.max_ratio)
+    if args.no_clean:
+        limits = Limits(0, 0, 0)
+    return Flags(
+        cleaning=Cleaning(settings, limits, args.keep_duplicates or args.no_clean),
+        sample=SampleFlags(args.subword_lines, args.subword_alpha, coverage) if learns else None,
+        vocab_size=size if learns else None,
+        max_pieces=0 if args.no_clean else args.max_pieces,
+        valid_lines=args.valid_lines,
+        shards=args.shards,
+    )
+
+
+@contextmanager
+def building(destdir: Path) -> Iterator[Path]:
+    """A folder beside ``destdir`` to build in; it is gone afterwards, whatever happens.
+
+    Raises:
+        InputError: another process builds there.
+    """
+    destdir = destdir.absolute()
+    folder = destdir.with_name(destdir.name + ".building")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for rest in folder.iterdir():  # of a run that was killed
+            shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        raise InputError(f"another {NAME} is making {destdir}; wait for it, or choose another --destdir") from None
+    finally:
+        os.close(lock)
+
+
+def move_into_place(made: Path, destdir: Path) -> None:
+    """Put what was made where it belongs; an old folder goes at the same moment."""
+    destdir = destdir.absolute()
+    old = destdir.with_name(destdir.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if destdir.exists():
+        destdir.rename(old)
+    made.rename(destdir)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) -> bool:
+    """Whether ``destdir`` holds just this data.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if not destdir.exists() or (destdir.is_dir() and not any(destdir.iterdir())):
+        return False
+    report = read_report(destdir)
+    if report is None:
+        raise InputError(f"--destdir {destdir} exists and holds no {REPORT_FILE}; choose another folder")
+    if report["fingerprint"] == fingerprint(flags, digests):
+        return True
+    if not overwrite:
+        different = ", ".join(changed_flags(report, flags, digests))
+        raise InputError(
+            f"--destdir {destdir} holds data made otherwise ({different}); give --overwrite, or another folder"
+        )
+    return False
+
+
+def main(argv: Optional[list[str]] = None) -> int:
+    args = make_parser().parse_args(argv)
+    vocabulary = read_vocabulary(args)
+    settings = vocabulary.codec.settings if vocabulary else settings_of(args)
+    flags = read_flags(args, settings, learns=vocabulary is None)
+    corpora = read_corpora(args, vocabulary is not None)
+    if settings.tokenizer == "moses":
+        refuse_without_spaces(sorted({language for corpus in corpora for language in corpus.languages}))
+    with Progress("look through", args.progress) as bar:
+        found = inspect_corpora(corpora, args.workers, bar.add)
+    digests = {
+        f"{c.flag} {c.name}": [found[path].digest for part in c.parts for path in part] for c in corpora
+    }  # fmt: skip
+    if vocabulary:
+        digests["vocabulary"] = [vocabulary.digest()]
+    if already_done(args.destdir, flags, digests, args.overwrite):
+        print(f"{args.destdir} is ready already, from the same text and flags; nothing to do")
+        return 0
+    with building(args.destdir) as folder:
+        report = build(corpora, found, flags, vocabulary, digests, folder, args.workers, args.progress)
+        move_into_place(folder / "data-bin", args.destdir)
+    print(format_report(report, args.destdir))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(NAME, main))

@@ -1,0 +1,115 @@
+"""``prepare.json``: the flags, the counts, and a fingerprint by which a finished data-bin is known."""
+
+import dataclasses
+import json
+from collections import Counter
+from hashlib import blake2b
+from pathlib import Path
+from typing import Optional
+
+REPORT_FILE = "prepare.json"
+VERSION = 1
+_MUCH_UNKNOWN = 0.01
+
+
+def flags_as_dict(flags) -> dict:
+    """The nested flags as plain values."""
+    return json.loads(json.dumps(dataclasses.asdict(flags)))
+
+
+def fingerprint(flags, digests: dict) -> str:
+    """Changes when the text, an existing vocabulary or a flag that matters changes."""
+    content = json.dumps([VERSION, flags_as_dict(flags), digests], sort_keys=True)
+    return blake2b(content.encode("utf-8"), digest_size=16).hexdigest()
+
+
+def changed_flags(report: dict, flags, digests: dict) -> list[str]:
+    """What differs from a report, in words for an error message."""
+    old, new = _flatten(report["flags"]), _flatten(flags_as_dict(flags))
+    changed = [f"{name} was {old.get(name)} and is {new.get(name)}" for name in new if old.get(name) != new[name]]
+    names = {*report["text"], *digests}
+    changed += [f"{name} changed" for name in sorted(names) if report["text"].get(name) != digests.get(name)]
+    return changed or ["by another version"]
+
+
+def _flatten(flags: dict) -> dict:
+    flat = {}
+    for name, value in flags.items():
+        flat.update(_flatten(value) if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def make_report(flags, digests: dict, size: int, languages: list[str], cleaned: list, encoded: list) -> dict:
+    """Everything that prepare.json holds; no path of the machine, and the same for the same input."""
+    rows = []
+    for words, pieces in zip(cleaned, encoded):
+        corpus = words.corpus
+        rows.append(
+            {
+                "corpus": corpus.name,
+                "kind": corpus.kind,
+                "split": corpus.split,
+                "files": [path.name for part in corpus.parts for path in part],
+                "lines_read": words.read,
+                "lines": sum(pieces.lines),
+                "held_out_lines": pieces.held_out_lines,
+                "dropped": dict(sorted((+(words.dropped + Counter(_too_long(flags, pieces)))).items())),
+                "subwords": {lang: sum(tokens.values()) for lang, tokens in pieces.tokens.items()},
+                "unknown": {lang: tokens["<unk>"] for lang, tokens in pieces.tokens.items()},
+            }
+        )
+    return {
+        "version": VERSION,
+        "fingerprint": fingerprint(flags, digests),
+        "flags": flags_as_dict(flags),
+        "text": digests,
+        "languages": languages,
+        "vocabulary": size,
+        "shards": flags.shards,
+        "corpora": rows,
+    }
+
+
+def _too_long(flags, pieces) -> dict[str, int]:
+    return {f"over {flags.max_pieces} sub-words": pieces.too_long}
+
+
+def write_report(folder: Path, report: dict) -> None:
+    (folder / REPORT_FILE).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_report(folder: Path) -> Optional[dict]:
+    """The report of a finished data-bin; None if the folder isn't one."""
+    try:
+        report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+        return report if {"fingerprint", "flags", "text"} <= set(report) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def format_report(report: dict, destdir: Path) -> str:
+    """The summary that a user reads in the end."""
+    head = ("corpus", "split", "lines read", "kept", "sub-words", "unknown", "dropped")
+    table, notes = [head], []
+    for row in report["corpora"]:
+        total, unknown = sum(row["subwords"].values()), sum(row["unknown"].values())
+        why = ", ".join(f"{count} {reason}" for reason, count in row["dropped"].items()) or "-"
+        share = f"{unknown / max(1, total):.3%}"
+        table.append((row["corpus"], row["split"], row["lines_read"], row["lines"], total, share, why))
+        if row["held_out_lines"]:
+            table.append((row["corpus"], "valid", "", row["held_out_lines"], "", "", "- (held out of train)"))
+        if unknown > _MUCH_UNKNOWN * total:
+            notes.append(f"{row['corpus']} {row['split']}: {share} of the sub-words are unknown to the dictionary")
+    widths = [max(len(str(line[i])) for line in table) for i in range(len(head) - 1)]
+    lines = ["  ".join([*(_cell(c, i, w) for i, (c, w) in enumerate(zip(line, widths))), line[-1]]) for line in table]
+    shards = range(report["shards"])
+    data = ":".join(f"{destdir}/{i}" for i in shards) if report["shards"] > 1 else str(destdir)
+    lines += [f"note: {note}" for note in notes]
+    lines.append(
+        f"{data}: {report['vocabulary']} entries in one dictionary, languages {', '.join(report['languages'])}"
+    )
+    return "\n".join(lines)
+
+
+def _cell(value, column: int, width: int) -> str:
+    return str(value).ljust(width) if column < 2 else str(value).rjust(width)

@@ -1,0 +1,247 @@
+"""Lines in, lines out: the machinery that all tools share.
+
+A tool is a function from a ``Chunk`` of lines to a ``Result``; it runs in a pool of processes, the
+order of the lines is kept, and only a few chunks are in memory at any time.
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import BinaryIO, Callable, Iterable, Iterator, Optional, Sequence
+
+from mass_plugins.errors import InputError
+
+CHUNK_LINES = 1000
+CHUNK_BYTES = 1 << 20
+CHUNKS_A_WORKER = 3  # in flight: enough to keep a worker busy, few enough for constant memory
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some lines of a stream, still bytes: they are decoded by the worker."""
+
+    name: str  # of the file, for messages
+    start: int  # number of the first line, from 0
+    data: bytes  # lines with their line ends
+
+    def lines(self) -> list[str]:
+        """The lines without their ends.
+
+        Raises:
+            InputError: a line is not UTF-8; names it.
+        """
+        try:
+            text = self.data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise not_utf8(self.name, self.start + 1 + self.data[: error.start].count(b"\n"), self.data) from None
+        return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+@dataclass
+class Result:
+    """What a tool made of a chunk."""
+
+    lines: list[str]  # the lines that stay
+    read: int  # lines that came in
+    dropped: Counter = field(default_factory=Counter)  # reason -> lines
+
+
+def not_utf8(name: str, line: int, data: bytes = b"") -> InputError:
+    """The error for a line that can't be decoded."""
+    encoding = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
+    return InputError(
+        f"{name}, line {line} is not UTF-8; convert the file (iconv -f {encoding} -t UTF-8) or take the line out"
+    )
+
+
+def read_aligned(streams: Sequence[BinaryIO], names: Sequence[str]) -> Iterator[tuple[Chunk, ...]]:
+    """Cut streams of lines into chunks, line n of one always beside line n of the others.
+
+    Lines end with a line feed, and nothing else ends them.
+    """
+    start, rows, size = 0, [], 0
+    for row in zip(*streams, strict=True):
+        rows.append(row)
+        size += sum(map(len, row))
+        if len(rows) >= CHUNK_LINES or size >= CHUNK_BYTES:
+            yield _cut(names, start, rows)
+            start, rows, size = start + len(rows), [], 0
+    if rows:
+        yield _cut(names, start, rows)
+
+
+def read_chunks(stream: BinaryIO, name: str) -> Iterator[Chunk]:
+    """Cut one stream of lines into chunks."""
+    return (chunk for (chunk,) in read_aligned([stream], [name]))
+
+
+def _cut(names: Sequence[str], start: int, rows: list[tuple[bytes, ...]]) -> tuple[Chunk, ...]:
+    return tuple(Chunk(name, start, b"".join(column)) for name, column in zip(names, zip(*rows)))
+
+
+def ordered_map(make_function: Callable[..., Callable], arguments: tuple, chunks: Iterable, workers: int) -> Iterator:
+    """``map(make_function(*arguments), chunks)`` on several processes, in order.
+
+    ``make_function`` is called once a process, so that slow objects (a tokenizer, a sub-word model)
+    are built once. At most ``CHUNKS_A_WORKER`` chunks a process are in flight: memory stays constant
+    however fast the input and slow the output.
+    """
+    chunks = iter(chunks)
+    ahead = list(itertools.islice(chunks, 2))
+    chunks = itertools.chain(ahead, chunks)
+    if workers <= 1 or len(ahead) < 2:
+        yield from map(make_function(*arguments), chunks)
+        return
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context(), _start_worker, (os.getpid(), make_function, arguments)
+    )
+    try:
+        waiting = deque()
+        for chunk in chunks:
+            waiting.append(pool.submit(_work, chunk))
+            while waiting and (len(waiting) >= workers * CHUNKS_A_WORKER or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_function: Optional[Callable] = None  # of this worker process
+
+
+def _start_worker(parent: int, make_function: Callable[..., Callable], arguments: tuple) -> None:
+    global _function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _function = make_function(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _work(chunk):
+    return _function(chunk)
+
+
+class Progress:
+    """Lines a second on stderr while it runs; silent when stderr is no terminal, unless asked."""
+
+    def __init__(self, label: str, show: Optional[bool] = None, total: Optional[int] = None):
+        from tqdm import tqdm
+
+        tqdm.monitor_interval = 0  # its thread and the pool's fork don't go together
+        shown = sys.stderr.isatty() if show is None else show
+        self._bar = tqdm(desc=label, total=total, unit=" lines", unit_scale=True, disable=not shown, file=sys.stderr)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def add(self, lines: int) -> None:
+        self._bar.update(lines)
+
+
+def describe_counts(read: int, dropped: Counter) -> str:
+    """``"1000 lines read, 950 kept, 50 dropped: 30 empty, 20 duplicates"``"""
+    lost = sum(dropped.values())
+    text = f"{read} lines read, {read - lost} kept, {lost} dropped"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()) if count)
+    return f"{text}: {reasons}" if reasons else text
+
+
+def default_workers() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def add_stream_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of every tool that reads stdin and writes stdout."""
+    parser.add_argument(
+        "--languages",
+        required=True,
+        metavar="L[,L]",
+        type=lambda text: text.split(","),
+        help="the language of each tab-separated column: en for plain text, de,en for pairs made by paste",
+    )
+    add_run_flags(parser)
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=_positive, default=default_workers(), metavar="N", help="processes (default: all cores)"
+    )
+    parser.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="show lines per second on stderr (default: when stderr is a terminal)",
+    )
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def split_columns(lines: list[str], columns: int, dropped: Counter) -> Iterator[list[str]]:
+    """The tab-separated columns of each line; lines with another number of them are dropped."""
+    for line in lines:
+        cells = line.split("\t") if columns > 1 else [line]  # in plain text a tab is white space
+        if len(cells) == columns:
+            yield cells
+        else:
+            dropped[f"without {columns} tab-separated columns"] += 1
+
+
+def run_tool(
+    name: str, make_function: Callable[..., Callable], arguments: tuple, args,
+    after: Callable[[Result], Result] = lambda result: result,
+) -> int:  # fmt: skip
+    """stdin -> the function in all processes -> ``after`` in this one -> stdout; counts on stderr."""
+    read, dropped = 0, Counter()
+    with Progress(name, args.progress) as progress:
+        chunks = read_chunks(sys.stdin.buffer, "standard input")
+        for result in map(after, ordered_map(make_function, arguments, chunks, args.workers)):
+            sys.stdout.buffer.write("".join(line + "\n" for line in result.lines).encode("utf-8"))
+            sys.stdout.buffer.flush()
+            read += result.read
+            dropped += result.dropped
+            progress.add(result.read)
+    print(f"{name}: {describe_counts(read, dropped)}", file=sys.stderr)
+    return 0
+
+
+def exit_status(name: str, main: Callable[[], int]) -> int:
+    """Run a tool's main function; the user's errors are one line on stderr and status 1."""
+    try:
+        return main()
+    except InputError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"{name}: error: {error.strerror or error}{where}", file=sys.stderr)
+    except BrokenProcessPool:
+        print(f"{name}: error: a worker process was killed (out of memory?); use fewer --workers", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        return 130
+    return 1
