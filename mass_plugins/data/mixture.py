@@ -109,7 +109,7 @@ class MixtureDataset(FairseqDataset):
 
     def ordered_indices(self) -> np.ndarray:
         """Places by stream, then by length, equal lengths in random order (fairseq seeds it by epoch)."""
-        order = np.arange(len(self)) if self.fixed else np.random.permutation(len(self))
+        order = np.arange(len(self)) if self.fixed else np.random.permutation(len(self))  # noqa: NPY002
         keys = (self.source_sizes[order], self.target_sizes[order], self.stream_of[order])
         return order[np.lexsort(keys)]
 

@@ -123,14 +123,21 @@ def paired_bootstrap(
     """Paired bootstrap resampling (Koehn 2004) by sacreBLEU; the first system is the baseline.
 
     Its seed is sacreBLEU's own (12345, or ``SACREBLEU_SEED``), so the same lines give the same p-values.
+    Of two systems that say the same, sacreBLEU's p-value would be its smallest; here it is 1.
     """
     named = [(name, list(lines)) for name, lines in systems.items()]
     test = PairedTest(
         named, {"BLEU": metric()}, references=[list(references)], test_type="bs", n_samples=samples
-    )  # fmt: skip
+    )
     signatures, results = test()
     baseline, *others = results["BLEU"]
     return [
-        Comparison(name, named[0][0], result.score - baseline.score, result.p_value, str(signatures["BLEU"]))
-        for (name, _), result in zip(named[1:], others)
+        Comparison(
+            name,
+            named[0][0],
+            result.score - baseline.score,
+            1.0 if lines == named[0][1] else result.p_value,
+            str(signatures["BLEU"]),
+        )
+        for (name, lines), result in zip(named[1:], others)
     ]

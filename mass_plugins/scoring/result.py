@@ -1,0 +1,136 @@
+"""result.json: the scores of an example with everything that they depend on, written by the scoring code.
+
+    Result(example, claim, ..., scores=[Score(...)]).write(path, repository)
+"""
+
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Optional, Sequence
+
+from mass_plugins import doctor
+from mass_plugins.errors import InputError
+
+STATUSES = ("reproduced", "scaled down", "not run")
+
+
+@dataclass
+class Score:
+    """One system in one setting, over one or more seeds.
+
+    Attributes:
+        values, seeds: as many of each; ``values`` in the metric's own unit (BLEU: percent).
+        paper: the paper's number for this setting, if it has one.
+    """
+
+    system: str
+    setting: str
+    metric: str
+    signature: str
+    values: list[float]
+    seeds: list[int]
+    paper: Optional[float] = None
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the sample; 0 with one seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+    def record(self) -> dict:
+        rounded = {"mean": round(self.mean, 2), "std": round(self.std, 2)}
+        return {**asdict(self), "values": [round(value, 2) for value in self.values], **rounded}
+
+
+@dataclass
+class Result:
+    """What ``result.json`` holds.
+
+    Attributes:
+        example: name of the folder.
+        command: what to run from the top of the repository.
+        config_hash: of the files that fix the experiment, see ``hash_of_files``.
+        seconds: of all stages added up, whether they ran at the same time or not.
+        comparisons: paired significance tests, a dict each.
+    """
+
+    example: str
+    claim: str
+    status: str
+    command: str
+    config_hash: str
+    seconds: int
+    scores: list[Score]
+    comparisons: list[dict] = field(default_factory=list)
+
+    def __post_init__(self):
+        if self.status not in STATUSES:
+            raise InputError(f"status {self.status!r} is none of {', '.join(STATUSES)}; mend config.sh")
+
+    def record(self, repository: Path) -> dict:
+        return {
+            "example": self.example,
+            "claim": self.claim,
+            "status": self.status,
+            "command": self.command,
+            "config_hash": self.config_hash,
+            "seconds": self.seconds,
+            **commit_of(repository),
+            "versions": versions(),
+            "hardware": hardware(),
+            "scores": [score.record() for score in self.scores],
+            "comparisons": self.comparisons,
+        }
+
+    def write(self, path: Path, repository: Path) -> None:
+        """Write ``path`` at once: it is whole or as it was. ``repository``: any folder in it."""
+        temporary = Path(f"{path}.tmp")
+        text = json.dumps(self.record(repository), indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def hash_of_files(paths: Sequence[Path]) -> str:
+    """A short fingerprint of the contents, in the given order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def commit_of(folder: Path) -> dict:
+    """The commit that is checked out in ``folder`` and whether tracked files differ from it."""
+
+    def git(*words: str) -> Optional[str]:
+        try:
+            done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top)examples/*/result.json")
+    return {"commit": commit, "dirty": None if commit is None else bool(changed)}
+
+
+def versions() -> dict:
+    packages = ("torch", "fairseq-fixed", "numpy", "sacrebleu", "sentencepiece", "subword-nmt", "sacremoses")
+    found = {package.removesuffix("-fixed"): doctor.version_of(package) for package in packages}
+    return {"python": platform.python_version(), **found}
+
+
+def hardware() -> str:
+    """Like ``4 x AMD EPYC 7763, no GPU``."""
+    import torch
+
+    name, _ = doctor.cpu_name_and_flags()
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return f"{os.cpu_count()} x {name}, {' + '.join(gpus) if gpus else 'no GPU'}"

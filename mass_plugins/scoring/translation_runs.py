@@ -1,0 +1,123 @@
+"""Score the translations of an example's runs: ``python -m mass_plugins.scoring.translation_runs``.
+
+Each run is a file of one line, tab-separated: system, setting, seed, translation, reference; the last
+two are files of detokenized text. The runs of one system in one setting become one score over seeds;
+any two systems of a setting are compared by paired bootstrap, a seed with the same seed.
+"""
+
+import argparse
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from mass_plugins.errors import InputError
+from mass_plugins.scoring.bleu import corpus_bleu, paired_bootstrap
+from mass_plugins.scoring.result import Result, Score, hash_of_files
+
+
+class TranslationRun(NamedTuple):
+    system: str
+    setting: str
+    seed: int
+    translation: list[str]
+    reference: list[str]
+
+
+def read_run(path: Path) -> TranslationRun:
+    """Raises InputError: another number of columns, a file that is missing, lines that don't pair up."""
+    cells = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
+    if len(cells) != 5:
+        raise InputError(f"{path} has {len(cells)} columns; five are needed: {TranslationRun._fields}")
+    system, setting, seed, *files = cells
+    translation, reference = (_lines(Path(file)) for file in files)
+    if len(translation) != len(reference):
+        raise InputError(f"{files[0]} has {len(translation)} lines, its reference {files[1]} {len(reference)}")
+    return TranslationRun(system, setting, int(seed), translation, reference)
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        raise InputError(f"{path} doesn't exist; run the recipe again")
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+
+def score_runs(runs: list[TranslationRun]) -> list[Score]:
+    """One score for each setting and system, in the order of the runs."""
+    scores: dict[tuple[str, str], Score] = {}
+    for run in runs:
+        bleu = corpus_bleu(run.translation, run.reference)
+        empty = Score(run.system, run.setting, "BLEU", bleu.signature, [], [])
+        score = scores.setdefault((run.setting, run.system), empty)
+        score.values.append(bleu.score)
+        score.seeds.append(run.seed)
+    return list(scores.values())
+
+
+def compare_runs(runs: list[TranslationRun]) -> list[dict]:
+    """Paired bootstrap of any two systems of a setting; of two, the earlier one is the baseline."""
+    settings: dict[str, dict[str, dict[int, TranslationRun]]] = {}
+    for run in runs:
+        settings.setdefault(run.setting, {}).setdefault(run.system, {})[run.seed] = run
+    comparisons = []
+    for setting, systems in settings.items():
+        for baseline, system in combinations(systems, 2):
+            seeds = sorted(systems[baseline].keys() & systems[system].keys())
+            pairs = [(systems[baseline][seed], systems[system][seed]) for seed in seeds]
+            tests = [
+                paired_bootstrap({baseline: old.translation, system: new.translation}, old.reference)[0]
+                for old, new in pairs
+            ]
+            if not tests:
+                continue
+            comparisons.append(
+                {
+                    "setting": setting,
+                    "system": system,
+                    "baseline": baseline,
+                    "seeds": seeds,
+                    "differences": [round(test.difference, 2) for test in tests],
+                    "p_values": [round(test.p_value, 4) for test in tests],
+                    "test": "paired bootstrap",
+                    "signature": tests[0].signature,
+                }
+            )
+    return comparisons
+
+
+def main(argv: Optional[list[str]] = None) -> int:
+    parser = argparse.ArgumentParser(prog="translation_runs", description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="files of one line; see the module")
+    parser.add_argument("--example", type=Path, required=True, help="folder of the recipe, with its run.sh")
+    parser.add_argument("--config", type=Path, required=True, help="what fixed the runs, beside run.sh")
+    parser.add_argument("--output", type=Path, required=True, help="result.json to write")
+    parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
+    parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
+    parser.add_argument("--seconds", type=int, required=True, help="of all stages")
+    options = parser.parse_args(argv)
+    try:
+        runs = [read_run(path) for path in options.runs]
+        example = options.example.resolve()
+        result = Result(
+            example=example.name,
+            claim=options.claim,
+            status=options.status,
+            command=f"bash examples/{example.name}/run.sh",
+            config_hash=hash_of_files([options.config, example / "run.sh"]),
+            seconds=options.seconds,
+            scores=score_runs(runs),
+            comparisons=compare_runs(runs),
+        )
+        result.write(options.output, repository=example)
+    except InputError as error:
+        print(f"mass_plugins: error: {error}", file=sys.stderr)
+        return 1
+    for score in result.scores:
+        spread = f" ± {score.std:.1f}" if len(score.values) > 1 else ""
+        print(f"{score.setting}  {score.system}  {score.metric} {score.mean:.1f}{spread}")
+    print(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""From recorded runs to result.json, and from that to the README."""
+
+import json
+
+import pytest
+
+from mass_plugins.errors import InputError
+from mass_plugins.scoring import results, translation_runs
+from mass_plugins.scoring.result import Result, Score
+
+REFERENCE = [f"the {n} dogs run over green grass today" for n in range(20)]
+
+
+def write_run(folder, system, setting, seed, translation):
+    name = f"{system}.{setting}.{seed}".replace(" ", "")
+    (folder / "reference.txt").write_text("\n".join(REFERENCE) + "\n")
+    (folder / f"{name}.txt").write_text("\n".join(translation) + "\n")
+    run = folder / f"{name}.tsv"
+    run.write_text("\t".join([system, setting, str(seed), str(folder / f"{name}.txt"), str(folder / "reference.txt")]))
+    return run
+
+
+@pytest.fixture
+def example(tmp_path):
+    folder = tmp_path / "examples" / "toy"
+    folder.mkdir(parents=True)
+    for name in ("config.sh", "run.sh"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def score(example, runs, status="scaled down"):
+    return translation_runs.main(
+        [*map(str, runs), "--example", str(example), "--config", str(example / "config.sh"), "--claim", "a claim"]
+        + ["--output", str(example / "result.json"), "--status", status, "--seconds", "7"]
+    )
+
+
+def test_result_holds_values_by_seed_and_comparisons(example, tmp_path, capsys):
+    worse = [line.replace("green", "red") for line in REFERENCE]
+    runs = [
+        write_run(tmp_path, "scratch", "de-en, 10 pairs", 1, worse),
+        write_run(tmp_path, "mass", "de-en, 10 pairs", 1, REFERENCE),
+        write_run(tmp_path, "scratch", "de-en, 10 pairs", 2, worse),
+        write_run(tmp_path, "mass", "de-en, 10 pairs", 2, worse),
+    ]
+    assert score(example, runs) == 0
+    result = json.loads((example / "result.json").read_text())
+    scratch, mass = result["scores"]
+    assert (scratch["system"], mass["system"], mass["setting"], mass["metric"]) == (
+        "scratch", "mass", "de-en, 10 pairs", "BLEU",
+    )  # fmt: skip
+    assert mass["values"] == [100.0, scratch["values"][0]] and mass["seeds"] == [1, 2]
+    assert mass["mean"] == pytest.approx((100 + scratch["values"][0]) / 2, abs=0.01)
+    assert scratch["std"] == 0 and mass["std"] > 0
+    (comparison,) = result["comparisons"]
+    assert (comparison["system"], comparison["baseline"], comparison["seeds"]) == ("mass", "scratch", [1, 2])
+    assert comparison["differences"][0] > 0 and comparison["p_values"][0] < 0.05
+    assert comparison["differences"][1] == 0 and comparison["p_values"][1] > 0.05
+    assert result["command"] == "bash examples/toy/run.sh" and result["seconds"] == 7
+    assert {"python", "torch", "fairseq", "sacrebleu"} <= result["versions"].keys()
+    assert "± " in capsys.readouterr().out
+
+
+def test_config_hash_follows_the_configuration(example, tmp_path):
+    run = write_run(tmp_path, "mass", "x", 1, REFERENCE)
+    hashes = []
+    for text in ("a", "b", "a"):
+        (example / "config.sh").write_text(text)
+        assert score(example, [run]) == 0
+        hashes.append(json.loads((example / "result.json").read_text())["config_hash"])
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda run, folder: run.write_text("mass\tx\t1\n"), "has 3 columns"),
+        (lambda run, folder: (folder / "reference.txt").unlink(), "reference.txt doesn't exist"),
+        (lambda run, folder: (folder / "reference.txt").write_text("a\n"), "has 20 lines, its reference"),
+    ],
+)
+def test_runs_that_do_not_fit_are_named(example, tmp_path, capsys, damage, message):
+    run = write_run(tmp_path, "mass", "x", 1, REFERENCE)
+    damage(run, tmp_path)
+    assert score(example, [run]) == 1
+    assert message in capsys.readouterr().err and not (example / "result.json").exists()
+
+
+def test_unknown_status_is_refused(example, tmp_path, capsys):
+    assert score(example, [write_run(tmp_path, "mass", "x", 1, REFERENCE)], status="great") == 1
+    assert "'great' is none of reproduced" in capsys.readouterr().err
+
+
+def record(values, paper=None):
+    scores = [
+        Score("scratch", "de-en", "BLEU", "sig", [10.0], [1]),
+        Score("mass", "de-en", "BLEU", "sig", values, list(range(len(values))), paper),
+    ]
+    return Result("toy", "a claim", "scaled down", "bash run.sh", "abc", 1, scores).record(None) | {"hardware": "h"}
+
+
+def test_readme_table_is_rebuilt_between_the_marks(tmp_path, capsys):
+    folder = tmp_path / "examples" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(record([20.0, 22.0], paper=37.5)))
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    assert results.main(["--root", str(tmp_path), "--check"]) == 1
+    assert results.main(["--root", str(tmp_path)]) == 0
+    text = readme.read_text()
+    assert "| de-en, BLEU | 10.0 | **21.0 ± 1.4** (paper 37.5) |" in text
+    assert "old" not in text and text.startswith("before\n") and text.endswith(f"{results.END}\nafter\n")
+    assert "[toy](examples/toy/README.md)" in text and "`sig`" in text
+    assert results.main(["--root", str(tmp_path), "--check"]) == 0
+
+
+def test_readme_without_marks_is_refused():
+    with pytest.raises(InputError, match="results:begin"):
+        results.with_results("nothing here", [])
