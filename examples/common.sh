@@ -42,6 +42,7 @@ else
 fi
 export OMP_NUM_THREADS=$THREADS
 
+SHARED=() # files besides config.sh and run.sh that fix the result
 mkdir -p "$WORK/runs"
 cd "$WORK"
 exec 9>.lock
@@ -172,7 +173,7 @@ write_result() {
     [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
     say "result from ${#files[@]} of $# runs"
     python -m mass_plugins.scoring.translation_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
-        --example "$EXAMPLE" --config "$CONFIG" --output result.json \
+        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
         --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
 }

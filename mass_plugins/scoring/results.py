@@ -1,4 +1,7 @@
-"""The README's results: tables from ``examples/*/result.json``, between two marks. ``make results``."""
+"""``make results``: tables from ``examples/*/result.json``, between two marks of a README.
+
+The top README gets one table an example, each example's card the raw values and the significance tests.
+"""
 
 import argparse
 import json
@@ -41,8 +44,31 @@ def _cell(score: dict, best: bool) -> str:
     return f"{text} (paper {score['paper']})" if score.get("paper") is not None else text
 
 
-def with_results(readme: str, results: list[dict]) -> str:
-    """``readme`` with new tables between the marks.
+def details(result: dict) -> str:
+    """What a card shows in Markdown: every value, and the paired tests."""
+    lines = ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
+    for score in result["scores"]:
+        values = ", ".join(f"{value:.2f}" for value in score["values"])
+        seeds = ", ".join(map(str, score["seeds"]))
+        names = " | ".join(score[key] for key in ("setting", "system", "metric"))
+        lines.append(f"| {names} | {_cell(score, False)} | {values} | {seeds} |")
+    if result["comparisons"]:
+        lines += ["", "| setting | difference | by seed | p-values |", "|---|---|---|---|"]
+    for test in result["comparisons"]:
+        differences = ", ".join(f"{value:+.2f}" for value in test["differences"])
+        p_values = ", ".join(f"{value:.3f}" for value in test["p_values"])
+        lines.append(f"| {test['setting']} | {test['system']} less {test['baseline']} | {differences} | {p_values} |")
+    signatures = {(score["metric"], score["signature"]) for score in result["scores"]}
+    signatures |= {(test["test"], test["signature"]) for test in result["comparisons"]}
+    lines += ["", *(f"{name}: `{signature}`  " for name, signature in sorted(signatures))]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    commit = f"{result['commit'][:10]}{' with changes' if result['dirty'] else ''}" if result["commit"] else "none"
+    lines.append(f"{result['hardware']}; {versions}; commit {commit}; all stages added up {result['seconds']} s.")
+    return "\n".join(lines)
+
+
+def between_marks(readme: str, name: str, text: str) -> str:
+    """``readme`` with ``text`` between the marks.
 
     Raises:
         InputError: a mark is missing.
@@ -50,8 +76,26 @@ def with_results(readme: str, results: list[dict]) -> str:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise InputError(f"the README lacks the marks {BEGIN} and {END}; put them where the tables belong")
-    return f"{before}{BEGIN}\n\n{''.join(table(result) + chr(10) * 2 for result in results)}{END}{after}"
+        raise InputError(f"{name} lacks the marks {BEGIN} and {END}; put them where the tables belong")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """README → what it should say, for the top one and every card with a ``result.json``.
+
+    Raises:
+        InputError: a README or a mark is missing.
+    """
+    files = sorted(root.glob("examples/*/result.json"))
+    results = {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    texts = {root / "README.md": "\n\n".join(map(table, results.values()))}
+    texts |= {file.with_name("README.md"): details(result) for file, result in results.items()}
+    found = {}
+    for readme, text in texts.items():
+        if not readme.exists():
+            raise InputError(f"{readme} doesn't exist; run this at the top of the repository, write the missing card")
+        found[readme] = between_marks(readme.read_text(encoding="utf-8"), str(readme), text)
+    return found
 
 
 def main(argv: Optional[list[str]] = None) -> int:
@@ -60,23 +104,20 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="top of the repository (default: here)")
     options = parser.parse_args(argv)
     try:
-        files = sorted(options.root.glob("examples/*/result.json"))
-        readme = options.root / "README.md"
-        if not readme.exists():
-            raise InputError(f"{readme} doesn't exist; run this at the top of the repository")
-        old = readme.read_text(encoding="utf-8")
-        new = with_results(old, [json.loads(file.read_text(encoding="utf-8")) for file in files])
+        found = pages(options.root)
     except InputError as error:
         print(f"mass_plugins: error: {error}", file=sys.stderr)
         return 1
+    old = [readme for readme, text in found.items() if readme.read_text(encoding="utf-8") != text]
     if options.check:
-        if old != new:
-            print("mass_plugins: error: README.md is out of date; run make results", file=sys.stderr)
-        return int(old != new)
-    temporary = Path(f"{readme}.tmp")
-    temporary.write_text(new, encoding="utf-8")
-    os.replace(temporary, readme)
-    print(f"{readme}: {len(files)} examples")
+        for readme in old:
+            print(f"mass_plugins: error: {readme} is out of date; run make results", file=sys.stderr)
+        return int(bool(old))
+    for readme in old:
+        temporary = Path(f"{readme}.tmp")
+        temporary.write_text(found[readme], encoding="utf-8")
+        os.replace(temporary, readme)
+    print(f"{len(old)} of {len(found)} pages changed")
     return 0
 
 

@@ -88,8 +88,8 @@ def compare_runs(runs: list[TranslationRun]) -> list[dict]:
 def main(argv: Optional[list[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="translation_runs", description=__doc__.split("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="files of one line; see the module")
-    parser.add_argument("--example", type=Path, required=True, help="folder of the recipe, with its run.sh")
-    parser.add_argument("--config", type=Path, required=True, help="what fixed the runs, beside run.sh")
+    parser.add_argument("--example", type=Path, required=True, help="folder of the recipe")
+    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the runs")
     parser.add_argument("--output", type=Path, required=True, help="result.json to write")
     parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
     parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
@@ -103,7 +103,7 @@ def main(argv: Optional[list[str]] = None) -> int:
             claim=options.claim,
             status=options.status,
             command=f"bash examples/{example.name}/run.sh",
-            config_hash=hash_of_files([options.config, example / "run.sh"]),
+            config_hash=hash_of_files(options.config),
             seconds=options.seconds,
             scores=score_runs(runs),
             comparisons=compare_runs(runs),

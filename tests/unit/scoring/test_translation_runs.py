@@ -1,13 +1,14 @@
 """From recorded runs to result.json, and from that to the README."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from mass_plugins.errors import InputError
 from mass_plugins.scoring import results, translation_runs
 from mass_plugins.scoring.result import Result, Score
 
+ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = [f"the {n} dogs run over green grass today" for n in range(20)]
 
 
@@ -24,8 +25,7 @@ def write_run(folder, system, setting, seed, translation):
 def example(tmp_path):
     folder = tmp_path / "examples" / "toy"
     folder.mkdir(parents=True)
-    for name in ("config.sh", "run.sh"):
-        (folder / name).write_text(name)
+    (folder / "config.sh").write_text("UPDATES=1")
     return folder
 
 
@@ -97,24 +97,33 @@ def record(values, paper=None):
         Score("scratch", "de-en", "BLEU", "sig", [10.0], [1]),
         Score("mass", "de-en", "BLEU", "sig", values, list(range(len(values))), paper),
     ]
-    return Result("toy", "a claim", "scaled down", "bash run.sh", "abc", 1, scores).record(None) | {"hardware": "h"}
+    test = {"setting": "de-en", "system": "mass", "baseline": "scratch", "seeds": [1], "differences": [10.0]}
+    test |= {"p_values": [0.001], "test": "paired bootstrap", "signature": "bs"}
+    result = Result("toy", "a claim", "scaled down", "bash run.sh", "abc", 1, scores, [test])
+    return result.record(ROOT) | {"hardware": "h", "commit": "0123456789abc", "dirty": True}
 
 
-def test_readme_table_is_rebuilt_between_the_marks(tmp_path, capsys):
+def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     folder = tmp_path / "examples" / "toy"
     folder.mkdir(parents=True)
     (folder / "result.json").write_text(json.dumps(record([20.0, 22.0], paper=37.5)))
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    for readme in (tmp_path / "README.md", folder / "README.md"):
+        readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
     assert results.main(["--root", str(tmp_path), "--check"]) == 1
     assert results.main(["--root", str(tmp_path)]) == 0
-    text = readme.read_text()
+    text, card = ((path / "README.md").read_text() for path in (tmp_path, folder))
+    for page in (text, card):
+        assert "old" not in page and page.startswith("before\n") and page.endswith(f"{results.END}\nafter\n")
     assert "| de-en, BLEU | 10.0 | **21.0 ± 1.4** (paper 37.5) |" in text
-    assert "old" not in text and text.startswith("before\n") and text.endswith(f"{results.END}\nafter\n")
     assert "[toy](examples/toy/README.md)" in text and "`sig`" in text
+    assert "| de-en | mass | BLEU | 21.0 ± 1.4 (paper 37.5) | 20.00, 22.00 | 0, 1 |" in card
+    assert "| de-en | mass less scratch | +10.00 | 0.001 |" in card and "0123456789 with changes" in card
     assert results.main(["--root", str(tmp_path), "--check"]) == 0
 
 
-def test_readme_without_marks_is_refused():
-    with pytest.raises(InputError, match="results:begin"):
-        results.with_results("nothing here", [])
+@pytest.mark.parametrize("text, message", [("nothing", "lacks the marks"), (None, "doesn't exist")])
+def test_a_readme_without_marks_is_refused(tmp_path, capsys, text, message):
+    if text:
+        (tmp_path / "README.md").write_text(text)
+    assert results.main(["--root", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err

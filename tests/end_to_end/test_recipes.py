@@ -1,0 +1,162 @@
+"""The machinery of the recipes, with toy stages; and a whole recipe on a few lines of text."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = """\
+source "$ROOT/examples/common.sh"
+source "$CONFIG"
+count() { echo "$1" >>"$WORK/calls"; }
+say_word() { count "$1"; echo "$1" >"$OUT/word"; [ "$1" != "${BAD:-}" ] || { echo "no luck"; false; echo "went on"; }; }
+slowly() { count "$1"; sleep 0.3; touch "$OUT/whole"; }
+forever() { count started; sleep 600; }
+one_job() { stage shared slowly shared; stage "$1" slowly "$1"; }
+main() {
+    BODY
+}
+main
+exit
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """recipe(body, config="", **environment) → a process that is running the recipe."""
+    environment = {**os.environ, "ROOT": str(ROOT), "WORK": str(tmp_path / "work"), "JOBS": "2", "THREADS": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    (tmp_path / "work").mkdir()
+
+    def start(body, config="", **more):
+        (tmp_path / "config.sh").write_text(config)
+        (tmp_path / "run.sh").write_text(RECIPE.replace("BODY", body))
+        return subprocess.Popen(
+            ["bash", str(tmp_path / "run.sh")],
+            env={**environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return start
+
+
+def end_of(process, status=0):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == status, out + err
+    return out, err
+
+
+def calls(tmp_path):
+    return sorted((tmp_path / "work" / "calls").read_text().split())
+
+
+def test_a_stage_runs_once_and_another_setting_has_another_folder(recipe, tmp_path):
+    for config in ("WORD=a", "WORD=a", "WORD=b"):
+        end_of(recipe('stage word say_word "$WORD"', config))
+    assert calls(tmp_path) == ["a", "b"]
+    assert sorted(path.read_text() for path in tmp_path.glob("work/word-*/word")) == ["a\n", "b\n"]
+
+
+def test_a_stage_that_fails_ends_the_recipe_and_is_run_again(recipe, tmp_path):
+    body = "stage word say_word a; stage next say_word b"
+    _, err = end_of(recipe(body, BAD="a"), status=1)
+    assert "no luck" in err and "log.txt" in err.splitlines()[-1] and "went on" not in err
+    end_of(recipe(body))
+    assert calls(tmp_path) == ["a", "a", "b"]
+
+
+def test_jobs_share_a_stage_and_a_failed_job_ends_the_recipe(recipe, tmp_path):
+    end_of(recipe("job one_job a; job one_job b; job one_job c; finish_jobs"))
+    assert calls(tmp_path) == ["a", "b", "c", "shared"]
+    _, err = end_of(recipe("job stage word say_word d; job stage x slowly x; finish_jobs; count never", BAD="d"), 1)
+    assert "word-" in err and "never" not in calls(tmp_path)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_recipe_leaves_no_process_and_no_finished_stage(recipe, tmp_path, signal_number):
+    process = recipe("job stage long forever; finish_jobs")
+    deadline = time.time() + 60
+    while not (tmp_path / "work" / "calls").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, signal_number)
+    end_of(process, status=130)
+    assert not list(tmp_path.glob("work/*/.done"))
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in listed
+
+
+def test_two_recipes_do_not_share_a_folder(recipe, tmp_path):
+    first = recipe("stage long slowly a; sleep 3")
+    deadline = time.time() + 60
+    while not (tmp_path / "work" / "calls").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    _, err = end_of(recipe("stage long slowly a"), status=1)
+    assert "another run.sh is at work" in err
+    end_of(first)
+
+
+def test_text_with_another_checksum_is_refused(recipe, tmp_path):
+    (tmp_path / "a.txt").write_text("text\n")
+    good = hashlib.sha256(b"text\n").hexdigest()
+    get = "stage text fetch {} https://nowhere.invalid/a.txt.gz a.txt"
+    _, err = end_of(recipe(get.format("0" * 64), DATA=str(tmp_path)), status=1)
+    assert "checksum" in err and not list(tmp_path.glob("work/*/a.txt"))
+    _, err = end_of(recipe(get.format(good), DATA=str(tmp_path / "work")), status=1)
+    assert "has neither a.txt nor a.txt.gz" in err
+    end_of(recipe(get.format(good), DATA=str(tmp_path)))
+    assert [path.read_text() for path in tmp_path.glob("work/*/a.txt")] == ["text\n"]
+
+
+def captions(folder):
+    """Aligned lines of three made-up languages, under Multi30k's file names."""
+    draw = random.Random(1)
+    for name, lines in (("train", 120), ("val", 12), ("test_2016_flickr", 12)):
+        numbers = [[draw.randrange(40) for _ in range(draw.randint(3, 9))] for _ in range(lines)]
+        for language in ("de", "en", "fr"):
+            text = "".join(" ".join(f"{language}{n}" for n in line) + "\n" for line in numbers)
+            (folder / f"{name}.{language}").write_text(text)
+
+
+def test_multi30k_recipe_from_raw_text_to_result(tmp_path):
+    """The recipe as it is, with few lines and updates; cut off once, then run to its end."""
+    captions(tmp_path)
+    folder = ROOT / "examples" / "multi30k_low_resource"
+    sums = "\n".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}" for path in sorted(tmp_path.iterdir())
+    )
+    config = tmp_path / "config.sh"
+    config.write_text(
+        (folder / "config.sh").read_text()
+        + f'\nCHECKSUMS="{sums}"\nVOCABULARY=200\nBEAM=2\nUPDATES=([60]=5)\nDIRECTIONS=([60]=de-en)\nPLAN=("60 1")\n'
+        + 'MODEL+=(--encoder-layers 1 --decoder-layers 1)\nPRETRAINING+=(--max-update 4 --save-interval-updates 2)\n'
+    )
+    environment = {**os.environ, "CONFIG": str(config), "DATA": str(tmp_path), "WORK": str(tmp_path / "work")}
+    environment |= {"JOBS": "2", "THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["bash", str(folder / "run.sh")]
+    first = subprocess.Popen([*command, "pretrain"], env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    for line in first.stdout:
+        if b"pretraining.mass" in line:
+            os.kill(first.pid, signal.SIGINT)
+            break
+    first.communicate(timeout=120)
+    assert first.returncode == 130
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    result = json.loads((tmp_path / "work" / "result.json").read_text())
+    assert [score["system"] for score in result["scores"]] == ["scratch", "mass", "denoising"]
+    assert {(score["setting"], score["metric"]) for score in result["scores"]} == {("de-en, 60 pairs", "BLEU")}
+    assert len(result["comparisons"]) == 3 and result["seconds"] > 0
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert again.returncode == 0 and "starts" not in again.stdout
