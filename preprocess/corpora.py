@@ -6,6 +6,7 @@ import glob
 import gzip
 import lzma
 import re
+import zlib
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import BinaryIO, Callable, Iterable
 
 from mass_plugins.errors import InputError
 from preprocess.filter import MASK
-from preprocess.streaming import not_utf8, ordered_map, read_chunks
+from preprocess.streaming import not_utf8, read_chunks
+from preprocess.workers import ordered_map
 
 LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # no hyphen: it joins the two codes of a pair
 _OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
@@ -150,7 +152,9 @@ def inspect_file(path: Path, flag: str) -> Inspection:
                 lines = chunk.start + chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
     except FileNotFoundError:
         raise InputError(f"{flag}: {path} doesn't exist; check the path") from None
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
+    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        if getattr(error, "errno", None):  # the system's error, not the file's (bz2 and gzip raise OSError, too)
+            raise
         raise InputError(f"{flag}: {path} is damaged or cut off ({error}); fetch it again") from None
     if lines == 0:
         raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")

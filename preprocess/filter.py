@@ -7,6 +7,7 @@ A pair goes or stays as a whole. A limit of 0 means none.
 """
 
 import argparse
+import math
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if __name__ == "__main__":
     import preprocess.as_script  # noqa: F401
 
 from mass_plugins.data.text import has_spaces
+from mass_plugins.errors import InputError
 from preprocess.streaming import Chunk, Result, add_stream_flags, exit_status, run_tool, split_columns
 
 MASK = "[MASK]"
@@ -32,6 +34,12 @@ class Limits:
     max_characters: int = 2000
     max_ratio: float = 3.0  # words of the longer side by words of the shorter one
     reserved: tuple[str, ...] = (MASK,)
+
+    def __post_init__(self):
+        for name in ("max_words", "max_characters", "max_ratio"):
+            if not 0 <= getattr(self, name) < math.inf:
+                flag = f"--{name.replace('_', '-')}"
+                raise InputError(f"{flag} {getattr(self, name)} is no limit; give a positive number, or 0 for none")
 
 
 def count_words(text: str, language: str) -> int:

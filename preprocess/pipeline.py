@@ -14,6 +14,7 @@ from preprocess.report import make_report, write_report
 from preprocess.stages import Cleaned, Cleaning, Encoded, clean, encode
 from preprocess.subwords import SPECIAL, Sample, SampleFlags, learn
 from preprocess.vocabulary import Vocabulary
+from preprocess.workers import in_process
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def learn_vocabulary(cleaned: list[Cleaned], flags: Flags) -> Vocabulary:
     drawn = ", ".join(f"{count} lines of {language}" for language, count in sample.quotas.items())
     settings = flags.cleaning.settings
     say(f"learning {flags.vocab_size - SPECIAL} sub-words ({settings.subwords}) from {drawn}")
-    codec, symbols = learn(settings, sample, flags.vocab_size, flags.sample)
+    codec, symbols = in_process(learn, settings, sample, flags.vocab_size, flags.sample)
     return Vocabulary(codec, symbols)
 
 

@@ -29,7 +29,7 @@ from preprocess.moses_tokenize import refuse_without_spaces
 from preprocess.pipeline import Flags, build
 from preprocess.report import REPORT_FILE, changed_flags, fingerprint, format_report, read_report
 from preprocess.stages import Cleaning
-from preprocess.streaming import Progress, add_run_flags, exit_status
+from preprocess.streaming import Progress, add_run_flags, exit_status, positive
 from preprocess.subwords import SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 
@@ -54,11 +54,11 @@ def make_parser() -> argparse.ArgumentParser:
     for flag, _, _, metavar, what in _CORPORA:
         text.add_argument(flag, nargs="+", action="extend", default=[], metavar=metavar, help=what)
     text.add_argument(
-        "--valid-lines", type=int, default=1000, metavar="N",
+        "--valid-lines", type=positive, default=1000, metavar="N",
         help="lines held out of training text that has no validation text, at most a tenth (default: %(default)s)",
     )
     text.add_argument("--destdir", type=Path, required=True, help="the data-bin to make")
-    text.add_argument("--shards", type=int, default=1, metavar="N", help="deal training text out to DESTDIR/0, /1, ...")
+    text.add_argument("--shards", type=positive, default=1, metavar="N", help="deal training text to DESTDIR/0, /1, …")
     text.add_argument("--overwrite", action="store_true", help="replace a DESTDIR that holds other data")
 
     cleaning = parser.add_argument_group("cleaning")
@@ -77,10 +77,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     words = parser.add_argument_group("sub-words")
-    words.add_argument("--vocab-size", type=int, metavar="N", help="of the dictionary, all included (default: 32000)")
+    words.add_argument("--vocab-size", type=positive, metavar="N", help="of the dictionary in all (default: 32000)")
     words.add_argument("--subwords", choices=tuple(MODEL_FILES), help="default: sentencepiece")
     words.add_argument(
-        "--subword-lines", type=int, default=2_000_000, metavar="N", help="to learn from (default: %(default)s)"
+        "--subword-lines", type=positive, default=2_000_000, metavar="N", help="to learn from (default: %(default)s)"
     )
     words.add_argument(
         "--subword-alpha", type=float, default=0.5, metavar="A",
@@ -158,9 +158,10 @@ def read_flags(args, settings: TextSettings, learns: bool) -> Flags:
     coverage = args.character_coverage
     if coverage is not None and not 0 < coverage <= 1:
         raise InputError(f"--character-coverage {coverage} is not in (0, 1]; 0.9995 suits Chinese and Japanese")
-    for name in ("shards", "valid_lines", "subword_lines"):
-        if getattr(args, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)} is below 1; raise it")
+    if not 0 <= args.subword_alpha <= 1:
+        raise InputError(f"--subword-alpha {args.subword_alpha} is not in [0, 1]; 1 takes languages as they are")
+    if args.max_pieces < 0:
+        raise InputError(f"--max-pieces {args.max_pieces} is no limit; give a positive number, or 0 for none")
     size = 32000 if args.vocab_size is None else args.vocab_size
     if size < SMALLEST:
         raise InputError(f"--vocab-size {size} is below {SMALLEST}; raise it")
@@ -203,7 +204,7 @@ def building(destdir: Path) -> Iterator[Path]:
 
 
 def move_into_place(made: Path, destdir: Path) -> None:
-    """Put what was made where it belongs; an old folder goes at the same moment."""
+    """Put what was made where it belongs, after setting an old folder aside."""
     destdir = destdir.absolute()
     old = destdir.with_name(destdir.name + ".old")
     shutil.rmtree(old, ignore_errors=True)

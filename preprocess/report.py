@@ -102,6 +102,9 @@ def format_report(report: dict, destdir: Path) -> str:
             notes.append(f"{row['corpus']} {row['split']}: {share} of the sub-words are unknown to the dictionary")
     widths = [max(len(str(line[i])) for line in table) for i in range(len(head) - 1)]
     lines = ["  ".join([*(_cell(c, i, w) for i, (c, w) in enumerate(zip(line, widths))), line[-1]]) for line in table]
+    wanted = report["flags"]["vocab_size"] or 0
+    if report["vocabulary"] < wanted:
+        notes.append(f"the text has no more sub-words than these; --vocab-size asks for {wanted}")
     shards = range(report["shards"])
     data = ":".join(f"{destdir}/{i}" for i in shards) if report["shards"] > 1 else str(destdir)
     lines += [f"note: {note}" for note in notes]

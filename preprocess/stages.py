@@ -13,9 +13,10 @@ from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, open_text
 from preprocess.deduplicate import SeenHashes, hash_lines
 from preprocess.filter import MASK, Limits, reason_to_drop
-from preprocess.streaming import Chunk, Progress, describe_counts, ordered_map, read_aligned
+from preprocess.streaming import Chunk, Progress, describe_counts, read_aligned
 from preprocess.subwords import picked
 from preprocess.vocabulary import Vocabulary
+from preprocess.workers import ordered_map
 
 _TAKEN = frozenset(["<s>", "<pad>", "</s>", MASK])  # as sub-words they would be more than text
 

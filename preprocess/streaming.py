@@ -5,24 +5,18 @@ order of the lines is kept, and only a few chunks are in memory at any time.
 """
 
 import argparse
-import itertools
-import multiprocessing
 import os
 import signal
 import sys
-import threading
-import time
-from collections import Counter, deque
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import BinaryIO, Callable, Iterable, Iterator, Optional, Sequence
+from typing import BinaryIO, Callable, Iterator, Optional, Sequence
 
 from mass_plugins.errors import InputError
+from preprocess.workers import ordered_map
 
 CHUNK_LINES = 1000
 CHUNK_BYTES = 1 << 20
-CHUNKS_A_WORKER = 3  # in flight: enough to keep a worker busy, few enough for constant memory
 
 
 @dataclass(frozen=True)
@@ -88,55 +82,6 @@ def _cut(names: Sequence[str], start: int, rows: list[tuple[bytes, ...]]) -> tup
     return tuple(Chunk(name, start, b"".join(column)) for name, column in zip(names, zip(*rows)))
 
 
-def ordered_map(make_function: Callable[..., Callable], arguments: tuple, chunks: Iterable, workers: int) -> Iterator:
-    """``map(make_function(*arguments), chunks)`` on several processes, in order.
-
-    ``make_function`` is called once a process, so that slow objects (a tokenizer, a sub-word model)
-    are built once. At most ``CHUNKS_A_WORKER`` chunks a process are in flight: memory stays constant
-    however fast the input and slow the output.
-    """
-    chunks = iter(chunks)
-    ahead = list(itertools.islice(chunks, 2))
-    chunks = itertools.chain(ahead, chunks)
-    if workers <= 1 or len(ahead) < 2:
-        yield from map(make_function(*arguments), chunks)
-        return
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context(), _start_worker, (os.getpid(), make_function, arguments)
-    )
-    try:
-        waiting = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(_work, chunk))
-            while waiting and (len(waiting) >= workers * CHUNKS_A_WORKER or waiting[0].done()):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-_function: Optional[Callable] = None  # of this worker process
-
-
-def _start_worker(parent: int, make_function: Callable[..., Callable], arguments: tuple) -> None:
-    global _function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _function = make_function(*arguments)
-
-
-def _end_with(parent: int) -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-def _work(chunk):
-    return _function(chunk)
-
-
 class Progress:
     """Lines a second on stderr while it runs; silent when stderr is no terminal, unless asked."""
 
@@ -184,7 +129,7 @@ def add_stream_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--workers", type=_positive, default=default_workers(), metavar="N", help="processes (default: all cores)"
+        "--workers", type=positive, default=default_workers(), metavar="N", help="processes (default: all cores)"
     )
     parser.add_argument(
         "--progress",
@@ -194,9 +139,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
+def positive(text: str) -> int:
+    """The type of a flag that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
     return int(text)
 
 
@@ -215,6 +161,9 @@ def run_tool(
     after: Callable[[Result], Result] = lambda result: result,
 ) -> int:  # fmt: skip
     """stdin -> the function in all processes -> ``after`` in this one -> stdout; counts on stderr."""
+    for stream, what in ((sys.stdin, "input"), (sys.stdout, "output")):
+        if stream is None:
+            raise InputError(f"standard {what} is closed; {name} reads standard input and writes standard output")
     read, dropped = 0, Counter()
     with Progress(name, args.progress) as progress:
         chunks = read_chunks(sys.stdin.buffer, "standard input")
@@ -230,6 +179,9 @@ def run_tool(
 
 def exit_status(name: str, main: Callable[[], int]) -> int:
     """Run a tool's main function; the user's errors are one line on stderr and status 1."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidied up after like Ctrl-C
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = open(os.devnull, "w")
     try:
         return main()
     except InputError as error:
@@ -239,8 +191,6 @@ def exit_status(name: str, main: Callable[[], int]) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print(f"{name}: error: {error.strerror or error}{where}", file=sys.stderr)
-    except BrokenProcessPool:
-        print(f"{name}: error: a worker process was killed (out of memory?); use fewer --workers", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130

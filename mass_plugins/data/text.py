@@ -85,7 +85,7 @@ class WordPipeline:
         if settings.unicode != "none":
             # Composed letters first, Moses' rules go by letter; compatibility forms after Moses,
             # because NFKC takes away the non-breaking spaces that its rules for quotes look for.
-            line = _INVISIBLE.sub("", unicodedata.normalize("NFC", line))
+            line = unicodedata.normalize("NFC", _INVISIBLE.sub("", line))
         if settings.normalize and has_spaces(language):
             line = self._normalizer(language)(line)
         if settings.unicode == "NFKC":
