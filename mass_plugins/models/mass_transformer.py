@@ -19,7 +19,7 @@ from fairseq.models.transformer import (
     TransformerModelBase,
 )
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from mass_plugins.data.binarized import MASK
 from mass_plugins.errors import InputError
@@ -60,9 +60,7 @@ class MassTransformerConfig(FairseqDataclass):
         default="gelu", metadata={"help": "activation of the feed-forward layers (MASS: gelu)"}
     )
     dropout: float = field(default=0.1, metadata={"help": "dropout (MASS: 0.1)"})
-    attention_dropout: float = field(
-        default=0.1, metadata={"help": "dropout on attention weights (MASS: 0.1)"}
-    )
+    attention_dropout: float = field(default=0.1, metadata={"help": "dropout on attention weights (MASS: 0.1)"})
     activation_dropout: float = field(
         default=0.0, metadata={"help": "dropout after the activation in feed-forward layers (MASS: 0)"}
     )
@@ -124,9 +122,7 @@ def _fairseq_config(cfg) -> TransformerConfig:
     for side in ("encoder", "decoder"):
         width, heads = flat[f"{side}_embed_dim"], flat[f"{side}_attention_heads"]
         if heads < 1 or width % heads:
-            raise InputError(
-                f"--{side}-attention-heads {heads} doesn't divide --{side}-embed-dim {width}"
-            )
+            raise InputError(f"--{side}-attention-heads {heads} doesn't divide --{side}-embed-dim {width}")
     if flat["encoder_embed_dim"] != flat["decoder_embed_dim"]:
         raise InputError(
             f"--encoder-embed-dim {flat['encoder_embed_dim']} and --decoder-embed-dim "
@@ -135,6 +131,18 @@ def _fairseq_config(cfg) -> TransformerConfig:
     flat["decoder_input_dim"] = flat["decoder_output_dim"] = flat["decoder_embed_dim"]
     flat.pop("_name", None)
     return TransformerConfig.from_namespace(Namespace(**{**flat, **_FIXED}))
+
+
+def start_small(layers: nn.Module) -> None:
+    """Draw the projections of ``layers`` as the authors' code does, uniform within 1 / sqrt(inputs).
+
+    With fairseq's larger Xavier weights what the sub-layers add drowns what they are given: in post-norm
+    layers the encoder's output turns into one constant vector, and pre-training never uses the source.
+    """
+    for module in layers.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.uniform_(module.weight, -(module.in_features**-0.5), module.in_features**-0.5)
+            nn.init.zeros_(module.bias)
 
 
 class MassEncoder(TransformerEncoderBase):
@@ -297,7 +305,10 @@ class MassTransformer(TransformerModelBase):
         embed_tokens = cls.build_embedding(config, dictionary, config.encoder.embed_dim)
         encoder = MassEncoder(config, dictionary, embed_tokens, languages, cfg.cross_attend_masked)
         decoder = MassDecoder(config, dictionary, embed_tokens, languages)
-        return cls(config, encoder, decoder)
+        model = cls(config, encoder, decoder)
+        start_small(model.encoder.layers)
+        start_small(model.decoder.layers)
+        return model
 
     def forward(
         self,
@@ -311,9 +322,7 @@ class MassTransformer(TransformerModelBase):
     ):
         """A batch's ``net_input`` -> logits (B, T, V) and extras; shapes in mass_plugins.data.collate."""
         encoder_out = self.encoder(src_tokens, src_lengths, source_language, target_language)
-        return self.decoder(
-            prev_output_tokens, encoder_out, positions=positions, features_only=features_only
-        )
+        return self.decoder(prev_output_tokens, encoder_out, positions=positions, features_only=features_only)
 
 
 @register_model("mass_unmt", dataclass=MassUnmtConfig)
