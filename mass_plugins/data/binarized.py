@@ -33,8 +33,7 @@ def load_joint_dictionary(data_path: str, languages: list[str]) -> Dictionary:
             first, first_path = dictionary, path
         elif dictionary != first:
             raise InputError(
-                f"{path} differs from {first_path}; all languages share one joint dictionary: "
-                "prepare them together"
+                f"{path} differs from {first_path}; all languages share one joint dictionary: prepare them together"
             )
     assert first is not None, "languages is empty"
     if MASK not in first.indices:
@@ -108,7 +107,7 @@ def open_checked(prefix: str, dictionary: Dictionary):
 
 
 def _read_index(prefix: str) -> tuple[np.dtype, np.ndarray]:
-    """dtype of the tokens and length of each sentence, after checking the layout of the ``.idx`` file:
+    """dtype of the tokens and length of each sentence, after checking the ``.idx`` file, which holds
     magic (9 bytes), version 1 (8), dtype code (1), count (8), count int32 lengths, count int64 pointers.
     """
     path = prefix + ".idx"
@@ -118,9 +117,14 @@ def _read_index(prefix: str) -> tuple[np.dtype, np.ndarray]:
         rest = os.path.getsize(path) - header.size
         magic, version, code, count = header.unpack(head) if rest >= 0 else (b"", 0, 0, 0)
         sizes = np.fromfile(file, dtype=np.int32, count=count) if rest == 12 * count else None
+        pointers = np.fromfile(file, dtype=np.int64)
     if magic != b"MMIDIDX\x00\x00" or version != 1 or code not in _DTYPES or sizes is None:
         raise InputError(f"{path} is truncated or not an index of fairseq-preprocess; binarize it again")
-    return np.dtype(_DTYPES[code]), sizes
+    dtype = np.dtype(_DTYPES[code])
+    ends = np.cumsum(sizes, dtype=np.int64) * dtype.itemsize
+    if not np.array_equal(pointers[1:], ends[:-1]) or pointers[:1].any():
+        raise InputError(f"{path} is corrupted: its lengths and its pointers disagree; binarize it again")
+    return dtype, sizes
 
 
 def _check_tokens(prefix: str, dtype: np.dtype, dictionary: Dictionary) -> None:

@@ -33,9 +33,7 @@ def parse_directions(text: str, languages: Sequence[str], flag: str = "--directi
             Direction(s, t) for s in languages for t in languages if f"{s}-{t}" == part
         ]  # codes may hold hyphens themselves
         if not matches:
-            raise InputError(
-                f"{flag} {part!r} is not SOURCE-TARGET with languages of {','.join(languages)}"
-            )
+            raise InputError(f"{flag} {part!r} is not SOURCE-TARGET with languages of {','.join(languages)}")
         directions.append(matches[0])
     if not directions or len(set(directions)) != len(directions):
         raise InputError(f"{flag} {text!r} names no direction or one twice; write it like de-en,en-de")

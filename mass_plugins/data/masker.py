@@ -93,16 +93,13 @@ class Masker:
 
     def _fragment(self, tokens: np.ndarray, masked: Slots):
         """(prev_output, target, positions), each (B, K): the masked slots alone, in order."""
-        valid = masked.valid()
-        slots = np.where(valid, masked.slots, 0)
-        target = np.where(valid, np.take_along_axis(tokens, slots, axis=1), self.vocabulary.pad)
-        previous = np.take_along_axis(tokens, np.maximum(slots - 1, 0), axis=1)
-        previous = np.where(slots == 0, self.vocabulary.eos, previous)
-        return np.where(valid, previous, self.vocabulary.pad), target, slots
+        valid, voc = masked.valid(), self.vocabulary
+        slots, rows = np.where(valid, masked.slots, 0), np.arange(len(tokens))[:, None]
+        target = np.where(valid, tokens[rows, slots], voc.pad)
+        previous = np.where(valid, shift_right(tokens, voc.eos)[rows, slots], voc.pad)
+        return previous, target, slots
 
     def _infill(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> Seq2SeqArrays:
         voc = self.vocabulary
-        source, source_lengths = infill(
-            tokens, lengths, self.ratio, self.mean_span, voc.mask, voc.pad, keys
-        )
+        source, source_lengths = infill(tokens, lengths, self.ratio, self.mean_span, voc.mask, voc.pad, keys)
         return Seq2SeqArrays(source, source_lengths, shift_right(tokens, voc.eos), tokens)

@@ -114,12 +114,18 @@ class MixtureDataset(FairseqDataset):
         return order[np.lexsort(keys)]
 
     def batch_by_size(self, indices, **limits) -> list:
-        """Batches of ``indices``, each within one stream."""
+        """Batches of ``indices``, each within one stream.
+
+        fairseq drops the last batch where ``required_batch_size_multiple`` doesn't divide it, even of a test
+        set; here it stays.
+        """
         batches = []
         for number in range(len(self.streams)):
             own = indices[self.stream_of[indices] == number]
             if len(own):
-                batches.extend(super().batch_by_size(own, **limits))
+                whole = super().batch_by_size(own, **limits)
+                rest = own[sum(map(len, whole)) :]
+                batches.extend([*whole, rest] if len(rest) else whole)
         return batches
 
     def filter_indices_by_size(self, indices, max_sizes):

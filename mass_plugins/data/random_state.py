@@ -5,6 +5,8 @@ generator object exists whose state could depend on the batch, the worker or the
 The mixing function is the finalizer of SplitMix64 (Steele, Lea and Flood 2014).
 """
 
+import functools
+
 import numpy as np
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -41,7 +43,12 @@ def sentence_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
 
 def derive_keys(keys: np.ndarray, stream: int) -> np.ndarray:
     """Independent keys for another purpose (``stream``) of the same sentences; same shape as ``keys``."""
-    return _mix(keys ^ _mix(_as_uint64(stream) + _GOLDEN))
+    return _mix(keys ^ _stream_bits(stream))
+
+
+@functools.cache
+def _stream_bits(stream: int) -> np.ndarray:
+    return _mix(_as_uint64(stream) + _GOLDEN)
 
 
 def uniform(keys: np.ndarray, draws: int) -> np.ndarray:

@@ -70,9 +70,7 @@ def sample_windows(lengths: np.ndarray, ratio: float, keys: np.ndarray, window: 
     release's summarization fork.
     """
     rows, starts, sizes = _windows(lengths, window)
-    window_keys = (
-        uniform_at(derive_keys(keys, _WINDOWS)[rows], starts // window) * 2.0**53
-    ).astype(np.uint64)
+    window_keys = (uniform_at(derive_keys(keys, _WINDOWS)[rows], starts // window) * 2.0**53).astype(np.uint64)
     spans = sample_spans(sizes, ratio, derive_keys(window_keys, _WINDOWS))
 
     counts = np.bincount(rows, weights=spans.counts, minlength=len(lengths)).astype(np.int64)

@@ -26,9 +26,7 @@ class Replacement(NamedTuple):
         except ValueError:
             shares = []
         if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-            raise InputError(
-                f"--mask-keep-rand {text!r} is not three shares that sum to 1; set it like 0.8,0.1,0.1"
-            )
+            raise InputError(f"--mask-keep-rand {text!r} is not three shares that sum to 1; set it like 0.8,0.1,0.1")
         return cls(*shares)
 
 
@@ -53,14 +51,13 @@ def replace_tokens(
     rows, columns = np.nonzero(masked.valid())
     slots = masked.slots[rows, columns]
     action = uniform_at(derive_keys(keys, _ACTION)[rows], slots)
-    drawn = ordinary_tokens[integers_at(derive_keys(keys, _TOKEN)[rows], slots, len(ordinary_tokens))]
-    kept = tokens[rows, slots]
     source = tokens.copy()
-    source[rows, slots] = np.where(
-        action < replacement.mask,
-        mask_index,
-        np.where(action < replacement.mask + replacement.keep, kept, drawn),
-    )
+    hidden = action < replacement.mask
+    source[rows[hidden], slots[hidden]] = mask_index
+    changed = action >= replacement.mask + replacement.keep
+    rows, slots = rows[changed], slots[changed]
+    drawn = integers_at(derive_keys(keys, _TOKEN)[rows], slots, len(ordinary_tokens))
+    source[rows, slots] = ordinary_tokens[drawn]
     return source
 
 

@@ -101,9 +101,7 @@ class MultilingualTask(FairseqTask):
         return self.state.languages
 
     def set_languages(self, languages: list[str]) -> None:
-        self.state.merge_state_dict(
-            {"languages": list(languages), "dictionary": dictionary_hash(self.dictionary)}
-        )
+        self.state.merge_state_dict({"languages": list(languages), "dictionary": dictionary_hash(self.dictionary)})
 
     def adopt(self, state: dict[str, Any], origin: str) -> None:
         """Take over the languages of a checkpoint's task state, after checking that it fits.
@@ -132,9 +130,7 @@ class MultilingualTask(FairseqTask):
 
     def language_index(self, language: str, flag: str) -> int:
         if language not in self.languages:
-            raise InputError(
-                f"{flag} {language!r} is unknown; the model's languages are {','.join(self.languages)}"
-            )
+            raise InputError(f"{flag} {language!r} is unknown; the model's languages are {','.join(self.languages)}")
         return self.languages.index(language)
 
     @property
@@ -153,6 +149,13 @@ class MultilingualTask(FairseqTask):
         if split != self.cfg.train_subset:
             return folders[0], 1
         return folders[(epoch - 1) % len(folders)], len(folders)
+
+    def get_batch_iterator(self, *args, **kwargs):
+        """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers
+        that outlive theirs are killed by the garbage collector, after waiting 5 seconds for each."""
+        iterator = super().get_batch_iterator(*args, **kwargs)
+        iterator.persistent_workers = False
+        return iterator
 
     def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
         kept, skipped = dataset.filter_indices_by_size(indices, max_positions)

@@ -81,9 +81,7 @@ class MassPretrainingTask(MultilingualTask):
         mono = parse_languages(self.cfg.mono_langs, "--mono-langs") if self.cfg.mono_langs else self.languages
         streams = [self._monolingual(folder, split, language, masker) for language in mono]
         if self.cfg.parallel_directions:
-            directions = parse_directions(
-                self.cfg.parallel_directions, self.languages, "--parallel-directions"
-            )
+            directions = parse_directions(self.cfg.parallel_directions, self.languages, "--parallel-directions")
             streams += [self._parallel(folder, split, *direction) for direction in directions]
         self.datasets[split] = MixtureDataset(
             streams,

@@ -114,9 +114,7 @@ class Seq2SeqFinetuningTask(MultilingualTask):
 
     def _translate(self, sample, model) -> tuple[Direction, BleuStatistics]:
         net_input = sample["net_input"]
-        source, target = (
-            self.languages[int(net_input[key][0])] for key in ("source_language", "target_language")
-        )
+        source, target = (self.languages[int(net_input[key][0])] for key in ("source_language", "target_language"))
         hypotheses = [
             self._text(beams[0]["tokens"], target)
             for beams in self.inference_step(self.eval_generator, [model], sample)
