@@ -34,11 +34,9 @@ HARMLESS_WARNINGS = (
     (r"In '.*': Usage of deprecated keyword in package header", UserWarning, ""),
     (r"\s*'config' is validated against ConfigStore schema", UserWarning, ""),
     (r"\s*The strict flag in the compose API is deprecated", UserWarning, ""),
-    # fairseq pins memory whether there is a GPU or not.
+    # fairseq asks for pinned memory whether there is a GPU or not.
     (r"'pin_memory' argument is set as true but no accelerator is found", UserWarning, "torch"),
     (r"`torch\.cuda\.amp\..* is deprecated", FutureWarning, "fairseq"),
-    (r"Support for mismatched key_padding_mask and attn_mask is deprecated", UserWarning, "torch"),
-    (r"`torch\.jit\.script.*` is deprecated", DeprecationWarning, ""),
 )
 # Loggers with lines of no use here: a package for text to speech that is asked for at each start,
 # Hydra's debugging.
@@ -65,6 +63,7 @@ def apply():
     explain_bad_checkpoints(checkpoint_utils)
     save_whole_checkpoints_or_none(checkpoint_utils)
     copy_whole_checkpoints_or_none(PathManager)
+    join_processes_of_torchrun(distributed_utils)
     broadcast_plain_configs(distributed_utils)
 
 
@@ -102,7 +101,7 @@ def restore_numpy_compat_long():
     Remove when fairseq's language_pair_dataset.py and token_block_dataset.py don't read it.
     """
     if not hasattr(np, "compat"):
-        np.compat = types.SimpleNamespace(long=int)
+        np.compat = types.SimpleNamespace(long=int)  # noqa: NPY201
 
 
 # --- what a checkpoint may hold ---------------------------------------------------------------
@@ -116,7 +115,6 @@ def trust_what_checkpoints_hold():
     Remove when fairseq's checkpoints hold plain containers and tensors only.
     """
     from fairseq.distributed.utils import _TensorPlaceholder
-    from fairseq.logging import meters
 
     reconstruct = np.zeros(1).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
@@ -124,8 +122,6 @@ def trust_what_checkpoints_hold():
     trusted = [argparse.Namespace, _TensorPlaceholder, np.ndarray, np.dtype, *numbers]
     for home in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 and NumPy 2
         trusted += [(reconstruct, f"{home}._reconstruct"), (scalar, f"{home}.scalar")]
-    for name in ("AverageMeter", "TimeMeter", "StopwatchMeter"):  # fairseq before 0.9
-        trusted.append((getattr(meters, name), f"fairseq.meters.{name}"))
     torch.serialization.add_safe_globals(trusted)
 
 
@@ -148,6 +144,33 @@ def broadcast_plain_configs(distributed_utils):
         return broadcast(obj, *args, **kwargs)
 
     distributed_utils.broadcast_object = broadcast_object
+
+
+def join_processes_of_torchrun(distributed_utils):
+    """Make one training of the processes that torchrun starts, whatever they run on.
+
+    Why: fairseq looks at torchrun's variables only where a machine has two GPUs or more. On CPUs, and on
+    machines with a GPU each, every process trains alone, and all write the same checkpoints.
+    Remove when fairseq's ``infer_init_method`` asks torchrun before it counts GPUs.
+    """
+    infer = distributed_utils.infer_init_method
+
+    @functools.wraps(infer)
+    def infer_init_method(cfg, force_distributed=False):
+        given = os.environ
+        if cfg.distributed_init_method is not None or int(given.get("LOCAL_WORLD_SIZE", 0)) < 1:
+            return infer(cfg, force_distributed)  # torchrun didn't start us
+        if int(given["WORLD_SIZE"]) > 1:
+            cfg.distributed_init_method = "env://"
+            cfg.distributed_world_size, cfg.distributed_rank = int(given["WORLD_SIZE"]), int(given["RANK"])
+            cfg.distributed_no_spawn, cfg.device_id = True, int(given["LOCAL_RANK"])
+            if torch.cuda.is_available():
+                torch.cuda.set_device(cfg.device_id)
+            else:
+                cfg.distributed_backend = "gloo"
+                cfg.ddp_backend = "legacy_ddp"  # the one that names no GPU
+
+    distributed_utils.infer_init_method = infer_init_method
 
 
 # --- reading a checkpoint -----------------------------------------------------------------------
