@@ -139,7 +139,7 @@ def test_multi30k_recipe_from_raw_text_to_result(tmp_path):
     config.write_text(
         (folder / "config.sh").read_text()
         + f'\nCHECKSUMS="{sums}"\nVOCABULARY=200\nBEAM=2\nUPDATES=([60]=5)\nDIRECTIONS=([60]=de-en)\nPLAN=("60 1")\n'
-        + 'MODEL+=(--encoder-layers 1 --decoder-layers 1)\nPRETRAINING+=(--max-update 4 --save-interval-updates 2)\n'
+        + "MODEL+=(--encoder-layers 1 --decoder-layers 1)\nPRETRAINING+=(--max-update 4 --save-interval-updates 2)\n"
     )
     environment = {**os.environ, "CONFIG": str(config), "DATA": str(tmp_path), "WORK": str(tmp_path / "work")}
     environment |= {"JOBS": "2", "THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

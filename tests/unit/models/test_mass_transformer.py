@@ -208,7 +208,9 @@ class TestConfiguration:
     @pytest.mark.parametrize("name", PRESETS)
     def test_presets_reach_the_model(self, name):
         layers, width, ffn, heads = PRESETS[name]
-        model = build_model(from_command_line("--arch", name, "--encoder-layers", "1", "--decoder-layers", "1"), FakeTask())
+        model = build_model(
+            from_command_line("--arch", name, "--encoder-layers", "1", "--decoder-layers", "1"), FakeTask()
+        )
         for side in (model.encoder, model.decoder):
             layer = side.layers[0]
             assert layer.embed_dim == width and layer.self_attn.num_heads == heads
@@ -258,7 +260,10 @@ class TestConfiguration:
 
     @pytest.mark.parametrize(
         "changes, flag",
-        [(dict(encoder_attention_heads=3), "--encoder-attention-heads"), (dict(decoder_embed_dim=32), "--decoder-embed-dim")],
+        [
+            (dict(encoder_attention_heads=3), "--encoder-attention-heads"),
+            (dict(decoder_embed_dim=32), "--decoder-embed-dim"),
+        ],
     )
     def test_sizes_that_do_not_fit_name_the_flag(self, changes, flag):
         with pytest.raises(InputError, match=flag):

@@ -1,0 +1,85 @@
+"""Imports point one way: objectives → models → modules, and objectives → data, losses, generation, scoring."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "mass_plugins"
+# room → rooms that its files may import from; the files beside the rooms are rooms of their own
+MAY_IMPORT = {
+    "__init__": {"compat", "models", "objectives", "generation"},
+    "__main__": {"cli"},
+    "cli": {"errors", "doctor", "scoring", "__init__"},
+    "compat": {"errors"},
+    "data": {"data", "errors"},
+    "doctor": set(),
+    "errors": set(),
+    "generation": {"generation", "data", "errors"},
+    "losses": {"losses", "errors"},
+    "models": {"models", "modules", "data", "errors"},
+    "modules": {"modules"},
+    "objectives": {"objectives", "models", "modules", "data", "losses", "generation", "scoring", "errors"},
+    "scoring": {"scoring", "errors", "doctor"},  # versions and hardware of a result
+}
+# nothing of fairseq's: mathematics, scores and masks stand by themselves
+WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
+                   "data/languages.py", "data/text.py", "errors.py", "modules/attention.py",
+                   "modules/language_embeddings.py")  # fmt: skip
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def imported(path):
+    """Full names of the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            if node.module == "mass_plugins":
+                yield from (f"mass_plugins.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def room(name):
+    """``mass_plugins.data.text`` → ``data``; the package itself and what it holds → ``__init__``."""
+    first = (name.split(".") + [""])[1]
+    return first if first and ((PACKAGE / first).is_dir() or (PACKAGE / f"{first}.py").exists()) else "__init__"
+
+
+def test_there_are_files():
+    assert Path("objectives/mass_pretraining/task.py") in FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_one_way(path):
+    own = path.parts[0].removesuffix(".py")
+    rooms = {room(name) for name in imported(path) if name.split(".")[0] == "mass_plugins"}
+    extra = rooms - MAY_IMPORT[own]
+    assert not extra, f"{path} imports from {', '.join(sorted(extra))}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[0] == "objectives"], ids=str)
+def test_objectives_do_not_import_each_other(path):
+    """Two objectives share objectives/multilingual.py, and no more."""
+    for name in imported(path):
+        if name.startswith("mass_plugins.objectives."):
+            assert name.split(".")[2] in (path.parts[1], "multilingual"), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if any(path.match(pattern) for pattern in WITHOUT_FAIRSEQ)], ids=str
+)
+def test_without_fairseq(path):
+    assert not [name for name in imported(path) if name.split(".")[0] == "fairseq"]
+
+
+def test_doctor_needs_the_standard_library_alone():
+    """At its top; what it examines it imports where it does."""
+    tree = ast.parse((PACKAGE / "doctor.py").read_text(encoding="utf-8"))
+    top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {alias.name for node in top for alias in node.names if isinstance(node, ast.Import)}
+    names |= {node.module for node in top if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
