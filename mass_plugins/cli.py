@@ -103,7 +103,8 @@ def _lines_of_stdin():
         try:
             yield line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise InputError(f"stdin, line {number} is not UTF-8 ({error.reason}); convert it, for instance with iconv")
+            why = f"is not UTF-8 ({error.reason}); convert it, for instance with iconv"
+            raise InputError(f"stdin, line {number} {why}") from None
 
 
 def _add_plot(commands):

@@ -112,15 +112,12 @@ def _check_imported(distribution, module, mend):
 def check_fairseq():
     """One fairseq, of the kind that this Python can import, with its compiled modules."""
     reinstall = (
-        "pip uninstall -y fairseq fairseq-fixed; pip install cython; "
-        f"pip install --no-build-isolation {FAIRSEQ_FIXED}"
+        f"pip uninstall -y fairseq fairseq-fixed; pip install cython; pip install --no-build-isolation {FAIRSEQ_FIXED}"
     )
     stock, fixed = version_of("fairseq"), version_of("fairseq-fixed")
     folder = folder_of("fairseq")
     named = " and ".join(
-        f"{name} {version}"
-        for name, version in (("fairseq", stock), ("fairseq-fixed", fixed))
-        if version
+        f"{name} {version}" for name, version in (("fairseq", stock), ("fairseq-fixed", fixed)) if version
     )
     yield "fairseq", f"{named or 'not installed'}{f', imported from {folder}' if folder else ''}"
     if stock and fixed:
@@ -171,9 +168,12 @@ def check_hardware():
     built = f"torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
     yield "GPU", f"none ({built})"
     if driver_sees_gpu():
-        yield "wrong", (
-            f"the driver sees a GPU, torch {torch.__version__} ({built}) does not; install the "
-            f"torch that fits the driver: https://pytorch.org/get-started/locally"
+        yield (
+            "wrong",
+            (
+                f"the driver sees a GPU, torch {torch.__version__} ({built}) does not; install the "
+                f"torch that fits the driver: https://pytorch.org/get-started/locally"
+            ),
         )
 
 
@@ -181,9 +181,12 @@ def _check_gpu_computes(torch, index):
     try:
         torch.ones(8, device=f"cuda:{index}").sum().item()
     except RuntimeError as error:
-        yield "wrong", (
-            f"GPU {index} cannot compute ({str(error).splitlines()[0]}); install a torch that "
-            f"supports it: https://pytorch.org/get-started/locally"
+        yield (
+            "wrong",
+            (
+                f"GPU {index} cannot compute ({str(error).splitlines()[0]}); install a torch that "
+                f"supports it: https://pytorch.org/get-started/locally"
+            ),
         )
 
 
@@ -198,9 +201,12 @@ def check_copies():
             copies.add(folder)
     if len(copies) > 1:
         listed = ", ".join(sorted(map(str, copies)))
-        yield "wrong", (
-            f"several copies of mass_plugins are on the path ({listed}) and fairseq refuses the "
-            f"second; pip uninstall mass_plugins, then pip install -e the one to keep"
+        yield (
+            "wrong",
+            (
+                f"several copies of mass_plugins are on the path ({listed}) and fairseq refuses the "
+                f"second; pip uninstall mass_plugins, then pip install -e the one to keep"
+            ),
         )
 
 

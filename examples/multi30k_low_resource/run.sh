@@ -24,14 +24,12 @@ system() {
         "${UPDATES[$number]}" "$seed" ${start[@]+"${start[@]}"}
 }
 
-# plan PAIRS SEED...: adds "NAME DIRECTION PAIRS SEED" to NAMES.
+# plan NAME PAIRS SEED...: adds "NAME DIRECTION PAIRS SEED" to NAMES.
 plan() {
-    local direction number=$1 seed name
-    shift
+    local direction seed name=$1 number=$2
+    shift 2
     for seed; do
-        for name in scratch mass denoising; do
-            for direction in ${DIRECTIONS[$number]}; do NAMES+=("$name $direction $number $seed"); done
-        done
+        for direction in ${DIRECTIONS[$number]}; do NAMES+=("$name $direction $number $seed"); done
     done
 }
 
@@ -39,7 +37,9 @@ main() {
     local runs name
     prepare_multi30k
     NAMES=()
-    for runs in "${PLAN[@]}"; do plan $runs; done
+    for name in scratch mass denoising; do # what needs no pre-training first
+        for runs in "${PLAN[@]}"; do plan "$name" $runs; done
+    done
 
     if [ "${1:-}" != result ]; then
         rm -f runs/*.tsv # of an earlier configuration, maybe; runs that are done are recorded again

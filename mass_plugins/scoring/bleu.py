@@ -126,9 +126,7 @@ def paired_bootstrap(
     Of two systems that say the same, sacreBLEU's p-value would be its smallest; here it is 1.
     """
     named = [(name, list(lines)) for name, lines in systems.items()]
-    test = PairedTest(
-        named, {"BLEU": metric()}, references=[list(references)], test_type="bs", n_samples=samples
-    )
+    test = PairedTest(named, {"BLEU": metric()}, references=[list(references)], test_type="bs", n_samples=samples)
     signatures, results = test()
     baseline, *others = results["BLEU"]
     return [
