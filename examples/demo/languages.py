@@ -306,10 +306,13 @@ class Sizes(NamedTuple):
     pairs_test: int = 500
 
 
+DEFAULT_SIZES = Sizes()
+
+
 def write_corpus(
     folder: str | os.PathLike,
     languages: Languages,
-    sizes: Sizes = Sizes(),
+    sizes: Sizes = DEFAULT_SIZES,
     second: str = SECOND,
 ) -> list[Path]:
     """Write monolingual and parallel text; every sentence of all files has a meaning of its own.
@@ -366,7 +369,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     number = {"type": int, "metavar": "N"}
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write to")
     parser.add_argument("--seed", default=1, help="decides everything (default 1)", **number)
-    defaults = Sizes()
+    defaults = DEFAULT_SIZES
     parser.add_argument("--sentences", default=defaults.train, help="monolingual, each language (20000)", **number)
     parser.add_argument("--valid", default=defaults.valid, help="monolingual, for validation (500)", **number)
     parser.add_argument("--pairs", default=defaults.pairs, help="parallel, for training (1000)", **number)

@@ -23,8 +23,7 @@ NOUNS = {
 CLASS_OF = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
 
 NAMES = (
-    "Anna Boris Clara David Elena Felix Greta Hugo Irene Jonas Karla Leon "
-    "Marta Nils Olga Pavel Rosa Simon Tara Viktor"
+    "Anna Boris Clara David Elena Felix Greta Hugo Irene Jonas Karla Leon Marta Nils Olga Pavel Rosa Simon Tara Viktor"
 ).split()
 NUMERALS = "2 3 4 5 6 7 8 9 10 12 20 100".split()
 
@@ -188,9 +187,7 @@ class World:
         """One of ``choices``: Zipf in their own order, times Zipf in the order that ``head`` likes them."""
         if (slot, head) not in self._habits:
             liked = random.Random(f"{self.seed} {slot} {head}").sample(choices, len(choices))
-            weights = [
-                (n + 2) ** -0.5 / (liked.index(choice) + 1) for n, choice in enumerate(choices)
-            ]
+            weights = [(n + 2) ** -0.5 / (liked.index(choice) + 1) for n, choice in enumerate(choices)]
             self._habits[slot, head] = choices, list(accumulate(weights))
         choices, cumulative = self._habits[slot, head]
         return rng.choices(choices, cum_weights=cumulative)[0]

@@ -1,6 +1,6 @@
 """Draw the paper's figure 5 from result.json: BLEU over the share of a sentence that is masked.
 
-    python examples/mass_ablation/plot.py result.json ablation.png
+python examples/mass_ablation/plot.py result.json ablation.png
 """
 
 import json
