@@ -5,6 +5,7 @@ Each sub-command is one function here that reads its flags and calls the room th
 
 import argparse
 import os
+import re
 import sys
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,9 @@ def main(argv=None) -> int:
     parser = build_parser()
     options = parser.parse_args(argv)
     try:
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        sys.stdout.flush()  # here, where a closed pipe is dealt with
+        return status
     except InputError as error:
         print(f"mass_plugins: error: {error}", file=sys.stderr)
         return 1
@@ -90,11 +93,24 @@ def translate(options):
     from mass_plugins import load
 
     translator = load(options.checkpoint, data=options.data)
-    lines = _lines_of_stdin()
+    for language, flag in ((options.source, "--source"), (options.target, "--target")):
+        translator.task.language_index(language, flag)  # before the first line is waited for
+    sys.stdout.reconfigure(encoding="utf-8")  # as stdin is read, whatever the locale
+    lines, done = _lines_of_stdin(), 0
     while batch := list(islice(lines, options.buffer)):
-        for line in translator.translate(batch, options.source, options.target, beam=options.beam):
+        try:
+            translations = translator.translate(batch, options.source, options.target, beam=options.beam)
+        except InputError as error:
+            raise InputError(_with_line_of_stdin(str(error), done)) from None
+        for line in translations:
             print(line)
         sys.stdout.flush()
+        done += len(batch)
+
+
+def _with_line_of_stdin(message, before):
+    """``"line 3 has .."``, counted within a buffer, as a line of stdin, with ``before`` lines ahead of it."""
+    return re.sub(r"^line (\d+)", lambda found: f"stdin, line {before + int(found[1])}", message)
 
 
 def _lines_of_stdin():
@@ -122,7 +138,7 @@ def plot(options):
     from mass_plugins.scoring.curves import draw, read_run
 
     runs = [read_run(*_name_and_path(text)) for text in options.runs]
-    draw(runs, options.metrics.split(","), options.output)
+    draw(runs, [metric.strip() for metric in options.metrics.split(",")], options.output)
     print(options.output)
 
 

@@ -40,6 +40,14 @@ def main(arguments=()):
     if arguments:
         print("usage: mass-plugins doctor (it takes no arguments)", file=sys.stderr)
         return 2
+    try:
+        return _examine()
+    except BrokenPipeError:  # the reader, head for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _examine():
     problems = []
     for check in (check_python, check_torch, check_numpy, check_fairseq, check_packages):
         _run_check(check, problems)
@@ -49,6 +57,7 @@ def main(arguments=()):
     for problem in problems:
         print(f"wrong: {problem}")
     print(f"{len(problems)} to mend" if problems else "nothing is wrong")
+    sys.stdout.flush()
     return 1 if problems else 0
 
 

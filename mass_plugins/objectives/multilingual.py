@@ -4,16 +4,18 @@ import hashlib
 import logging
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Optional
 
 import torch
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.dataclass.configs import CommonConfig, DatasetConfig
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import FairseqTask
-from omegaconf import II, MISSING
+from omegaconf import II, MISSING, DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
 from mass_plugins.data.languages import parse_languages
@@ -66,6 +68,25 @@ class MultilingualConfig(FairseqDataclass):
     train_subset: str = II("dataset.train_subset")
 
 
+# Options of other groups of fairseq's that a task reads.
+_OTHER_GROUPS = {"seed": CommonConfig.seed, "train_subset": DatasetConfig.train_subset}
+
+
+def with_values_of_other_groups(cfg) -> DictConfig:
+    """Options whose ``seed`` and ``train_subset`` have values, fairseq's defaults where nothing else is known.
+
+    A script's Namespace or partial configuration has no other groups: ``${common.seed}`` would stay as text, and
+    with ``${dataset.train_subset}`` the training set would be taken for a validation set, its masks never changing.
+    """
+    options = OmegaConf.structured(cfg) if is_dataclass(cfg) else cfg
+    for name, default in _OTHER_GROUPS.items():
+        try:
+            options[name]
+        except InterpolationResolutionError:
+            options[name] = default
+    return options
+
+
 class MultilingualTask(FairseqTask):
     """Languages and dictionary of a data folder, kept in the checkpoint as the task's state.
 
@@ -88,6 +109,7 @@ class MultilingualTask(FairseqTask):
 
     @classmethod
     def setup_task(cls, cfg: MultilingualConfig, **kwargs):
+        cfg = with_values_of_other_groups(cfg)
         folder = utils.split_paths(cfg.data)[0]
         languages = parse_languages(cfg.langs) if cfg.langs else find_languages(folder)
         dictionary = load_joint_dictionary(folder, languages)

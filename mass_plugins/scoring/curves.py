@@ -55,8 +55,11 @@ def read_run(name: str, path: str) -> Run:
     if os.path.isdir(path):
         run = _read_tensorboard(name, path)
     else:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            run = read_log(name, file)
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                run = read_log(name, file)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}; give fairseq-train's output") from error
     if not run.values:
         raise InputError(f"{path} holds no training curve; give the output of fairseq-train")
     return run

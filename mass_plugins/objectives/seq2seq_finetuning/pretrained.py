@@ -19,6 +19,7 @@ _SHAPE_OPTIONS = (
     "decoder_attention_heads",
     "max_source_positions",
     "max_target_positions",
+    "layer_norm",
 )
 
 

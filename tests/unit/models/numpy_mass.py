@@ -48,15 +48,31 @@ def embed(tokens, positions, language, weights, side, pad):
     return layer_norm(x, weights, f"{side}.layernorm_embedding")
 
 
+def add(x, sub_layer, weights, name):
+    """A sub-layer with its residual connection, post-norm or pre-norm."""
+    if pre_norm(weights):
+        return x + sub_layer(layer_norm(x, weights, name))
+    return layer_norm(x + sub_layer(x), weights, name)
+
+
+def pre_norm(weights):
+    return "encoder.layer_norm.weight" in weights  # the norm of the residual stream's end
+
+
 def encode(source, language, weights, layers, heads, pad):
     x = embed(source, np.arange(len(source)), language, weights, "encoder", pad)
     everything = np.ones((len(source), len(source)), dtype=bool)
     for layer in range(layers):
         name = f"encoder.layers.{layer}"
-        x = layer_norm(
-            x + attend(x, x, everything, weights, f"{name}.self_attn", heads), weights, f"{name}.self_attn_layer_norm"
+        x = add(
+            x,
+            lambda x, name=name: attend(x, x, everything, weights, f"{name}.self_attn", heads),
+            weights,
+            f"{name}.self_attn_layer_norm",
         )
-        x = layer_norm(x + feed_forward(x, weights, name), weights, f"{name}.final_layer_norm")
+        x = add(x, lambda x, name=name: feed_forward(x, weights, name), weights, f"{name}.final_layer_norm")
+    if pre_norm(weights):
+        x = layer_norm(x, weights, "encoder.layer_norm")
     return x
 
 
@@ -66,15 +82,21 @@ def decode(previous, positions, language, memory, seen, weights, layers, heads, 
     cross = np.broadcast_to(seen, (len(previous), len(memory)))
     for layer in range(layers):
         name = f"decoder.layers.{layer}"
-        x = layer_norm(
-            x + attend(x, x, causal, weights, f"{name}.self_attn", heads), weights, f"{name}.self_attn_layer_norm"
+        x = add(
+            x,
+            lambda x, name=name: attend(x, x, causal, weights, f"{name}.self_attn", heads),
+            weights,
+            f"{name}.self_attn_layer_norm",
         )
-        x = layer_norm(
-            x + attend(x, memory, cross, weights, f"{name}.encoder_attn", heads),
+        x = add(
+            x,
+            lambda x, name=name: attend(x, memory, cross, weights, f"{name}.encoder_attn", heads),
             weights,
             f"{name}.encoder_attn_layer_norm",
         )
-        x = layer_norm(x + feed_forward(x, weights, name), weights, f"{name}.final_layer_norm")
+        x = add(x, lambda x, name=name: feed_forward(x, weights, name), weights, f"{name}.final_layer_norm")
+    if pre_norm(weights):
+        x = layer_norm(x, weights, "decoder.layer_norm")
     return x @ weights["decoder.embed_tokens.weight"].T
 
 

@@ -1,13 +1,9 @@
-import argparse
-import functools
-
 import numpy as np
 import pytest
 import torch
-from fairseq import options
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.data import Dictionary
-from fairseq.models import MODEL_REGISTRY, build_model
+from fairseq.models import build_model
 from fairseq.sequence_generator import SequenceGenerator
 from omegaconf import OmegaConf
 
@@ -17,7 +13,6 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
-from mass_plugins.models.mass_transformer import MassTinyConfig
 from tests.unit.models import numpy_mass
 
 SIZES = dict(
@@ -74,8 +69,11 @@ def masked_batch(ratio=0.5, count=7, seed=3):
 class TestNumbers:
     @pytest.mark.parametrize("cross_attend_masked", [False, True])
     @pytest.mark.parametrize("ratio", [0.5, 1.0])
-    def test_loss_equals_an_independent_numpy_forward_pass(self, ratio, cross_attend_masked):
-        model = make(cross_attend_masked=cross_attend_masked).double()
+    @pytest.mark.parametrize("layer_norm", ["post", "pre"])
+    def test_loss_equals_an_independent_numpy_forward_pass(self, layer_norm, ratio, cross_attend_masked):
+        model = make(cross_attend_masked=cross_attend_masked, layer_norm=layer_norm).double()
+        for weight in model.parameters():  # norms and biases, too, are then more than ones and zeros
+            torch.nn.init.normal_(weight, mean=0.1, std=0.2)
         rows, batch = masked_batch(ratio)
         criterion = LabelSmoothedCrossEntropyCriterion(FakeTask(), sentence_avg=False, label_smoothing=0.0)
         criterion.padding_idx = special()["pad"]
@@ -145,6 +143,35 @@ class TestNumbers:
                 rows = table.weight[2:] if table.weight.shape[0] > 2 else table.weight
                 assert float(rows.detach().std()) == pytest.approx(64**-0.5, rel=0.25)
 
+    def test_projections_start_small_and_everything_else_as_it_was(self):
+        """The authors' uniform weights within 1 / sqrt(inputs), in each linear layer of both sides."""
+        widths = dict(encoder_embed_dim=64, decoder_embed_dim=64, encoder_ffn_embed_dim=256, decoder_ffn_embed_dim=256)
+        model = make(**widths)
+        sides = {side: getattr(model, side).layers for side in ("encoder", "decoder")}
+        linear = {
+            f"{side}.{name}": module
+            for side, layers in sides.items()
+            for name, module in layers.named_modules()
+            if isinstance(module, torch.nn.Linear)
+        }
+        # q, k, v and output of each attention, and two feed-forward layers: 6 in the encoder, 10 in the decoder
+        assert len(linear) == 2 * 6 + 2 * 10
+        for name, module in linear.items():
+            weight, bound = module.weight.detach(), module.in_features**-0.5
+            assert float(weight.abs().max()) <= bound, name
+            assert float(weight.abs().max()) > 0.95 * bound, name
+            assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.05), name
+            assert float(weight.mean()) == pytest.approx(0, abs=0.05 * bound), name
+            assert not module.bias.detach().any(), name
+        others = [p for layers in sides.values() for n, p in layers.named_parameters() if "layer_norm" in n]
+        assert len(others) == 2 * (2 * 2 + 2 * 3)
+        assert all((p == p.new_ones(())).all() or not p.any() for p in others)
+
+    def test_two_models_differ_by_their_seed_alone(self):
+        first, again = make().encoder.layers[0].fc1.weight, make().encoder.layers[0].fc1.weight
+        assert first.equal(again)
+        assert not first.equal(make().encoder.layers[1].fc1.weight)
+
     def test_incremental_decoding_equals_teacher_forcing(self):
         model = make()
         _, batch = masked_batch()
@@ -186,77 +213,8 @@ class TestNumbers:
         assert model.decoder(net["prev_output_tokens"], encoded)[1]["attn"] == [None]
 
 
-PRESETS = {  # layers, width, inner width, heads
-    "mass_unmt": (6, 1024, 4096, 8),
-    "mass_base": (6, 768, 3072, 12),
-    "mass_middle": (6, 1024, 4096, 16),
-    "mass_tiny": (3, 256, 1024, 4),
-}
-
-
-def from_command_line(*flags):
-    parser = options.get_training_parser()
-    args = options.parse_args_and_arch(parser, ["data", "--task", "mass_pretraining", *flags])
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-
-    return convert_namespace_to_omegaconf(args).model
-
-
 class TestConfiguration:
-    """fairseq loses some options silently (presets, overrides, partial configs): each must arrive."""
-
-    @pytest.mark.parametrize("name", PRESETS)
-    def test_presets_reach_the_model(self, name):
-        layers, width, ffn, heads = PRESETS[name]
-        model = build_model(
-            from_command_line("--arch", name, "--encoder-layers", "1", "--decoder-layers", "1"), FakeTask()
-        )
-        for side in (model.encoder, model.decoder):
-            layer = side.layers[0]
-            assert layer.embed_dim == width and layer.self_attn.num_heads == heads
-            assert layer.fc1.out_features == ffn and not layer.normalize_before
-            assert side.embed_scale == 1.0 and side.layernorm_embedding is not None
-        assert MODEL_REGISTRY[name] is type(model)
-        assert from_command_line("--arch", name).encoder_layers == layers
-        assert model.encoder.embed_tokens is model.decoder.embed_tokens
-        assert model.decoder.output_projection.weight is model.encoder.embed_tokens.weight
-
-    FLAGS = {
-        "encoder_layers": (2, lambda m: len(m.encoder.layers)),
-        "decoder_layers": (4, lambda m: len(m.decoder.layers)),
-        "encoder_ffn_embed_dim": (24, lambda m: m.encoder.layers[0].fc1.out_features),
-        "decoder_ffn_embed_dim": (28, lambda m: m.decoder.layers[0].fc1.out_features),
-        "encoder_attention_heads": (2, lambda m: m.encoder.layers[0].self_attn.num_heads),
-        "decoder_attention_heads": (8, lambda m: m.decoder.layers[0].encoder_attn.num_heads),
-        "max_source_positions": (70, lambda m: m.max_positions()[0]),
-        "max_target_positions": (80, lambda m: m.max_positions()[1]),
-        "activation_fn": ("relu", lambda m: m.decoder.layers[0].activation_fn.__name__),
-        "dropout": (0.23, lambda m: m.decoder.layers[0].dropout_module.p),
-        "attention_dropout": (0.24, lambda m: m.encoder.layers[0].self_attn.dropout_module.p),
-        "activation_dropout": (0.25, lambda m: m.decoder.layers[0].activation_dropout_module.p),
-        "cross_attend_masked": (True, lambda m: m.encoder.mask_idx is None),
-        "checkpoint_activations": (True, lambda m: isinstance(m.decoder.layers[0].forward, functools.partial)),
-    }
-
-    def test_every_flag_reaches_the_module_it_names(self):
-        widths = ["--encoder-embed-dim", "32", "--decoder-embed-dim", "32"]
-        for name, (value, read) in self.FLAGS.items():
-            flag = ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
-            model = build_model(from_command_line("--arch", "mass_tiny", *widths, *flag), FakeTask())
-            assert read(model) == value, name
-            assert model.encoder.embed_tokens.embedding_dim == 32
-        named = {field for field in MassTinyConfig.__dataclass_fields__ if not field.startswith("_")}
-        assert named == set(self.FLAGS) | {"encoder_embed_dim", "decoder_embed_dim"}, "a flag without a test"
-
-    def test_partial_config_keeps_the_preset(self):
-        cfg = OmegaConf.create({"_name": "mass_base", "encoder_layers": 1, "decoder_layers": 1})
-        model = build_model(cfg, FakeTask())
-        assert model.encoder.embed_tokens.embedding_dim == 768 and len(model.encoder.layers) == 1
-        assert model.encoder.layers[0].self_attn.num_heads == 12
-
-    def test_namespace_of_an_old_script(self):
-        model = build_model(argparse.Namespace(arch="mass_tiny", **SIZES), FakeTask())
-        assert model.encoder.embed_tokens.embedding_dim == 16
+    """Sizes that don't fit; that each option arrives is tested in tests/unit/test_flags.py."""
 
     @pytest.mark.parametrize(
         "changes, flag",
