@@ -49,24 +49,23 @@ def shift_right(tokens: np.ndarray, eos_index: int) -> np.ndarray:
 def to_batch(
     arrays: Seq2SeqArrays,
     ids: np.ndarray,
-    source_language: int,
-    target_language: int,
+    source_languages: np.ndarray,
+    target_languages: np.ndarray,
     pad_index: int,
 ) -> dict:
-    """Arrays of one language or direction -> the batch that fairseq's trainer carries to the model."""
-    size = len(arrays.source)
+    """Arrays and each row's languages, (B,) int64 -> the batch that fairseq's trainer carries to the model."""
     net_input = {
         "src_tokens": torch.from_numpy(arrays.source),
         "src_lengths": torch.from_numpy(arrays.source_lengths),
         "prev_output_tokens": torch.from_numpy(arrays.prev_output),
-        "source_language": torch.full((size,), source_language, dtype=torch.int64),
-        "target_language": torch.full((size,), target_language, dtype=torch.int64),
+        "source_language": torch.from_numpy(source_languages),
+        "target_language": torch.from_numpy(target_languages),
     }
     if arrays.positions is not None:
         net_input["positions"] = torch.from_numpy(arrays.positions)
     return {
         "id": torch.from_numpy(np.asarray(ids, dtype=np.int64)),
-        "nsentences": size,
+        "nsentences": len(arrays.source),
         "ntokens": int((arrays.target != pad_index).sum()),
         "net_input": net_input,
         "target": torch.from_numpy(arrays.target),

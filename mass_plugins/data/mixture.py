@@ -1,10 +1,11 @@
-"""Several streams as one fairseq dataset: each batch of one stream, the streams drawn by temperature."""
+"""Several streams as one fairseq dataset, drawn by temperature and mixed within batches."""
 
 from typing import Sequence
 
 import numpy as np
 from fairseq.data import FairseqDataset
 
+from mass_plugins.data.collate import to_batch
 from mass_plugins.data.languages import epoch_quotas
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import Stream
@@ -19,6 +20,10 @@ class MixtureDataset(FairseqDataset):
     Index ``i`` is a place in the epoch, not a line: ``(stream, item)`` of a place is a function of
     (seed, epoch), and its mask a function of (seed, epoch, place), so neither workers, processes, batch
     sizes nor a resumed run change them.
+
+    Streams of one kind share batches in training: with a language a batch, every update pulls the model
+    towards that language's words, and what the source says drowns in it (on captions in three languages
+    MASS needs three times as many updates until it uses the source). A validation set has a stream a batch.
 
     Args:
         streams: at least one.
@@ -49,6 +54,9 @@ class MixtureDataset(FairseqDataset):
         sizes = [len(stream.source_sizes) for stream in self.streams]
         self.quotas = np.array(sizes) if fixed else epoch_quotas(sizes, alpha)
         self.stream_of = np.repeat(np.arange(len(sizes), dtype=np.int32), self.quotas)
+        kinds = [number if fixed else stream.kind for number, stream in enumerate(self.streams)]
+        groups = list(dict.fromkeys(kinds))
+        self.group_of = np.repeat(np.array([groups.index(kind) for kind in kinds], dtype=np.int32), self.quotas)
         self.set_epoch(1)
 
     def set_epoch(self, epoch: int) -> None:
@@ -85,13 +93,15 @@ class MixtureDataset(FairseqDataset):
         return int(index), number, self.streams[number].read(int(self.item_of[index]))
 
     def collater(self, samples) -> dict:
-        """Items of one stream -> a batch (:mod:`mass_plugins.data.collate`); no items -> ``{}``."""
+        """Items of one kind -> a batch (:mod:`mass_plugins.data.collate`); no items -> ``{}``."""
         if len(samples) == 0:
             return {}
         ids = np.array([index for index, _, _ in samples], dtype=np.int64)
-        stream = self.streams[samples[0][1]]
-        keys = sentence_keys(self.seed, self.epoch, ids)
-        return stream.collate([item for _, _, item in samples], ids, keys)
+        streams = [self.streams[number] for _, number, _ in samples]
+        arrays = streams[0].collate([item for _, _, item in samples], sentence_keys(self.seed, self.epoch, ids))
+        sources = np.array([stream.source_language for stream in streams], dtype=np.int64)
+        targets = np.array([stream.target_language for stream in streams], dtype=np.int64)
+        return to_batch(arrays, ids, sources, targets, streams[0].vocabulary.pad)
 
     @property
     def sizes(self) -> np.ndarray:
@@ -108,20 +118,20 @@ class MixtureDataset(FairseqDataset):
         return int(self.source_sizes[index]), int(self.target_sizes[index])
 
     def ordered_indices(self) -> np.ndarray:
-        """Places by stream, then by length, equal lengths in random order (fairseq seeds it by epoch)."""
+        """Places by kind, then by length, equal lengths in random order (fairseq seeds it by epoch)."""
         order = np.arange(len(self)) if self.fixed else np.random.permutation(len(self))  # noqa: NPY002
-        keys = (self.source_sizes[order], self.target_sizes[order], self.stream_of[order])
+        keys = (self.source_sizes[order], self.target_sizes[order], self.group_of[order])
         return order[np.lexsort(keys)]
 
     def batch_by_size(self, indices, **limits) -> list:
-        """Batches of ``indices``, each within one stream.
+        """Batches of ``indices``, each of one kind.
 
         fairseq drops the last batch where ``required_batch_size_multiple`` doesn't divide it, even of a test
         set; here it stays.
         """
-        batches = []
-        for number in range(len(self.streams)):
-            own = indices[self.stream_of[indices] == number]
+        batches: list = []
+        for group in range(self.group_of.max(initial=-1) + 1):
+            own = indices[self.group_of[indices] == group]
             if len(own):
                 whole = super().batch_by_size(own, **limits)
                 rest = own[sum(map(len, whole)) :]

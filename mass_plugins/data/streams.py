@@ -1,10 +1,10 @@
-"""Streams: one language's text or one direction's pairs, each able to turn its items into a batch."""
+"""Streams: one language's text or one direction's pairs, each able to turn items into the arrays of a batch."""
 
-from typing import Protocol, Sequence
+from typing import Hashable, Protocol, Sequence
 
 import numpy as np
 
-from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right, to_batch
+from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right
 from mass_plugins.data.masker import Masker, Vocabulary
 from mass_plugins.data.token_masking import mask_independently
 
@@ -14,16 +14,21 @@ class Stream(Protocol):
 
     ``source_sizes`` and ``target_sizes``, (N,) int, are the slots that an item takes on each side of the
     model. ``max_lengths`` (source, target) cuts longer items, keeping their ``</s>``; None leaves them.
+    Streams of one ``kind`` differ in their text and languages alone: each can collate the other's items.
     """
 
     name: str
+    kind: Hashable
+    source_language: int
+    target_language: int
+    vocabulary: Vocabulary
     source_sizes: np.ndarray
     target_sizes: np.ndarray
     max_lengths: tuple[int, int] | None
 
     def read(self, item: int) -> tuple[np.ndarray, ...]: ...
 
-    def collate(self, items: Sequence[tuple], ids: np.ndarray, keys: np.ndarray) -> dict: ...
+    def collate(self, items: Sequence[tuple], keys: np.ndarray) -> Seq2SeqArrays: ...
 
     def locate(self, item: int) -> str: ...
 
@@ -47,7 +52,9 @@ class MonolingualStream:
     """
 
     def __init__(self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker):
-        self.name, self.dataset, self.language, self.masker = name, dataset, language, masker
+        self.name, self.dataset, self.masker, self.kind = name, dataset, masker, ("text", id(masker))
+        self.source_language = self.target_language = language
+        self.vocabulary = masker.vocabulary
         self.source_sizes = self.target_sizes = np.asarray(sizes)
         self.max_lengths = None
 
@@ -55,11 +62,8 @@ class MonolingualStream:
         tokens = self.dataset[item].numpy()
         return (_cut(tokens, min(self.max_lengths)) if self.max_lengths else tokens,)
 
-    def collate(self, items, ids, keys) -> dict:
-        pad = self.masker.vocabulary.pad
-        tokens, lengths = pad_right([item[0] for item in items], pad)
-        arrays = self.masker(tokens, lengths, keys)
-        return to_batch(arrays, ids, self.language, self.language, pad)
+    def collate(self, items, keys) -> Seq2SeqArrays:
+        return self.masker(*pad_right([item[0] for item in items], self.vocabulary.pad), keys)
 
     def locate(self, item: int) -> str:
         return f"{self.name}, line {item + 1}"
@@ -93,20 +97,20 @@ class ParallelStream:
         self.source_sizes, self.target_sizes = np.asarray(source_sizes), np.asarray(target_sizes)
         self.source_language, self.target_language = source_language, target_language
         self.vocabulary, self.source_mask_ratio = vocabulary, source_mask_ratio
+        self.kind = ("pairs", source_mask_ratio)
         self.max_lengths = None
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         pair = (self.source[item].numpy(), self.target[item].numpy())
         return tuple(map(_cut, pair, self.max_lengths)) if self.max_lengths else pair
 
-    def collate(self, items, ids, keys) -> dict:
+    def collate(self, items, keys) -> Seq2SeqArrays:
         voc = self.vocabulary
         source, source_lengths = pad_right([pair[0] for pair in items], voc.pad)
         target, _ = pad_right([pair[1] for pair in items], voc.pad)
         if self.source_mask_ratio:
             source = mask_independently(source, source_lengths, self.source_mask_ratio, voc.mask, keys)
-        arrays = Seq2SeqArrays(source, source_lengths, shift_right(target, voc.eos), target)
-        return to_batch(arrays, ids, self.source_language, self.target_language, voc.pad)
+        return Seq2SeqArrays(source, source_lengths, shift_right(target, voc.eos), target)
 
     def locate(self, item: int) -> str:
         return f"{self.name}, pair {item + 1}"

@@ -57,7 +57,7 @@ class MassPretrainingConfig(MultilingualConfig):
 
 @register_task("mass_pretraining", dataclass=MassPretrainingConfig)
 class MassPretrainingTask(MultilingualTask):
-    """Monolingual text of any number of languages, and pairs if there are, each batch of one of them.
+    """Monolingual text of any number of languages, and pairs if there are, each in batches of its own.
 
     The criterion is fairseq's ``label_smoothed_cross_entropy`` (with ``--label-smoothing 0``:
     ``cross_entropy``): summed over the fragment, divided by the number of predicted tokens.

@@ -37,15 +37,35 @@ def batches(dataset, **limits):
     return dataset.batch_by_size(dataset.ordered_indices(), max_tokens=200, **limits)
 
 
-def test_a_batch_holds_one_language_and_an_epoch_every_place():
-    dataset = mixture()
-    seen = []
+@pytest.mark.parametrize("fixed", [False, True])
+def test_an_epoch_holds_every_place_and_validation_a_language_a_batch(fixed):
+    dataset = mixture(fixed=fixed)
+    seen, languages = [], []
     for batch in batches(dataset):
         sample = dataset.collater([dataset[i] for i in batch])
-        assert len(set(sample["net_input"]["source_language"].tolist())) == 1
+        rows = sample["net_input"]["source_language"]
+        assert rows.tolist() == dataset.stream_of[batch].tolist()
+        assert rows.equal(sample["net_input"]["target_language"])
         assert sample["net_input"]["src_tokens"].numel() <= 200
         seen.extend(sample["id"].tolist())
+        languages.append(len(set(rows.tolist())))
     assert sorted(seen) == list(range(len(dataset)))
+    assert max(languages) == (1 if fixed else 2)
+
+
+def test_a_sentence_is_masked_alike_alone_and_among_other_languages():
+    dataset = mixture()
+    whole = dataset.collater([dataset[i] for i in (0, 299, 300, 349)])
+    for row, place in enumerate((0, 299, 300, 349)):
+        alone = dataset.collater([dataset[place]])["net_input"]["src_tokens"][0]
+        assert whole["net_input"]["src_tokens"][row][: len(alone)].equal(alone)
+
+
+def test_text_and_pairs_never_share_a_batch():
+    streams = [monolingual(60, 0), parallel(40), parallel(30, seed=9), parallel(20, source_mask_ratio=0.5)]
+    dataset = MixtureDataset(streams, seed=1)
+    kinds = [{(0, 1, 1, 2)[number] for number in dataset.stream_of[batch]} for batch in batches(dataset)]
+    assert all(len(kind) == 1 for kind in kinds) and set.union(*kinds) == {0, 1, 2}
 
 
 def test_alpha_1_takes_each_sentence_once():
