@@ -39,7 +39,10 @@ TRAINING = (
     "--log-format", "json", "--log-interval", 10, "--no-epoch-checkpoints", "--keep-interval-updates", 1,
     "--save-interval", 1000, "--validate-interval", 1000,  # in epochs: never; by updates below
 )
-PRETRAINING = ("--task", "mass_pretraining", "--label-smoothing", 0, "--lr", 2e-3, "--max-tokens", 1500)
+PRETRAINING = (
+    "--task", "mass_pretraining", "--label-smoothing", 0, "--lr", 2e-3, "--max-tokens", 1500,
+    "--dropout", 0, "--attention-dropout", 0,  # masks are new in each epoch
+)
 FINE_TUNING = (
     "--task", "seq2seq_finetuning", "--directions", PAIR, "--label-smoothing", 0.1, "--lr", 2e-3, "--max-tokens", 1000,
     "--dropout", 0.2, "--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric",

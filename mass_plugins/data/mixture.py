@@ -23,7 +23,7 @@ class MixtureDataset(FairseqDataset):
 
     Streams of one kind share batches in training: with a language a batch, every update pulls the model
     towards that language's words, and what the source says drowns in it (on captions in three languages
-    MASS needs three times as many updates until it uses the source). A validation set has a stream a batch.
+    MASS needs four times as many updates until it uses the source). A validation set has a stream a batch.
 
     Args:
         streams: at least one.

@@ -1,6 +1,6 @@
 """The MASS Transformer: encoder-decoder with language embeddings and explicit decoder positions.
 
-Song et al. 2019, section 4.1; layers are fairseq's. Post-norm, GELU, learned positions, layer-norm on the
+Song et al. 2019, section 4.1; layers are fairseq's. Post-norm (``mass_tiny``: pre-norm), GELU, learned positions, layer-norm on the
 embeddings, one matrix for all embeddings, and no sqrt(d) scaling of token embeddings: token, position and
 language vectors start at one scale, as in XLM.
 """
@@ -140,8 +140,8 @@ def _fairseq_config(cfg) -> TransformerConfig:
 def start_small(layers: nn.Module) -> None:
     """Draw the projections of ``layers`` as the authors' code does, uniform within 1 / sqrt(inputs).
 
-    With fairseq's larger Xavier weights what the sub-layers add drowns what they are given: in post-norm
-    layers the encoder's output turns into one constant vector, and pre-training never uses the source.
+    With fairseq's larger Xavier weights pre-training learns later (Multi30k, after 500 updates of 2000 tokens:
+    6.44 bits a token in validation against 6.33).
     """
     for module in layers.modules():
         if isinstance(module, nn.Linear):

@@ -1,0 +1,70 @@
+"""`make demo` with little text and few updates, and what a reader may do to it."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, run, run_until
+
+DEMO = [sys.executable, ROOT / "examples" / "demo" / "demo.py"]
+SMALL = ["--sentences", "300", "--pairs", "40", "--updates", "4", "--tuning-updates", "8"]
+
+
+@pytest.fixture(scope="module")
+def finished(once) -> Path:
+    """The work folder of a demo that was cut off in pre-training and then ran to its end."""
+
+    def make(folder: Path):
+        work = folder / "work"
+        stopped = run_until([*DEMO, *SMALL, "--work", work], "3 of 5", signal.SIGINT)
+        (folder / "stopped").write_text(json.dumps([stopped.status, stopped.stderr]))
+        (folder / "stdout").write_text(run([*DEMO, *SMALL, "--work", work]).stdout)
+
+    return once("demo", make)
+
+
+def test_it_goes_on_after_ctrl_c(finished):
+    status, stderr = json.loads((finished / "stopped").read_text())
+    assert (status, stderr) == (130, "\ndemo.py: interrupted; the same command goes on from here\n")
+    assert "1 of 5: text: done before" in (finished / "stdout").read_text()
+
+
+def test_what_the_reader_sees(finished):
+    text = (finished / "stdout").read_text()
+    references = (finished / "work" / "text" / "pairs.test.sola-druk.druk").read_text().splitlines()
+    assert all(f"  reference  {line}\n" in text for line in references[:10])
+    for system in ("mass", "scratch"):
+        translations = (finished / "work" / f"test.{system}.druk").read_text().splitlines()
+        assert len(translations) == len(references) == 500
+    assert text.count("  MASS  ") == 11  # ten translations, and BLEU
+    assert "signature: nrefs:1|case:mixed|" in text
+    assert (finished / "work" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_is_done_already(finished):
+    done = run([*DEMO, *SMALL, "--work", finished / "work"])
+    assert done.stdout.startswith("All is done already")
+    assert done.stdout.split("\n\n", 1)[1].rsplit("\n", 2)[0] in (finished / "stdout").read_text()
+
+
+def test_commands_that_it_prints_can_be_copied(finished):
+    text = (finished / "stdout").read_text()
+    command = next(line for line in text.splitlines() if line.startswith("  echo '"))
+    done = run(["bash", "-c", command], cwd=ROOT)
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--pairs", "0"], "argument --pairs: '0' is not 1 or more"),
+        (["--work", "/proc/demo"], "--work /proc/demo"),
+        (["--work", str(ROOT / "tests")], "holds other files than the demo's"),
+    ],
+)
+def test_wrong_flags(flags, words):
+    done = run([*DEMO, *flags], expect=None)
+    assert words in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
