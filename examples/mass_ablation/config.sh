@@ -13,11 +13,11 @@ declare -A VARIANTS=(
 # On a GPU all of them; on a CPU these, for the time it takes. VARIANTS_TO_RUN=all runs all of them there, too.
 SHORT=("MASS 0.5" "Discrete 0.5" "Feed 0.5" "MASS 0.25" "MASS 0.75")
 
-PRETRAINING=(--task mass_pretraining --label-smoothing 0 --dropout 0.1 --lr 1e-3 --lr-scheduler polynomial_decay
-    --warmup-updates 300 --total-num-update 3000 --max-update 3000 --max-tokens 2000 --seed 1
+PRETRAINING=(--task mass_pretraining --label-smoothing 0 --dropout 0 --attention-dropout 0
+    --lr 2e-3 --lr-scheduler polynomial_decay --warmup-updates 300 --total-num-update 3000 --max-update 3000 --max-tokens 2000 --seed 1
     --log-interval 100 --validate-interval 1000 --validate-interval-updates 1000
     --save-interval 1000 --save-interval-updates 500)
-DIRECTION=de-en PAIRS=1000 UPDATES=1000
+DIRECTION=de-en PAIRS=1000 UPDATES=800
 SEEDS=(1 2 3)
 FINE_TUNING=(--task seq2seq_finetuning --label-smoothing 0.1 --dropout 0.3 --lr 1e-3 --lr-scheduler inverse_sqrt
     --warmup-updates 200 --max-tokens 1000 --log-interval 100 --eval-bleu

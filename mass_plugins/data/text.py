@@ -213,6 +213,10 @@ class TextCodec(WordPipeline):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             version, name = content.pop("version"), content.pop("model")
+            if version != VERSION:  # before its settings, which may be others
+                raise InputError(f"version {version} is not {VERSION}, which this program reads; update mass_plugins")
+            if not isinstance(name, str) or name in ("", ".") or name != os.path.basename(name):
+                raise InputError(f"the model {name!r} is not a file's name; put the model beside {SETTINGS_FILE}")
             settings = TextSettings(**content)
         except FileNotFoundError:
             raise InputError(f"{path} doesn't exist; prepare the text with preprocess/prepare.py") from None
@@ -220,10 +224,6 @@ class TextCodec(WordPipeline):
             raise InputError(f"{path}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise InputError(f"{path} is damaged ({error}); prepare the text again") from None
-        if version != VERSION:
-            raise InputError(f"{path} has version {version}, this program reads {VERSION}; update mass_plugins")
-        if name != os.path.basename(name):
-            raise InputError(f"{path} names the model {name!r} outside its folder; put the model beside it")
         model = path.with_name(name)
         if not model.is_file():
             raise InputError(f"{model} doesn't exist, {SETTINGS_FILE} names it; prepare the text again")
@@ -237,6 +237,8 @@ def _open_sentencepiece(model: bytes):
     import sentencepiece
 
     try:
+        if not model:  # sentencepiece takes it for no model yet
+            raise RuntimeError
         return sentencepiece.SentencePieceProcessor(model_proto=model)
     except RuntimeError:
         raise InputError("not a sentencepiece model; give the .model file that sentencepiece wrote") from None
@@ -247,12 +249,16 @@ def _open_bpe(model: bytes):
 
     try:
         codes = model.decode("utf-8")
-    except UnicodeDecodeError:
-        codes = "\0"
-    merges = [line for line in codes.split("\n") if line and not line.startswith("#version:")]
-    if not merges or any(len(line.split(" ")) != 2 for line in merges):  # BPE itself would end the process
-        raise InputError("not a file of BPE codes (two symbols a line); give what subword-nmt learn-bpe wrote")
-    return BPE(io.StringIO(codes))
+        merges = codes.rstrip("\n").split("\n")
+        if merges[0].startswith("#version:"):
+            del merges[0]
+        if not merges or any(len(line.strip("\r ").split(" ")) != 2 for line in merges):
+            raise ValueError  # BPE itself would end the process
+        return BPE(io.StringIO(codes))
+    except ValueError:  # UnicodeDecodeError is one, and so is BPE's of a version that is no number
+        raise InputError(
+            "not a file of BPE codes (two symbols a line); give what subword-nmt learn-bpe wrote"
+        ) from None
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -1,8 +1,8 @@
 """The MASS Transformer: encoder-decoder with language embeddings and explicit decoder positions.
 
-Song et al. 2019, section 4.1; layers are fairseq's. Post-norm (``mass_tiny``: pre-norm), GELU, learned positions, layer-norm on the
-embeddings, one matrix for all embeddings, and no sqrt(d) scaling of token embeddings: token, position and
-language vectors start at one scale, as in XLM.
+Song et al. 2019, section 4.1; layers are fairseq's. Post-norm (``mass_tiny``: pre-norm), GELU, learned
+positions, layer-norm on the embeddings, one matrix for all embeddings, and no sqrt(d) scaling of token
+embeddings: token, position and language vectors start at one scale, as in XLM.
 """
 
 from argparse import Namespace
