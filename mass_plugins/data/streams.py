@@ -52,11 +52,12 @@ class MonolingualStream:
     """
 
     def __init__(self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker):
-        self.name, self.dataset, self.masker, self.kind = name, dataset, masker, ("text", id(masker))
+        self.name, self.dataset, self.masker = name, dataset, masker
+        self.kind: Hashable = ("text", id(masker))
         self.source_language = self.target_language = language
         self.vocabulary = masker.vocabulary
         self.source_sizes = self.target_sizes = np.asarray(sizes)
-        self.max_lengths = None
+        self.max_lengths: tuple[int, int] | None = None
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         tokens = self.dataset[item].numpy()
@@ -97,8 +98,8 @@ class ParallelStream:
         self.source_sizes, self.target_sizes = np.asarray(source_sizes), np.asarray(target_sizes)
         self.source_language, self.target_language = source_language, target_language
         self.vocabulary, self.source_mask_ratio = vocabulary, source_mask_ratio
-        self.kind = ("pairs", source_mask_ratio)
-        self.max_lengths = None
+        self.kind: Hashable = ("pairs", source_mask_ratio)
+        self.max_lengths: tuple[int, int] | None = None
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         pair = (self.source[item].numpy(), self.target[item].numpy())

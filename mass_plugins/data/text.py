@@ -16,7 +16,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from mass_plugins.errors import InputError
 
@@ -76,8 +76,8 @@ class WordPipeline:
     def __init__(self, settings: TextSettings):
         self.settings = settings
         self._punctuation: dict[str, Callable[[str], str]] = {}
-        self._tokenizers: dict[str, object] = {}
-        self._detokenizers: dict[str, object] = {}
+        self._tokenizers: dict[str, Any] = {}
+        self._detokenizers: dict[str, Any] = {}
 
     def normalize(self, line: str, language: str) -> str:
         """One line of clean text: Unicode form, no control characters, Moses punctuation, single spaces."""

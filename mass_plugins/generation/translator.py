@@ -1,7 +1,7 @@
 """Raw text in, raw text out, from Python: ``mass_plugins.load(path).translate([...])``."""
 
 import os
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import torch
 from fairseq import checkpoint_utils, search
@@ -136,7 +136,7 @@ def load(checkpoint: str, data: Optional[str] = None, device: Optional[str] = No
     beside = os.path.dirname(os.path.abspath(checkpoint))
     if data is None and any(n.startswith("dict.") for n in os.listdir(beside)):
         data = beside
-    overrides = {"pretrained_checkpoint": None, "eval_bleu": False, "langs": None}
+    overrides: dict[str, Any] = {"pretrained_checkpoint": None, "eval_bleu": False, "langs": None}
     if data is not None:
         find_languages(data)  # says at once what is wrong with the folder
         overrides["data"] = data

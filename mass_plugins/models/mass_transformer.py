@@ -121,7 +121,7 @@ class MassTinyConfig(MassTransformerConfig):
 
 def _fairseq_config(cfg) -> TransformerConfig:
     """Our flat options, from a dataclass or a DictConfig, as fairseq's nested ones."""
-    flat = asdict(cfg) if is_dataclass(cfg) else OmegaConf.to_container(cfg, resolve=True)
+    flat = asdict(cfg) if is_dataclass(cfg) and not isinstance(cfg, type) else OmegaConf.to_container(cfg, resolve=True)
     for side in ("encoder", "decoder"):
         width, heads = flat[f"{side}_embed_dim"], flat[f"{side}_attention_heads"]
         if heads < 1 or width % heads:

@@ -227,7 +227,7 @@ class MultilingualTask(FairseqTask):
             if not value:
                 raise InputError(f"{flag} is missing; set it to one of {','.join(self.languages)}")
             self.language_index(value, flag)
-        return self.cfg.source_lang, self.cfg.target_lang
+        return str(self.cfg.source_lang), str(self.cfg.target_lang)
 
     def build_bpe(self, args):
         """The data folder's own text pipeline, unless ``--bpe`` asks for one of fairseq's."""

@@ -1,10 +1,10 @@
 """Corpus BLEU by sacreBLEU: with its signature, with sums that add up over batches, and the paired bootstrap."""
 
 from dataclasses import dataclass
-from typing import Mapping, NamedTuple, Sequence
+from typing import Mapping, NamedTuple, Sequence, cast
 
 from sacrebleu.metrics import BLEU
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 
 ORDER = 4
 
@@ -125,16 +125,16 @@ def paired_bootstrap(
     Its seed is sacreBLEU's own (12345, or ``SACREBLEU_SEED``), so the same lines give the same p-values.
     Of two systems that say the same, sacreBLEU's p-value would be its smallest; here it is 1.
     """
-    named = [(name, list(lines)) for name, lines in systems.items()]
+    named: list[tuple[str, Sequence[str]]] = [(name, list(lines)) for name, lines in systems.items()]
     test = PairedTest(named, {"BLEU": metric()}, references=[list(references)], test_type="bs", n_samples=samples)
     signatures, results = test()
-    baseline, *others = results["BLEU"]
+    baseline, *others = cast(list[Result], results["BLEU"])
     return [
         Comparison(
             name,
             named[0][0],
             result.score - baseline.score,
-            1.0 if lines == named[0][1] else result.p_value,
+            1.0 if lines == named[0][1] else cast(float, result.p_value),
             str(signatures["BLEU"]),
         )
         for (name, lines), result in zip(named[1:], others)

@@ -11,7 +11,7 @@ from mass_plugins.data.binarized import open_monolingual, open_parallel
 from mass_plugins.data.languages import parse_directions, parse_languages
 from mass_plugins.data.masker import MASKINGS, Masker
 from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.streams import MonolingualStream, ParallelStream
+from mass_plugins.data.streams import MonolingualStream, ParallelStream, Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
 
@@ -79,7 +79,7 @@ class MassPretrainingTask(MultilingualTask):
         folder, shards = self.shard(split, epoch)
         masker = self.build_masker()
         mono = parse_languages(self.cfg.mono_langs, "--mono-langs") if self.cfg.mono_langs else self.languages
-        streams = [self._monolingual(folder, split, language, masker) for language in mono]
+        streams: list[Stream] = [self._monolingual(folder, split, language, masker) for language in mono]
         if self.cfg.parallel_directions:
             directions = parse_directions(self.cfg.parallel_directions, self.languages, "--parallel-directions")
             streams += [self._parallel(folder, split, *direction) for direction in directions]
@@ -107,11 +107,13 @@ class MassPretrainingTask(MultilingualTask):
         return MonolingualStream(f"{folder}, {split} {language}", dataset, dataset.sizes, index, masker)
 
     def _parallel(self, folder: str, split: str, source: str, target: str) -> ParallelStream:
-        sides = open_parallel(folder, split, source, target, self.dictionary)
+        sources, targets = open_parallel(folder, split, source, target, self.dictionary)
         return ParallelStream(
             f"{folder}, {split} {source}-{target}",
-            *sides,
-            *(side.sizes for side in sides),
+            sources,
+            targets,
+            sources.sizes,
+            targets.sizes,
             self.languages.index(source),
             self.languages.index(target),
             self.vocabulary,

@@ -89,11 +89,13 @@ class Seq2SeqFinetuningTask(MultilingualTask):
         )
 
     def _stream(self, folder: str, split: str, direction: Direction) -> ParallelStream:
-        sides = open_parallel(folder, split, *direction, self.dictionary)
+        source, target = open_parallel(folder, split, *direction, self.dictionary)
         return ParallelStream(
             f"{folder}, {split} {direction}",
-            *sides,
-            *(side.sizes for side in sides),
+            source,
+            target,
+            source.sizes,
+            target.sizes,
             self.language_index(direction.source, "--directions"),
             self.language_index(direction.target, "--directions"),
             self.vocabulary,
