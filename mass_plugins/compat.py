@@ -42,6 +42,8 @@ HARMLESS_WARNINGS = (
 # Hydra's debugging.
 CHATTY_LOGGERS = {"fairseq.tasks.text_to_speech": logging.WARNING, "hydra": logging.INFO}
 
+TORCHRUN = {"WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"}  # variables that torchrun sets
+
 _applied = False
 
 
@@ -58,12 +60,14 @@ def apply():
     from fairseq import checkpoint_utils
     from fairseq.distributed import utils as distributed_utils
     from fairseq.file_io import PathManager
+    from fairseq.trainer import Trainer
 
     trust_what_checkpoints_hold()
     explain_bad_checkpoints(checkpoint_utils)
     save_whole_checkpoints_or_none(checkpoint_utils)
     copy_whole_checkpoints_or_none(PathManager)
     join_processes_of_torchrun(distributed_utils)
+    check_what_a_training_goes_on_from(Trainer, checkpoint_utils)
     broadcast_plain_configs(distributed_utils)
 
 
@@ -150,7 +154,9 @@ def join_processes_of_torchrun(distributed_utils):
     """Make one training of the processes that torchrun starts, whatever they run on.
 
     Why: fairseq looks at torchrun's variables only where a machine has two GPUs or more. On CPUs, and on
-    machines with a GPU each, every process trains alone, and all write the same checkpoints.
+    machines with a GPU each, every process trains alone, and all write the same checkpoints. This helps
+    fairseq-train; fairseq-hydra-train asks before it imports plugins, and is refused under torchrun
+    (``MultilingualTask.build_criterion``).
     Remove when fairseq's ``infer_init_method`` asks torchrun before it counts GPUs.
     """
     infer = distributed_utils.infer_init_method
@@ -158,7 +164,7 @@ def join_processes_of_torchrun(distributed_utils):
     @functools.wraps(infer)
     def infer_init_method(cfg, force_distributed=False):
         given = os.environ
-        if cfg.distributed_init_method is not None or int(given.get("LOCAL_WORLD_SIZE", 0)) < 1:
+        if cfg.distributed_init_method is not None or not TORCHRUN.issubset(given):
             return infer(cfg, force_distributed)  # torchrun didn't start us
         if int(given["WORLD_SIZE"]) > 1:
             cfg.distributed_init_method = "env://"
@@ -259,6 +265,25 @@ def whole_checkpoints(folder):
 
 
 # --- writing a checkpoint -----------------------------------------------------------------------
+
+
+def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils):
+    """Ask the task whether a checkpoint fits, before a training goes on from it.
+
+    Why: fairseq reads a checkpoint's ``task_state`` at generation only. With another order of languages or
+    of the dictionary a training went on with the wrong embeddings, and said nothing.
+    Remove when fairseq's ``Trainer.load_checkpoint`` calls ``task.load_state_dict``.
+    """
+    load = trainer_class.load_checkpoint
+
+    @functools.wraps(load)
+    def load_checkpoint(self, filename, *args, **kwargs):
+        if hasattr(self.task, "check_resumed") and self.data_parallel_rank == 0 and os.path.isfile(filename):
+            state = checkpoint_utils.load_checkpoint_to_cpu(filename)
+            self.task.check_resumed(state, filename, self.cfg.model)
+        return load(self, filename, *args, **kwargs)
+
+    trainer_class.load_checkpoint = load_checkpoint
 
 
 def save_whole_checkpoints_or_none(checkpoint_utils):

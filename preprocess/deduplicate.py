@@ -7,7 +7,6 @@ when it grows): 100 million lines need about 2 GB. Of 100 million different line
 even one is dropped by mistake is 3 in 10 000.
 """
 
-import argparse
 import sys
 from collections import Counter
 from hashlib import blake2b
@@ -20,7 +19,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import preprocess.as_script  # noqa: F401
 
-from preprocess.streaming import Chunk, Result, add_run_flags, exit_status, run_tool
+from preprocess.streaming import Chunk, Parser, Result, add_run_flags, exit_status, run_tool
 
 
 def hash_lines(lines: list[str]) -> np.ndarray:
@@ -94,7 +93,7 @@ def keep_new(result: Result, hashes: np.ndarray, seen: SeenHashes) -> Result:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="deduplicate.py", description=__doc__.split("\n")[0])
+    parser = Parser(prog="deduplicate.py", description=__doc__.split("\n")[0])
     add_run_flags(parser)
     args = parser.parse_args()
     seen = SeenHashes()

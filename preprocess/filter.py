@@ -20,7 +20,7 @@ if __name__ == "__main__":
 
 from mass_plugins.data.text import has_spaces
 from mass_plugins.errors import InputError
-from preprocess.streaming import Chunk, Result, add_stream_flags, exit_status, run_tool, split_columns
+from preprocess.streaming import Chunk, Parser, Result, add_stream_flags, exit_status, run_tool, split_columns
 
 MASK = "[MASK]"
 SHORT_LINE = 5  # words: up to here the ratio says nothing ("Danke." is "Thank you very much.")
@@ -92,7 +92,7 @@ def add_limit_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="filter.py", description=__doc__.split("\n")[0])
+    parser = Parser(prog="filter.py", description=__doc__.split("\n")[0])
     add_stream_flags(parser)
     add_limit_flags(parser)
     parser.add_argument(

@@ -6,7 +6,6 @@
 Neither XML escapes (&apos;) nor split hyphens (@-@): the text stays readable and can be joined again.
 """
 
-import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,7 +17,7 @@ if __name__ == "__main__":
 
 from mass_plugins.data.text import TextSettings, WordPipeline, has_spaces
 from mass_plugins.errors import InputError
-from preprocess.streaming import Chunk, Result, add_stream_flags, exit_status, run_tool, split_columns
+from preprocess.streaming import Chunk, Parser, Result, add_stream_flags, exit_status, run_tool, split_columns
 
 
 def refuse_without_spaces(languages: list[str]) -> None:
@@ -49,7 +48,7 @@ def make_tokenizer(languages: list[str], back: bool) -> Callable[[Chunk], Result
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="moses_tokenize.py", description=__doc__.split("\n")[0])
+    parser = Parser(prog="moses_tokenize.py", description=__doc__.split("\n")[0])
     add_stream_flags(parser)
     parser.add_argument("--detokenize", action="store_true", help="words -> text")
     args = parser.parse_args()

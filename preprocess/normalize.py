@@ -6,7 +6,6 @@
 No line is dropped, except pairs with another number of columns.
 """
 
-import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,7 +16,7 @@ if __name__ == "__main__":
     import preprocess.as_script  # noqa: F401
 
 from mass_plugins.data.text import UNICODE_FORMS, TextSettings, WordPipeline
-from preprocess.streaming import Chunk, Result, add_stream_flags, exit_status, run_tool, split_columns
+from preprocess.streaming import Chunk, Parser, Result, add_stream_flags, exit_status, run_tool, split_columns
 
 
 def make_normalizer(settings: TextSettings, languages: list[str]) -> Callable[[Chunk], Result]:
@@ -36,7 +35,7 @@ def make_normalizer(settings: TextSettings, languages: list[str]) -> Callable[[C
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="normalize.py", description=__doc__.split("\n")[0])
+    parser = Parser(prog="normalize.py", description=__doc__.split("\n")[0])
     add_stream_flags(parser)
     parser.add_argument("--unicode", choices=UNICODE_FORMS, default="NFC", help="none keeps control characters, too")
     parser.add_argument("--no-punctuation", action="store_true", help="leave out the Moses punctuation normalization")

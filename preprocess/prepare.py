@@ -29,7 +29,7 @@ from preprocess.moses_tokenize import refuse_without_spaces
 from preprocess.pipeline import Flags, build
 from preprocess.report import REPORT_FILE, changed_flags, fingerprint, format_report, read_report
 from preprocess.stages import Cleaning
-from preprocess.streaming import Progress, add_run_flags, exit_status, positive
+from preprocess.streaming import Parser, Progress, add_run_flags, exit_status, positive
 from preprocess.subwords import SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 
@@ -47,7 +47,7 @@ _CORPORA = (
 
 # fmt: off
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=NAME, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     text = parser.add_argument_group("text")

@@ -75,7 +75,9 @@ def _too_long(flags, pieces) -> dict[str, int]:
 
 
 def write_report(folder: Path, report: dict) -> None:
-    (folder / REPORT_FILE).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    # The name of a file may be no UTF-8: Python's escape for it is JSON's, too.
+    (folder / REPORT_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_report(folder: Path) -> Optional[dict]:

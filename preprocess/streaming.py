@@ -10,7 +10,7 @@ import signal
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import BinaryIO, Callable, Iterator, Optional, Sequence
+from typing import BinaryIO, Callable, Iterator, NoReturn, Optional, Sequence
 
 from mass_plugins.errors import InputError
 from preprocess.workers import ordered_map
@@ -113,6 +113,13 @@ def describe_counts(read: int, dropped: Counter) -> str:
 def default_workers() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the list of all flags before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
 def add_stream_flags(parser: argparse.ArgumentParser) -> None:

@@ -123,7 +123,9 @@ def _learn_sentencepiece(settings, sample: Sample, size: int, flags: SampleFlags
 
 
 def too_little_text(size: int, why: str) -> InputError:
-    return InputError(f"--vocab-size {size}: no sub-words can be learned from this text ({why}); give more text")
+    return InputError(
+        f"--vocab-size {size}: no sub-words can be learned from this text ({why}); give more text or raise it"
+    )
 
 
 def sentencepiece_symbols(codec: TextCodec) -> list[str]:
@@ -155,7 +157,7 @@ def _learn_bpe(settings, sample: Sample, size: int, flags: SampleFlags) -> tuple
     except ValueError:  # no word of two characters
         codes.truncate(0)
     if codes.getvalue().count("\n") < 2:
-        raise too_little_text(size, "no two letters stand together twice")
+        raise too_little_text(size, "no two of the letters that it has room for stand together twice")
     codec = TextCodec(settings, codes.getvalue().encode("utf-8"))
     return codec, [form for character in kept for form in (character, character + "@@")] + bpe_symbols(codec)
 
@@ -193,6 +195,8 @@ def read_dictionary(path: Path, flag: str = "--dictionary") -> list[str]:
         lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except FileNotFoundError:
         raise InputError(f"{flag} {path} doesn't exist; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{flag} {path} is a folder; name the file in it") from None
     except UnicodeDecodeError:
         raise InputError(f"{flag} {path} is not UTF-8; give a dict.<language>.txt of fairseq's") from None
     symbols: dict[str, int] = dict.fromkeys(FAIRSEQ_SYMBOLS, 0)

@@ -70,6 +70,8 @@ def vocabulary_from_files(dictionary: Path, codes: Path, settings: TextSettings)
         codec = TextCodec(settings, codes.read_bytes())
     except FileNotFoundError:
         raise InputError(f"--codes {codes} doesn't exist; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"--codes {codes} is a folder; name the file in it") from None
     except InputError as error:
         raise InputError(f"--codes {codes}: {error} (--subwords is {settings.subwords})") from None
     return _checked(Vocabulary(codec, symbols, dictionary), codes)

@@ -40,8 +40,8 @@ TRAINING = (
     "--save-interval", 1000, "--validate-interval", 1000,  # in epochs: never; by updates below
 )
 PRETRAINING = (
-    "--task", "mass_pretraining", "--label-smoothing", 0, "--lr", 2e-3, "--max-tokens", 1500,
-    "--dropout", 0, "--attention-dropout", 0,  # masks are new in each epoch
+    "--task", "mass_pretraining", "--label-smoothing", 0, "--max-tokens", 1500,
+    "--lr", 1e-3,  # at 2e-3 the encoder's output shrinks to a constant before the decoder has use for it
 )
 FINE_TUNING = (
     "--task", "seq2seq_finetuning", "--directions", PAIR, "--label-smoothing", 0.1, "--lr", 2e-3, "--max-tokens", 1000,
@@ -234,7 +234,7 @@ def make_parser() -> argparse.ArgumentParser:
     number = {"type": _positive, "metavar": "N"}
     parser.add_argument("--seed", default=1, help="of the languages and the trainings (default: %(default)s)", **number)
     parser.add_argument("--sentences", default=20000, help="of each language alone (default: %(default)s)", **number)
-    parser.add_argument("--pairs", default=1000, help="to learn translation from (default: %(default)s)", **number)
+    parser.add_argument("--pairs", default=500, help="to learn translation from (default: %(default)s)", **number)
     parser.add_argument("--updates", default=900, help="of pre-training (default: %(default)s)", **number)
     parser.add_argument(
         "--tuning-updates", default=400, help="of either training on pairs (default: %(default)s)", **number

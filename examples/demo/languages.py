@@ -301,7 +301,7 @@ class Sizes(NamedTuple):
 
     train: int = 20000
     valid: int = 500
-    pairs: int = 1000
+    pairs: int = 500
     pairs_valid: int = 200
     pairs_test: int = 500
 
@@ -372,7 +372,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     defaults = DEFAULT_SIZES
     parser.add_argument("--sentences", default=defaults.train, help="monolingual, each language (20000)", **number)
     parser.add_argument("--valid", default=defaults.valid, help="monolingual, for validation (500)", **number)
-    parser.add_argument("--pairs", default=defaults.pairs, help="parallel, for training (1000)", **number)
+    parser.add_argument("--pairs", default=defaults.pairs, help="parallel, for training (500)", **number)
     parser.add_argument("--pairs-valid", default=defaults.pairs_valid, help="for validation (200)", **number)
     parser.add_argument("--pairs-test", default=defaults.pairs_test, help="for the test (500)", **number)
     parser.add_argument("--shared", default=0.15, type=float, help="share of shared words (0.15)")

@@ -42,10 +42,10 @@ main() {
     done
 
     if [ "${1:-}" != result ]; then
-        rm -f runs/*.tsv # of an earlier configuration, maybe; runs that are done are recorded again
         job pretrain mass
         job pretrain denoising
         [ "${1:-}" != pretrain ] || { finish_jobs; exit; }
+        rm -f runs/*.tsv # of an earlier configuration, maybe; runs that are done are recorded again
         for name in "${NAMES[@]}"; do job system $name; done
         finish_jobs
     fi

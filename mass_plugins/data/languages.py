@@ -42,8 +42,8 @@ def parse_directions(text: str, languages: Sequence[str], flag: str = "--directi
 
 def sampling_shares(sizes: Sequence[int], alpha: float) -> np.ndarray:
     """Probability of each corpus, proportional to ``size ** alpha`` (0: uniform, 1: as they are)."""
-    if alpha < 0:
-        raise InputError(f"--language-alpha {alpha} is negative; set it to 0 (uniform) .. 1 (as they are)")
+    if not 0 <= alpha < float("inf"):
+        raise InputError(f"--language-alpha {alpha} is no exponent of a size; set it to 0 (uniform) .. 1 (as they are)")
     weights = np.asarray(sizes, dtype=np.float64) ** alpha
     return weights / weights.sum()
 

@@ -33,6 +33,7 @@ class MixtureDataset(FairseqDataset):
             ``truncate``.
         fixed: a validation set: each item once, in order, with the same mask at every validation.
         shards: number of ``data/0:data/1:..`` folders that the epochs go round.
+        separate: a stream a batch in training, too.
     """
 
     # fairseq would keep its workers, and with them the first epoch's masks, for all epochs.
@@ -46,15 +47,16 @@ class MixtureDataset(FairseqDataset):
         long_lines: str = "error",
         fixed: bool = False,
         shards: int = 1,
+        separate: bool = False,
     ):
         if long_lines not in LONG_LINES:
             raise InputError(f"--long-lines {long_lines!r} is not one of {', '.join(LONG_LINES)}")
         self.streams, self.seed, self.long_lines = list(streams), seed, long_lines
-        self.fixed, self.shards = fixed, shards
+        self.fixed, self.shards, self.separate = fixed, shards, separate
         sizes = [len(stream.source_sizes) for stream in self.streams]
         self.quotas = np.array(sizes) if fixed else epoch_quotas(sizes, alpha)
         self.stream_of = np.repeat(np.arange(len(sizes), dtype=np.int32), self.quotas)
-        kinds = [number if fixed else stream.kind for number, stream in enumerate(self.streams)]
+        kinds = [number if fixed or separate else stream.kind for number, stream in enumerate(self.streams)]
         groups = list(dict.fromkeys(kinds))
         self.group_of = np.repeat(np.array([groups.index(kind) for kind in kinds], dtype=np.int32), self.quotas)
         self.set_epoch(1)

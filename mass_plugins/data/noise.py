@@ -23,7 +23,7 @@ def infill(
     Source: Lewis et al. 2020 (BART), section 2.2, which draws spans until 30 % of the tokens are
     covered. Here a span starts before each visible token with the one probability that covers ``ratio``
     of the tokens on average, so that a batch is noised column by column with array operations.
-    ``</s>`` is never noised.
+    ``</s>`` is never noised, and an empty span is left out where it would make a row longer than it was.
 
     Args:
         tokens: (B, S) int64, right-padded, each row ending in ``</s>``.
@@ -40,14 +40,15 @@ def infill(
     span = _poisson(uniform(derive_keys(keys, _LENGTH), width), mean_span)
     insert_mask = np.zeros((batch, width), dtype=bool)
     drop = np.zeros((batch, width), dtype=bool)
-    remaining = np.zeros(batch, dtype=np.int64)
+    remaining, room = np.zeros((2, batch), dtype=np.int64)  # room: tokens dropped less masks put in
     last = lengths - 1  # the slot of </s>
     for column in range(width):
         noisy = column < last
-        opens = noisy & (remaining == 0) & starts[:, column]
+        opens = noisy & (remaining == 0) & starts[:, column] & ((span[:, column] > 0) | (room > 0))
         insert_mask[:, column] = opens
         remaining = np.where(opens, span[:, column], remaining)
         drop[:, column] = noisy & (remaining > 0)
+        room += drop[:, column].astype(np.int64) - opens
         remaining = np.maximum(remaining - 1, 0)
     return _assemble(tokens, lengths, insert_mask, drop, mask_index, pad_index)
 

@@ -25,7 +25,7 @@ class Replacement(NamedTuple):
             shares = [float(part) for part in text.split(",")]
         except ValueError:
             shares = []
-        if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        if len(shares) != 3 or not all(share >= 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
             raise InputError(f"--mask-keep-rand {text!r} is not three shares that sum to 1; set it like 0.8,0.1,0.1")
         return cls(*shares)
 

@@ -46,7 +46,7 @@ class Translator:
         """Translate raw lines.
 
         Args:
-            lines: detokenized sentences; an empty one stays empty.
+            lines: detokenized sentences; one without any text stays empty.
             source, target: language codes, equal for summarization or dialogue.
             beam: width of the beam search, 1 is greedy.
             length_penalty: exponent of the length that scores are divided by.
@@ -78,7 +78,7 @@ class Translator:
             search_strategy=strategy,
         ).to(self.device)
         translations = [""] * len(lines)
-        order = sorted((n for n, line in enumerate(lines) if line.strip()), key=lambda n: len(rows[n]))
+        order = sorted((n for n, row in enumerate(rows) if len(row) > 1), key=lambda n: len(rows[n]))
         for numbers in _batches(order, rows, max(1, batch_tokens // (1 if sampling else beam))):
             for number, text in zip(numbers, self._generate(generator, [rows[n] for n in numbers], indices)):
                 translations[number] = self.codec.decode(text, target)

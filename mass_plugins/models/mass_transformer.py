@@ -137,6 +137,35 @@ def _fairseq_config(cfg) -> TransformerConfig:
     return TransformerConfig.from_namespace(Namespace(**{**flat, **_FIXED}))
 
 
+_SHAPE = (
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+    "decoder_layers",
+    "decoder_embed_dim",
+    "decoder_ffn_embed_dim",
+    "decoder_attention_heads",
+    "max_source_positions",
+    "max_target_positions",
+    "layer_norm",
+)
+
+
+def check_same_shape(path: str, trained, cfg) -> None:
+    """Compare the options of a checkpoint's model with those of the model that is to take its weights.
+
+    Raises:
+        InputError: one differs; names it.
+    """
+    for option in _SHAPE:
+        if option in trained and trained[option] != cfg[option]:
+            raise InputError(
+                f"{path} was trained with --{option.replace('_', '-')} {trained[option]}, "
+                f"not {cfg[option]}; set it, or the --arch, as it was"
+            )
+
+
 def start_small(layers: nn.Module) -> None:
     """Draw the projections of ``layers`` as the authors' code does, uniform within 1 / sqrt(inputs).
 

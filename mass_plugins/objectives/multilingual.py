@@ -24,6 +24,7 @@ from mass_plugins.data.mixture import LONG_LINES
 from mass_plugins.data.text import TextCodec
 from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
+from mass_plugins.models.mass_transformer import check_same_shape
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,13 @@ class MultilingualConfig(FairseqDataclass):
         metadata={
             "help": "languages and directions are drawn in proportion to size^alpha: 0 uniform (MASS takes "
             "each in turn), 1 as they are, 0.7 good for many unequal ones"
+        },
+    )
+    separate_languages: bool = field(
+        default=False,
+        metadata={
+            "help": "a language (or direction) a batch, as in the authors' code; by default batches mix them, "
+            "and pre-training learns sooner to use its source"
         },
     )
     long_lines: ChoiceEnum(LONG_LINES) = field(
@@ -149,6 +157,30 @@ class MultilingualTask(FairseqTask):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.adopt(state_dict, "the checkpoint")
+
+    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
+        """Before a training goes on from ``path``: the same languages, dictionary and model as so far.
+
+        Raises:
+            InputError: one of them differs.
+        """
+        trained = list(state.get("task_state", {}).get("languages", self.languages))
+        if trained != self.languages:
+            raise InputError(
+                f"{path} was trained with the languages {','.join(trained)}, not {','.join(self.languages)}; "
+                f"set --langs {','.join(trained)} to go on, or another --save-dir to start anew"
+            )
+        self.adopt(state.get("task_state", {}), path)
+        check_same_shape(path, state["cfg"]["model"], model_cfg)
+
+    def build_criterion(self, cfg, from_checkpoint=False):
+        alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
+        if alone and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_WORLD_SIZE" in os.environ:
+            raise InputError(
+                "torchrun has started several processes, but each would train alone and write the same files; "
+                "start fairseq-train with torchrun, fairseq-hydra-train without it"
+            )
+        return super().build_criterion(cfg, from_checkpoint)
 
     def language_index(self, language: str, flag: str) -> int:
         if language not in self.languages:

@@ -134,6 +134,29 @@ def test_resuming_from_a_damaged_checkpoint_names_a_whole_one(run_fairseq, tiny_
     assert (tmp_path / "checkpoint_last.pt").stat().st_size == 5000
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--langs", "fr,en,de"), ("the languages de,en,fr, not fr,en,de", "--langs de,en,fr")),
+        (("--layer-norm", "post"), ("--layer-norm pre, not post",)),
+        ((), ("another dictionary", "--like")),
+    ],
+)
+def test_resuming_with_another_setting(flags, words, run_fairseq, tiny_data_bin, pretrained, tmp_path):
+    data, checkpoints = tmp_path / "data-bin", tmp_path / "checkpoints"
+    shutil.copytree(tiny_data_bin, data)
+    checkpoints.mkdir()
+    shutil.copy(pretrained / "checkpoint_last.pt", checkpoints)
+    if not flags:
+        lines = (data / "dict.de.txt").read_text().splitlines(keepends=True)
+        for path in data.glob("dict.*.txt"):  # the same symbols in another order; [MASK] stays
+            path.write_text("".join([lines[0], *reversed(lines[1:])]))
+    before = (checkpoints / "checkpoint_last.pt").read_bytes()
+    more = ("--max-update", 5, "--save-dir", checkpoints)
+    only_line(run_fairseq("train", data, *tiny.PRETRAIN, *more, *flags, expect=1), *words)
+    assert (checkpoints / "checkpoint_last.pt").read_bytes() == before
+
+
 def test_full_disk_leaves_the_earlier_checkpoint(run_fairseq, tiny_data_bin, pretrained, tmp_path):
     """Simulated by a limit on the size of files, which the system reports in the same way."""
     names = ("checkpoint_last.pt", "checkpoint_best.pt")

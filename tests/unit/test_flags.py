@@ -243,12 +243,13 @@ def masker_of(task, split="train"):
 PRETRAINING = {
     "langs": (["--langs", "fr,de"], lambda t: t.languages, ["fr", "de"], ["de", "en", "fr"]),
     "long_lines": (["--long-lines", "truncate"], lambda t: train_set(t).long_lines, "truncate", "error"),
+    "separate_languages": (["--separate-languages"], lambda t: max(train_set(t).group_of), 2, 0),
     "autocast_bfloat16": (["--autocast-bfloat16"], lambda t: dtype_of_a_step(t), torch.bfloat16, torch.float32),
     "source_lang": (["-s", "de"], lambda t: t.cfg.source_lang, "de", None),
     "target_lang": (["-t", "en"], lambda t: t.cfg.target_lang, "en", None),
     "seed": (["--seed", 7], lambda t: train_set(t).seed, 7, 1),
     "train_subset": (["--train-subset", "valid"], lambda t: train_set(t, "valid").fixed, False, True),
-    "mono_langs": (["--mono-langs", "fr"], lambda t: [s.language for s in train_set(t).streams], [2], [0, 1, 2]),
+    "mono_langs": (["--mono-langs", "fr"], lambda t: [s.source_language for s in train_set(t).streams], [2], [0, 1, 2]),
     "parallel_directions": (
         ["--parallel-directions", "fr-en"],
         lambda t: [(s.source_language, s.target_language) for s in train_set(t).streams[3:]], [(2, 1)], [],
@@ -349,7 +350,7 @@ def pretrained_file(tiny_data_bin, tmp_path_factory):
 
 ALL_OF_FINETUNING = [
     "--langs", "fr,de,en", "--directions", "fr-en,de-en", "--seed", 7, "--long-lines", "truncate",
-    "--autocast-bfloat16", "--train-subset", "valid",
+    "--autocast-bfloat16", "--train-subset", "valid", "--separate-languages",
 ]  # fmt: skip
 # option → what the task shows, with these flags and with --directions de-en alone
 FINETUNING = {
@@ -359,6 +360,7 @@ FINETUNING = {
     ),
     "seed": (lambda t: train_set(t).seed, 7, 1),
     "long_lines": (lambda t: train_set(t).long_lines, "truncate", "error"),
+    "separate_languages": (lambda t: train_set(t).separate, True, False),
     "autocast_bfloat16": (lambda t: dtype_of_a_step(t), torch.bfloat16, torch.float32),
     "train_subset": (lambda t: train_set(t, "valid").fixed, False, True),
 }  # fmt: skip
@@ -391,7 +393,7 @@ class TestFinetuning:
 
     def test_alpha_reaches_the_mixture(self, tiny_data_bin):
         task = set_up(tiny_data_bin, "seq2seq_finetuning", "--directions", "de-en", "--language-alpha", -1)
-        assert message_of(lambda: train_set(task)).startswith("--language-alpha -1.0 is negative")
+        assert message_of(lambda: train_set(task)).startswith("--language-alpha -1.0 is no exponent of a size")
 
     def test_source_and_target_name_the_direction_where_directions_are_missing(self, tiny_data_bin):
         task = set_up(tiny_data_bin, "seq2seq_finetuning", "-s", "en", "-t", "fr")

@@ -13,6 +13,7 @@ from mass_plugins.data.masker import MASKINGS, Masker
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream, ParallelStream, Stream
 from mass_plugins.data.token_masking import Replacement
+from mass_plugins.errors import InputError
 from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
 
 
@@ -57,7 +58,7 @@ class MassPretrainingConfig(MultilingualConfig):
 
 @register_task("mass_pretraining", dataclass=MassPretrainingConfig)
 class MassPretrainingTask(MultilingualTask):
-    """Monolingual text of any number of languages, and pairs if there are, each in batches of its own.
+    """Monolingual text of any number of languages, and pairs if there are, text and pairs in batches of their own.
 
     The criterion is fairseq's ``label_smoothed_cross_entropy`` (with ``--label-smoothing 0``:
     ``cross_entropy``): summed over the fragment, divided by the number of predicted tokens.
@@ -88,6 +89,7 @@ class MassPretrainingTask(MultilingualTask):
             seed=self.cfg.seed,
             alpha=self.cfg.language_alpha,
             long_lines=str(self.cfg.long_lines),
+            separate=self.cfg.separate_languages,
             fixed=split != self.cfg.train_subset,
             shards=shards,
         )
@@ -96,6 +98,8 @@ class MassPretrainingTask(MultilingualTask):
         index = self.language_index(language, "--mono-langs")
         dataset = open_monolingual(folder, split, language, self.dictionary)
         if str(self.cfg.masking) == "block":
+            if self.cfg.tokens_per_block < 1:
+                raise InputError(f"--tokens-per-block {self.cfg.tokens_per_block} is not positive; set it like 512")
             dataset = TokenBlockDataset(
                 dataset,
                 dataset.sizes,

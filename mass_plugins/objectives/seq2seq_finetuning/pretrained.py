@@ -7,20 +7,7 @@ from typing import Any
 from fairseq import checkpoint_utils
 
 from mass_plugins.errors import InputError
-
-_SHAPE_OPTIONS = (
-    "encoder_layers",
-    "encoder_embed_dim",
-    "encoder_ffn_embed_dim",
-    "encoder_attention_heads",
-    "decoder_layers",
-    "decoder_embed_dim",
-    "decoder_ffn_embed_dim",
-    "decoder_attention_heads",
-    "max_source_positions",
-    "max_target_positions",
-    "layer_norm",
-)
+from mass_plugins.models.mass_transformer import check_same_shape
 
 
 @dataclass
@@ -47,12 +34,7 @@ class PretrainedModel:
         Raises:
             InputError: the architectures differ, naming the option that differs.
         """
-        for option in _SHAPE_OPTIONS:
-            if option in self.options and self.options[option] != cfg[option]:
-                raise InputError(
-                    f"{self.path} was trained with --{option.replace('_', '-')} {self.options[option]}, "
-                    f"not {cfg[option]}; set it, or the --arch, as in pre-training"
-                )
+        check_same_shape(self.path, self.options, cfg)
         own = model.state_dict()
         different = set(own) ^ set(self.weights)
         different |= {k for k in set(own) & set(self.weights) if own[k].shape != self.weights[k].shape}

@@ -44,7 +44,7 @@ class Seq2SeqFinetuningConfig(MultilingualConfig):
 
 @register_task("seq2seq_finetuning", dataclass=Seq2SeqFinetuningConfig)
 class Seq2SeqFinetuningTask(MultilingualTask):
-    """Pairs of one or more directions, each batch of one; BLEU in validation by direction."""
+    """Pairs of one or more directions, mixed within batches; BLEU in validation by direction."""
 
     cfg: Seq2SeqFinetuningConfig
 
@@ -84,6 +84,7 @@ class Seq2SeqFinetuningTask(MultilingualTask):
             seed=self.cfg.seed,
             alpha=self.cfg.language_alpha,
             long_lines=str(self.cfg.long_lines),
+            separate=self.cfg.separate_languages,
             fixed=split != self.cfg.train_subset,
             shards=shards,
         )
@@ -106,23 +107,24 @@ class Seq2SeqFinetuningTask(MultilingualTask):
     def valid_step(self, sample, model, criterion):
         loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
         if self.cfg.eval_bleu:
-            here, statistics = self._translate(sample, model)
+            statistics = self._translate(sample, model)
             # every rank reports every direction, so that logs can be summed key by key
             for direction in self.directions("valid"):
-                zero = BleuStatistics.empty()
-                for key, value in (statistics if direction == here else zero).items():
+                for key, value in statistics.get(direction, BleuStatistics.empty()).items():
                     logging_output[f"_bleu_{direction}_{key}"] = value
         return loss, sample_size, logging_output
 
-    def _translate(self, sample, model) -> tuple[Direction, BleuStatistics]:
-        net_input = sample["net_input"]
-        source, target = (self.languages[int(net_input[key][0])] for key in ("source_language", "target_language"))
-        hypotheses = [
-            self._text(beams[0]["tokens"], target)
-            for beams in self.inference_step(self.eval_generator, [model], sample)
-        ]
-        references = [self._text(row, target) for row in sample["target"]]
-        return Direction(source, target), BleuStatistics.from_sentences(hypotheses, references)
+    def _translate(self, sample, model) -> dict[Direction, BleuStatistics]:
+        """BLEU statistics of the batch's sentences, by direction."""
+        rows = [sample["net_input"][f"{side}_language"].tolist() for side in ("source", "target")]
+        texts: dict[Direction, tuple[list[str], list[str]]] = {}
+        beams = self.inference_step(self.eval_generator, [model], sample)
+        for source, target, found, reference in zip(*rows, beams, sample["target"]):
+            direction = Direction(self.languages[source], self.languages[target])
+            hypotheses, references = texts.setdefault(direction, ([], []))
+            hypotheses.append(self._text(found[0]["tokens"], direction.target))
+            references.append(self._text(reference, direction.target))
+        return {direction: BleuStatistics.from_sentences(*lines) for direction, lines in texts.items()}
 
     def _text(self, tokens, language: str) -> str:
         pieces = self.dictionary.string(tokens.int().cpu(), extra_symbols_to_ignore={self.vocabulary.pad})

@@ -136,6 +136,14 @@ def test_infilling_masks_its_share_and_keeps_order_and_the_end():
     assert abs(1 - kept / (lengths - 1).sum() - 0.3) < 0.02
 
 
+def test_infilling_makes_no_row_longer():
+    """Empty spans would: with rows at the limit of the model's positions that is an index out of range."""
+    tokens = np.full((4000, 6), 7)
+    tokens[:, -1] = 2
+    lengths = np.full(4000, 6)
+    assert (masker("infilling", 0.3)(tokens, lengths, keys(4000)).source_lengths <= 6).all()
+
+
 def test_infilling_spans_have_poisson_lengths():
     tokens, lengths = pad_right([np.append(np.arange(FIRST, SIZE), EOS)] * 3000, PAD)
     batch = masker("infilling", 0.3)(tokens, lengths, keys(3000))

@@ -37,9 +37,9 @@ def batches(dataset, **limits):
     return dataset.batch_by_size(dataset.ordered_indices(), max_tokens=200, **limits)
 
 
-@pytest.mark.parametrize("fixed", [False, True])
-def test_an_epoch_holds_every_place_and_validation_a_language_a_batch(fixed):
-    dataset = mixture(fixed=fixed)
+@pytest.mark.parametrize("options", [{}, {"fixed": True}, {"separate": True}])
+def test_an_epoch_holds_every_place_and_validation_a_language_a_batch(options):
+    dataset = mixture(**options)
     seen, languages = [], []
     for batch in batches(dataset):
         sample = dataset.collater([dataset[i] for i in batch])
@@ -50,7 +50,7 @@ def test_an_epoch_holds_every_place_and_validation_a_language_a_batch(fixed):
         seen.extend(sample["id"].tolist())
         languages.append(len(set(rows.tolist())))
     assert sorted(seen) == list(range(len(dataset)))
-    assert max(languages) == (1 if fixed else 2)
+    assert max(languages) == (1 if options else 2)
 
 
 def test_a_sentence_is_masked_alike_alone_and_among_other_languages():
