@@ -123,11 +123,13 @@ class Seq2SeqFinetuningTask(MultilingualTask):
             direction = Direction(self.languages[source], self.languages[target])
             hypotheses, references = texts.setdefault(direction, ([], []))
             hypotheses.append(self._text(found[0]["tokens"], direction.target))
-            references.append(self._text(reference, direction.target))
+            references.append(self._text(reference, direction.target, escape_unk=True))
         return {direction: BleuStatistics.from_sentences(*lines) for direction, lines in texts.items()}
 
-    def _text(self, tokens, language: str) -> str:
-        pieces = self.dictionary.string(tokens.int().cpu(), extra_symbols_to_ignore={self.vocabulary.pad})
+    def _text(self, tokens, language: str, escape_unk: bool = False) -> str:
+        """Raw text; ``escape_unk`` writes unknown words of a reference so that none of a hypothesis matches them."""
+        padding = {self.vocabulary.pad}
+        pieces = self.dictionary.string(tokens.int().cpu(), escape_unk=escape_unk, extra_symbols_to_ignore=padding)
         return self.eval_codec.decode(pieces, language)
 
     def reduce_metrics(self, logging_outputs, criterion):
