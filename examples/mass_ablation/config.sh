@@ -14,7 +14,7 @@ declare -A VARIANTS=(
 SHORT=("MASS 0.5" "Discrete 0.5" "Feed 0.5" "MASS 0.25" "MASS 0.75")
 
 PRETRAINING=(--task mass_pretraining --label-smoothing 0 --dropout 0 --attention-dropout 0
-    --lr 2e-3 --lr-scheduler polynomial_decay --warmup-updates 300 --total-num-update 3000 --max-update 3000 --max-tokens 2000 --seed 1
+    --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 300 --total-num-update 3000 --max-update 3000 --max-tokens 2000 --seed 1
     --log-interval 100 --validate-interval 1000 --validate-interval-updates 1000
     --save-interval 1000 --save-interval-updates 500)
 DIRECTION=de-en PAIRS=1000 UPDATES=800

@@ -97,12 +97,13 @@ def test_an_interrupted_recipe_leaves_no_process_and_no_finished_stage(recipe, t
 
 
 def test_two_recipes_do_not_share_a_folder(recipe, tmp_path):
-    first = recipe("stage long slowly a; sleep 3")
+    first = recipe('stage long slowly a; until [ -e "$WORK/end" ]; do sleep 0.1; done')
     deadline = time.time() + 60
     while not (tmp_path / "work" / "calls").exists() and time.time() < deadline:
         time.sleep(0.1)
     _, err = end_of(recipe("stage long slowly a"), status=1)
     assert "another run.sh is at work" in err
+    (tmp_path / "work" / "end").touch()
     end_of(first)
 
 
