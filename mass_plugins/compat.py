@@ -5,18 +5,25 @@ another library.
 """
 
 import argparse
+import atexit
+import contextlib
 import functools
+import itertools
 import logging
 import multiprocessing
 import os
 import pickle
+import queue
 import re
 import shlex
 import shutil
 import signal
 import sys
+import threading
+import time
 import types
 import warnings
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -58,6 +65,7 @@ def apply():
     restore_numpy_compat_long()
     import_fairseq_without_its_logging()
     from fairseq import checkpoint_utils
+    from fairseq.data import iterators
     from fairseq.distributed import utils as distributed_utils
     from fairseq.file_io import PathManager
     from fairseq.trainer import Trainer
@@ -69,6 +77,7 @@ def apply():
     join_processes_of_torchrun(distributed_utils)
     check_what_a_training_goes_on_from(Trainer, checkpoint_utils)
     broadcast_plain_configs(distributed_utils)
+    end_threads_that_read_ahead(iterators)
 
 
 def silence_harmless_warnings():
@@ -127,6 +136,35 @@ def trust_what_checkpoints_hold():
     for home in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 and NumPy 2
         trusted += [(reconstruct, f"{home}._reconstruct"), (scalar, f"{home}.scalar")]
     torch.serialization.add_safe_globals(trusted)
+
+
+def end_threads_that_read_ahead(iterators):
+    """Let fairseq's thread that reads batches ahead end before the interpreter does.
+
+    Why: a training that stops within an epoch leaves it running, and if it is in torch's C++ code when Python
+    ends, the process aborts ("terminate called without an active exception") after a whole training.
+    Remove when fairseq's ``BufferedIterator`` stops its ``BackgroundConsumer`` and waits for it.
+    """
+    run = iterators.BackgroundConsumer.run
+    stop, threads = threading.Event(), weakref.WeakSet()
+
+    @functools.wraps(run)
+    def run_until_stopped(self):
+        threads.add(self)
+        self._source = itertools.takewhile(lambda _: not stop.is_set(), self._source)
+        run(self)
+
+    def end():
+        stop.set()
+        for thread in list(threads):
+            until = time.monotonic() + 10
+            while thread.is_alive() and time.monotonic() < until:
+                with contextlib.suppress(queue.Empty):
+                    thread._queue.get_nowait()  # it may wait for room there
+                thread.join(0.01)
+
+    iterators.BackgroundConsumer.run = run_until_stopped
+    atexit.register(end)
 
 
 def broadcast_plain_configs(distributed_utils):

@@ -1,6 +1,7 @@
 """Every side of the training benchmark trains on the same sentences, and the records are written."""
 
 import json
+import logging
 
 import pytest
 import torch
@@ -9,6 +10,13 @@ from benchmarks import training
 from benchmarks.harness import training_sides as sides
 
 TINY = "--layers 1 --width 16 --ffn 16 --heads 2 --max-tokens 300 --sentences 300 --vocabulary 60".split()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """The program silences all logging of its process, which here is that of other tests, too."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
