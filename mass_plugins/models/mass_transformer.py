@@ -29,7 +29,6 @@ from mass_plugins.modules.positions import Positions
 
 # What makes a fairseq Transformer a MASS model; not options, for checkpoints and exports rely on them.
 _FIXED = {
-    "share_all_embeddings": True,
     "share_decoder_input_output_embed": True,
     "layernorm_embedding": True,
     "no_scale_embedding": True,
