@@ -23,6 +23,7 @@ from mass_plugins.errors import InputError
 from preprocess.streaming import Chunk, Parser, Result, add_stream_flags, exit_status, run_tool, split_columns
 
 MASK = "[MASK]"
+LIMITS = ("max_words", "max_characters", "max_ratio")
 SHORT_LINE = 5  # words: up to here the ratio says nothing ("Danke." is "Thank you very much.")
 
 
@@ -36,7 +37,7 @@ class Limits:
     reserved: tuple[str, ...] = (MASK,)
 
     def __post_init__(self):
-        for name in ("max_words", "max_characters", "max_ratio"):
+        for name in LIMITS:
             if not 0 <= getattr(self, name) < math.inf:
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} {getattr(self, name)} is no limit; give a positive number, or 0 for none")
@@ -81,14 +82,20 @@ def make_filter(languages: list[str], limits: Limits) -> Callable[[Chunk], Resul
 
 
 def add_limit_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that prepare.py has, too."""
+    """The flags that prepare.py has, too; None where one isn't given."""
     defaults = Limits()
-    parser.add_argument("--max-words", type=int, default=defaults.max_words, help="default: %(default)s")
-    parser.add_argument("--max-characters", type=int, default=defaults.max_characters, help="default: %(default)s")
+    parser.add_argument("--max-words", type=int, help=f"default: {defaults.max_words}")
+    parser.add_argument("--max-characters", type=int, help=f"default: {defaults.max_characters}")
     parser.add_argument(
-        "--max-ratio", type=float, default=defaults.max_ratio,
-        help=f"of pairs, in words, for lines of more than {SHORT_LINE} words (default: %(default)s)",
+        "--max-ratio", type=float,
+        help=f"of pairs, in words, for lines of more than {SHORT_LINE} words (default: {defaults.max_ratio})",
     )  # fmt: skip
+
+
+def limits_of(args: argparse.Namespace, **others) -> Limits:
+    """The limits of the flags that are given, the defaults of the others."""
+    given = {name: getattr(args, name) for name in LIMITS}
+    return Limits(**{name: value for name, value in given.items() if value is not None}, **others)
 
 
 def main() -> int:
@@ -100,7 +107,7 @@ def main() -> int:
         help="symbols that may not be in the text (default: %(default)s, which pre-training puts in itself)",
     )  # fmt: skip
     args = parser.parse_args()
-    limits = Limits(args.max_words, args.max_characters, args.max_ratio, tuple(args.reserved))
+    limits = limits_of(args, reserved=tuple(args.reserved))
     return run_tool("filter.py", make_filter, (args.languages, limits), args)
 
 

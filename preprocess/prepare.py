@@ -24,7 +24,7 @@ if __name__ == "__main__":
 from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
-from preprocess.filter import Limits, add_limit_flags
+from preprocess.filter import LIMITS, Limits, add_limit_flags, limits_of
 from preprocess.moses_tokenize import refuse_without_spaces
 from preprocess.pipeline import Flags, build
 from preprocess.report import REPORT_FILE, changed_flags, fingerprint, format_report, read_report
@@ -34,8 +34,17 @@ from preprocess.subwords import SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 
 NAME = "prepare.py"
-_FIXED_BY_LIKE = "unicode tokenizer lowercase vocab_size subwords character_coverage dictionary codes".split()
 SMALLEST = 32  # dictionary; letters alone need more
+LARGEST_LINE = 511  # sub-words; with </s> 512, the positions of a model
+SAMPLE = SampleFlags(lines=2_000_000, alpha=0.5, coverage=None)  # where no flag says otherwise
+_LEARNING = ("vocab_size", "subword_lines", "subword_alpha", "character_coverage")
+# flag, what it settles, flags that would do nothing beside it
+_SETTLED = (
+    ("like", "takes vocabulary and cleaning from there",
+     ("unicode", "tokenizer", "lowercase", "subwords", *_LEARNING, "dictionary", "codes")),
+    ("dictionary", "is a vocabulary already", _LEARNING),
+    ("no_clean", "takes away all limits", (*LIMITS, "max_pieces")),
+)  # fmt: skip
 _CORPORA = (
     ("--mono", "train", parse_mono, "L=FILE", "monolingual training text"),
     ("--parallel", "train", parse_parallel, "S-T=PREFIX", "pairs for training"),
@@ -67,8 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
     cleaning.add_argument("--lowercase", action="store_true", default=None)
     add_limit_flags(cleaning)
     cleaning.add_argument(
-        "--max-pieces", type=int, default=511, metavar="N",
-        help="sub-words of a training line; with </s> 512, the positions of a model (default: %(default)s)",
+        "--max-pieces", type=int, metavar="N",
+        help=f"sub-words of a training line; with </s> the positions of a model (default: {LARGEST_LINE})",
     )
     cleaning.add_argument("--keep-duplicates", action="store_true")
     cleaning.add_argument(
@@ -80,11 +89,11 @@ def make_parser() -> argparse.ArgumentParser:
     words.add_argument("--vocab-size", type=positive, metavar="N", help="of the dictionary in all (default: 32000)")
     words.add_argument("--subwords", choices=tuple(MODEL_FILES), help="default: sentencepiece")
     words.add_argument(
-        "--subword-lines", type=positive, default=2_000_000, metavar="N", help="to learn from (default: %(default)s)"
+        "--subword-lines", type=positive, metavar="N", help=f"to learn from (default: {SAMPLE.lines})"
     )
     words.add_argument(
-        "--subword-alpha", type=float, default=0.5, metavar="A",
-        help="a language of n lines gives a share of n^A of them (default: %(default)s)",
+        "--subword-alpha", type=float, metavar="A",
+        help=f"a language of n lines gives a share of n^A of them (default: {SAMPLE.alpha})",
     )
     words.add_argument(
         "--character-coverage", type=float, metavar="SHARE",
@@ -126,18 +135,25 @@ def read_corpora(args, known_vocabulary: bool) -> list[Corpus]:
     return result
 
 
+def refuse_flags_without_effect(args) -> None:
+    """Raises InputError: another flag settles already what a flag asks for; names both."""
+    for owner, what, names in _SETTLED:
+        given = [_as_flag(name) for name in names if getattr(args, name) is not None]
+        if getattr(args, owner) and given:
+            raise InputError(f"{_as_flag(owner)} {what}; leave out {', '.join(given)}, which would do nothing")
+
+
+def _as_flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def read_vocabulary(args) -> Optional[Vocabulary]:
     """The existing vocabulary that the flags name, if they name one."""
     if args.like:
-        given = [f"--{name.replace('_', '-')}" for name in _FIXED_BY_LIKE if getattr(args, name) is not None]
-        if given:
-            raise InputError(f"--like fixes {', '.join(given)}; leave it out")
         return vocabulary_like(args.like)
     if (args.dictionary is None) != (args.codes is None):
         raise InputError("--dictionary and --codes belong together; give both, or --like DATA_BIN")
     if args.dictionary:
-        if args.vocab_size is not None:
-            raise InputError("--dictionary fixes --vocab-size; leave it out")
         return vocabulary_from_files(args.dictionary, args.codes, settings_of(args))
     return None
 
@@ -158,21 +174,21 @@ def read_flags(args, settings: TextSettings, learns: bool) -> Flags:
     coverage = args.character_coverage
     if coverage is not None and not 0 < coverage <= 1:
         raise InputError(f"--character-coverage {coverage} is not in (0, 1]; 0.9995 suits Chinese and Japanese")
-    if not 0 <= args.subword_alpha <= 1:
-        raise InputError(f"--subword-alpha {args.subword_alpha} is not in [0, 1]; 1 takes languages as they are")
-    if args.max_pieces < 0:
-        raise InputError(f"--max-pieces {args.max_pieces} is no limit; give a positive number, or 0 for none")
+    alpha = SAMPLE.alpha if args.subword_alpha is None else args.subword_alpha
+    if not 0 <= alpha <= 1:
+        raise InputError(f"--subword-alpha {alpha} is not in [0, 1]; 1 takes languages as they are")
+    pieces = LARGEST_LINE if args.max_pieces is None else args.max_pieces
+    if pieces < 0:
+        raise InputError(f"--max-pieces {pieces} is no limit; give a positive number, or 0 for none")
     size = 32000 if args.vocab_size is None else args.vocab_size
     if size < SMALLEST:
         raise InputError(f"--vocab-size {size} is below {SMALLEST}; raise it")
-    limits = Limits(args.max_words, args.max_characters, args.max_ratio)
-    if args.no_clean:
-        limits = Limits(0, 0, 0)
+    limits = Limits(0, 0, 0) if args.no_clean else limits_of(args)
     return Flags(
         cleaning=Cleaning(settings, limits, args.keep_duplicates or args.no_clean),
-        sample=SampleFlags(args.subword_lines, args.subword_alpha, coverage) if learns else None,
+        sample=SampleFlags(args.subword_lines or SAMPLE.lines, alpha, coverage) if learns else None,
         vocab_size=size if learns else None,
-        max_pieces=0 if args.no_clean else args.max_pieces,
+        max_pieces=0 if args.no_clean else pieces,
         valid_lines=args.valid_lines,
         shards=args.shards,
     )
@@ -237,6 +253,7 @@ def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) ->
 
 def main(argv: Optional[list[str]] = None) -> int:
     args = make_parser().parse_args(argv)
+    refuse_flags_without_effect(args)
     vocabulary = read_vocabulary(args)
     settings = vocabulary.codec.settings if vocabulary else settings_of(args)
     flags = read_flags(args, settings, learns=vocabulary is None)

@@ -374,7 +374,17 @@ WRONG_BEFORE_WORK = {
     ),
     "like nothing": ("--mono de=mono.de --like no", "--like no is not a folder; give the data-bin"),
     "like any folder": ("--mono de=mono.de --like folder", "--like: folder/text.json doesn't exist; prepare"),
-    "like and flags": ("--mono de=mono.de --like folder --vocab-size 99", "--like fixes --vocab-size; leave it out"),
+    "like and flags": (
+        "--mono de=mono.de --like folder --vocab-size 99 --subword-alpha 0.5 --lowercase",
+        "--like takes vocabulary and cleaning from there; leave out --lowercase, --vocab-size, --subword-alpha, which",
+    ),
+    "dictionary and flags": (
+        "--mono de=mono.de --dictionary mask.txt --codes codes --subword-lines 5 --character-coverage 0.9",
+        "--dictionary is a vocabulary already; leave out --subword-lines, --character-coverage, which would do nothing",
+    ),
+    "no cleaning and limits": (
+        "--mono de=mono.de --no-clean --max-words 250", "--no-clean takes away all limits; leave out --max-words, which"
+    ),
     "vocabulary size": ("--mono de=mono.de --vocab-size 9", "--vocab-size 9 is below 32; raise it"),
     "limit": ("--mono de=mono.de --max-words -1", "--max-words -1 is no limit; give a positive number, or 0 for none"),
     "alpha": ("--mono de=mono.de --subword-alpha 2", "--subword-alpha 2.0 is not in [0, 1]; 1 takes languages"),
