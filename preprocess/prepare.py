@@ -26,8 +26,8 @@ from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
 from preprocess.filter import LIMITS, Limits, add_limit_flags, limits_of
 from preprocess.moses_tokenize import refuse_without_spaces
-from preprocess.pipeline import Flags, build
-from preprocess.report import REPORT_FILE, changed_flags, fingerprint, format_report, read_report
+from preprocess.pipeline import Flags, build, say
+from preprocess.report import REPORT_FILE, changed_flags, files_of, fingerprint, format_report, read_report
 from preprocess.stages import Cleaning
 from preprocess.streaming import Parser, Progress, add_run_flags, exit_status, positive
 from preprocess.subwords import SampleFlags
@@ -231,10 +231,10 @@ def move_into_place(made: Path, destdir: Path) -> None:
 
 
 def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) -> bool:
-    """Whether ``destdir`` holds just this data.
+    """Whether ``destdir`` holds just this data, whole. With a file missing, all is made anew.
 
     Raises:
-        InputError: it holds something else.
+        InputError: it holds something else, or would lose it.
     """
     if not destdir.exists() or (destdir.is_dir() and not any(destdir.iterdir())):
         return False
@@ -242,12 +242,33 @@ def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) ->
     if report is None:
         raise InputError(f"--destdir {destdir} exists and holds no {REPORT_FILE}; choose another folder")
     if report["fingerprint"] == fingerprint(flags, digests):
-        return True
+        return is_whole(destdir, files_of(report), overwrite)
     if not overwrite:
         different = ", ".join(changed_flags(report, flags, digests))
         raise InputError(
             f"--destdir {destdir} holds data made otherwise ({different}); give --overwrite, or another folder"
         )
+    return False
+
+
+def is_whole(destdir: Path, files: set[str], overwrite: bool) -> bool:
+    """Whether all ``files`` are in ``destdir``.
+
+    Raises:
+        InputError: some aren't, and there are others, which would be lost if it were made anew.
+    """
+    missing = sorted(name for name in files if not (destdir / name).is_file())
+    if not missing:
+        return True
+    lacks = f"{destdir} lacks {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
+    there = {path.relative_to(destdir).as_posix() for path in destdir.rglob("*") if not path.is_dir()}
+    others = sorted(there - files)
+    if others and not overwrite:
+        raise InputError(
+            f"--destdir {lacks} and holds {others[0]}, which {NAME} didn't write; move that away, or give "
+            "--overwrite to lose it"
+        )
+    say(f"{lacks}; making it anew")
     return False
 
 

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Optional
 
+from mass_plugins.data.text import MODEL_FILES, SETTINGS_FILE
+
 REPORT_FILE = "prepare.json"
 VERSION = 1
 _MUCH_UNKNOWN = 0.01
@@ -87,6 +89,23 @@ def read_report(folder: Path) -> Optional[dict]:
         return report if {"fingerprint", "flags", "text"} <= set(report) else None
     except (OSError, ValueError, TypeError):
         return None
+
+
+def files_of(report: dict) -> set[str]:
+    """Every file of a finished data-bin, as paths in it."""
+    shards = [f"{i}/" for i in range(report["shards"])] if report["shards"] > 1 else [""]
+    model = MODEL_FILES[report["flags"]["cleaning"]["settings"]["subwords"]]
+    files = {REPORT_FILE}
+    for shard in shards:
+        files |= {f"{shard}{name}" for name in (SETTINGS_FILE, model)}
+        files |= {f"{shard}dict.{language}.txt" for language in report["languages"]}
+    for row in report["corpora"]:
+        pair = f"{row['corpus']}-None" if row["kind"] == "mono" else row["corpus"]
+        prefixes = {f"{shard}{row['split']}" for shard in (shards if row["split"] == "train" else shards[:1])}
+        prefixes |= {f"{shards[0]}valid"} if row["held_out_lines"] else set()
+        names = {f"{prefix}.{pair}.{language}" for prefix in prefixes for language in row["subwords"]}
+        files |= {f"{name}.{end}" for name in names for end in ("bin", "idx")}
+    return files
 
 
 def format_report(report: dict, destdir: Path) -> str:

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from fairseq.data import Dictionary, data_utils
 
 from mass_plugins.data.text import TextCodec
+from preprocess.report import files_of, read_report
 from tests import tiny
 from tests.conftest import ROOT, Finished, environment, run
 
@@ -137,6 +139,10 @@ class TestWhatItMakes:
         expected |= binarized_names("test", *CORPORA[2:])
         assert set(contents(prepared / "data-bin")) == expected
         assert sorted(path.name for path in prepared.iterdir()) == [".made", "data-bin", "stdout"]
+
+    def test_the_report_tells_every_file(self, prepared, shards):
+        for folder in (prepared / "data-bin", shards / "data-bin"):
+            assert files_of(read_report(folder)) == set(contents(folder))
 
     @pytest.mark.parametrize(("pair", "language"), CORPORA)
     def test_training_text_is_what_cleaning_leaves(self, pair, language, prepared, texts):
@@ -264,6 +270,22 @@ class TestAgain:
             "give --overwrite, or another folder\n"
         )
         assert contents(prepared) == before
+
+    def test_what_was_deleted_is_made_again(self, prepared, prepare, tmp_path):
+        folder = tmp_path / "data-bin"
+        shutil.copytree(prepared / "data-bin", folder)
+        for name in ("train.de-en.de.bin", "valid.de-None.de.idx"):
+            (folder / name).unlink()
+        (folder / "notes.txt").write_text("mine")
+        done = prepare(folder, *FLAGS, expect=1)
+        assert done.stderr == (
+            f"prepare.py: error: --destdir {folder} lacks train.de-en.de.bin and 1 more and holds notes.txt, which "
+            "prepare.py didn't write; move that away, or give --overwrite to lose it\n"
+        )
+        (folder / "notes.txt").unlink()
+        done = prepare(folder, *FLAGS)
+        assert f"prepare.py: {folder} lacks train.de-en.de.bin and 1 more; making it anew\n" in done.stderr
+        assert contents(folder) == contents(prepared / "data-bin")
 
     @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
     def test_a_folder_of_others_is_never_replaced(self, overwrite, prepare, tmp_path):
