@@ -4,8 +4,8 @@ import os
 from typing import Any, Optional, Sequence
 
 import torch
-from fairseq import checkpoint_utils, search
-from fairseq.sequence_generator import SequenceGenerator
+from fairseq import checkpoint_utils
+from fairseq.dataclass.configs import GenerationConfig
 
 from mass_plugins.data.binarized import find_languages
 from mass_plugins.data.collate import pad_right
@@ -64,19 +64,17 @@ class Translator:
         """
         indices = self.task.language_index(source, "source"), self.task.language_index(target, "target")
         rows = self._encode(lines, source)
-        strategy = None
-        if sampling:
-            strategy = search.Sampling(self.task.dictionary, sampling_topk, sampling_topp)
-        generator = SequenceGenerator(
-            [self.model],
-            self.task.dictionary,
-            beam_size=1 if sampling else beam,
+        options = GenerationConfig(
+            beam=1 if sampling else beam,
             max_len_a=max_len_a,
             max_len_b=max_len_b,
-            len_penalty=length_penalty,
+            lenpen=length_penalty,
             temperature=temperature,
-            search_strategy=strategy,
-        ).to(self.device)
+            sampling=sampling,
+            sampling_topk=sampling_topk,
+            sampling_topp=sampling_topp,
+        )
+        generator = self.task.build_generator([self.model], options).to(self.device)
         translations = [""] * len(lines)
         order = sorted((n for n, row in enumerate(rows) if len(row) > 1), key=lambda n: len(rows[n]))
         for numbers in _batches(order, rows, max(1, batch_tokens // (1 if sampling else beam))):

@@ -24,6 +24,7 @@ from mass_plugins.data.mixture import LONG_LINES
 from mass_plugins.data.text import TextCodec
 from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
+from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
 from mass_plugins.models.mass_transformer import check_same_shape
 
 logger = logging.getLogger(__name__)
@@ -267,6 +268,14 @@ class MultilingualTask(FairseqTask):
             return super().build_bpe(args)
         codec = self.codec
         return DirectedCodec(codec, *self.generation_direction()) if codec else None
+
+    def build_generator(self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, prefix_allowed_tokens_fn=None):
+        """The batch decoder for a plain beam of 1 or sampling, else fairseq's generator."""
+        if seq_gen_cls is None and extra_gen_cls_kwargs is None and prefix_allowed_tokens_fn is None:
+            single = SingleHypothesisGenerator.from_options(models, self.dictionary, args)
+            if single is not None:
+                return single
+        return super().build_generator(models, args, seq_gen_cls, extra_gen_cls_kwargs, prefix_allowed_tokens_fn)
 
     def build_dataset_for_inference(self, src_tokens, src_lengths, constraints=None):
         return LanguagePairDataset(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from fairseq import metrics
-from fairseq.sequence_generator import SequenceGenerator
+from fairseq.dataclass.configs import GenerationConfig
 from fairseq.tasks import register_task
 
 from mass_plugins.data.binarized import open_parallel
@@ -63,9 +63,8 @@ class Seq2SeqFinetuningTask(MultilingualTask):
                     "prepare the data with preprocess/prepare.py or drop the flag"
                 )
             self.eval_codec = self.codec
-            self.eval_generator = SequenceGenerator(
-                [model], self.dictionary, beam_size=self.cfg.eval_bleu_beam, max_len_a=1.5, max_len_b=20
-            )
+            limits = GenerationConfig(beam=self.cfg.eval_bleu_beam, max_len_a=1.5, max_len_b=20)
+            self.eval_generator = self.build_generator([model], limits)
             logger.info("validation BLEU: %s", signature())
         return model
 
