@@ -194,7 +194,8 @@ def join_processes_of_torchrun(distributed_utils):
     Why: fairseq looks at torchrun's variables only where a machine has two GPUs or more. On CPUs, and on
     machines with a GPU each, every process trains alone, and all write the same checkpoints. This helps
     fairseq-train; fairseq-hydra-train asks before it imports plugins, and is refused under torchrun
-    (``MultilingualTask.build_criterion``).
+    (``MultilingualTask.build_criterion``). On CPUs fairseq's defaults can't work (nccl; pytorch_ddp names a
+    GPU): others take their place, and a flag that asks for one of these is refused.
     Remove when fairseq's ``infer_init_method`` asks torchrun before it counts GPUs.
     """
     infer = distributed_utils.infer_init_method
@@ -211,10 +212,20 @@ def join_processes_of_torchrun(distributed_utils):
             if torch.cuda.is_available():
                 torch.cuda.set_device(cfg.device_id)
             else:
-                cfg.distributed_backend = "gloo"
-                cfg.ddp_backend = "legacy_ddp"  # the one that names no GPU
+                if cfg.distributed_backend == "nccl":
+                    _replace_default(cfg, "distributed_backend", "gloo")
+                if cfg.ddp_backend not in ("legacy_ddp", "no_c10d"):  # two names of one; others name a GPU
+                    _replace_default(cfg, "ddp_backend", "legacy_ddp")
 
     distributed_utils.infer_init_method = infer_init_method
+
+
+def _replace_default(cfg, name, value):
+    """Set what CPUs can work with; InputError if the command line asks for something else."""
+    flag = f"--{name.replace('_', '-')}"
+    if any(word.split("=")[0] == flag for word in sys.argv):
+        raise InputError(f"{flag} {getattr(cfg, name)} needs GPUs and torch sees none; leave it out, or give {value}")
+    setattr(cfg, name, value)
 
 
 # --- reading a checkpoint -----------------------------------------------------------------------

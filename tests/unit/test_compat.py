@@ -248,6 +248,25 @@ class TestTorchrun:
         assert cfg.distributed_no_spawn and cfg.device_id == 1
         assert (cfg.distributed_backend, cfg.ddp_backend) == ("gloo", "legacy_ddp")
 
+    @pytest.mark.parametrize("chosen", [{"ddp_backend": "no_c10d"}, {"distributed_backend": "mpi"}], ids=str)
+    def test_what_works_on_cpus_stays_as_it_was_chosen(self, monkeypatch, chosen):
+        cfg, _, _ = self.infer(monkeypatch, self.VARIABLES, **chosen)
+        expected = {"distributed_backend": "gloo", "ddp_backend": "legacy_ddp", **chosen}
+        assert {name: getattr(cfg, name) for name in expected} == expected
+
+    @pytest.mark.parametrize("flag, value, other", [
+        ("--ddp-backend", "pytorch_ddp", "legacy_ddp"), ("--distributed-backend", "nccl", "gloo")
+    ])  # fmt: skip
+    @pytest.mark.parametrize("sign", [" ", "="])
+    def test_what_cannot_work_on_cpus_is_refused(self, monkeypatch, flag, value, other, sign):
+        """The default's value, too, if it was asked for."""
+        monkeypatch.setattr(sys, "argv", ["fairseq-train", "data", *f"{flag}{sign}{value}".split()])
+        line = f"^{flag} {value} needs GPUs and torch sees none; leave it out, or give {other}$"
+        with pytest.raises(InputError, match=line):
+            self.infer(monkeypatch, self.VARIABLES)
+        cfg, _, _ = self.infer(monkeypatch, self.VARIABLES, gpus=1)
+        assert getattr(cfg, flag[2:].replace("-", "_")) == value
+
     def test_a_gpu_a_machine(self, monkeypatch):
         cfg, asked, chosen = self.infer(monkeypatch, {**self.VARIABLES, "LOCAL_RANK": "0"}, gpus=1)
         assert not asked and chosen == [0]
