@@ -57,7 +57,7 @@ def find_languages(data_path: str) -> list[str]:
 
 def open_monolingual(data_path: str, split: str, language: str, dictionary: Dictionary):
     """``<split>.<l>-None.<l>``, as ``fairseq-preprocess --only-source`` writes it."""
-    prefix = os.path.join(data_path, f"{split}.{language}-None.{language}")
+    prefix = _monolingual_prefix(data_path, split, language)
     if not indexed_dataset.dataset_exists(prefix, "mmap"):
         raise InputError(
             f"{prefix}.bin doesn't exist: no monolingual {split} text for {language!r}; "
@@ -66,9 +66,19 @@ def open_monolingual(data_path: str, split: str, language: str, dictionary: Dict
     return open_checked(prefix, dictionary)
 
 
+def has_pairs(data_path: str, split: str, source: str, target: str) -> bool:
+    """Whether there are pairs of a direction, whichever way round they were binarized."""
+    prefixes = (os.path.join(data_path, f"{split}.{pair}.{source}") for pair in _pair_names(source, target))
+    return any(indexed_dataset.dataset_exists(prefix, "mmap") for prefix in prefixes)
+
+
+def _pair_names(source: str, target: str) -> tuple[str, str]:
+    return f"{source}-{target}", f"{target}-{source}"
+
+
 def open_parallel(data_path: str, split: str, source: str, target: str, dictionary: Dictionary):
     """Both sides of a pair, whichever way round it was binarized."""
-    for pair in (f"{source}-{target}", f"{target}-{source}"):
+    for pair in _pair_names(source, target):
         prefix = os.path.join(data_path, f"{split}.{pair}")
         if indexed_dataset.dataset_exists(f"{prefix}.{source}", "mmap"):
             sides = [open_checked(f"{prefix}.{side}", dictionary) for side in (source, target)]
@@ -104,6 +114,20 @@ def open_checked(prefix: str, dictionary: Dictionary):
         )
     _check_tokens(prefix, dtype, dictionary)
     return data_utils.load_indexed_dataset(prefix, dictionary, dataset_impl="mmap")
+
+
+def _monolingual_prefix(data_path: str, split: str, language: str) -> str:
+    return os.path.join(data_path, f"{split}.{language}-None.{language}")
+
+
+def seen_tokens(data_path: str, split: str, language: str, dictionary: Dictionary) -> np.ndarray:
+    """(V,) bool: the tokens that occur in a language's monolingual text, whose files have been opened before."""
+    prefix = _monolingual_prefix(data_path, split, language)
+    tokens = np.memmap(prefix + ".bin", dtype=_read_index(prefix)[0], mode="r")
+    seen = np.zeros(len(dictionary), dtype=bool)
+    for start in range(0, len(tokens), _CHUNK):
+        seen |= np.bincount(tokens[start : start + _CHUNK], minlength=len(dictionary)) > 0
+    return seen
 
 
 def _read_index(prefix: str) -> tuple[np.dtype, np.ndarray]:

@@ -1,6 +1,6 @@
 """Language codes, translation directions and the temperature sampling of unequal corpora."""
 
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -48,13 +48,13 @@ def sampling_shares(sizes: Sequence[int], alpha: float) -> np.ndarray:
     return weights / weights.sum()
 
 
-def epoch_quotas(sizes: Sequence[int], alpha: float) -> np.ndarray:
-    """Sentences of each corpus in one epoch, which is as long as all corpora together: (N,) int64.
+def epoch_quotas(sizes: Sequence[int], alpha: float, total: Optional[int] = None) -> np.ndarray:
+    """Sentences of each corpus in one epoch of ``total``, by default as many as all corpora have: (N,) int64.
 
     Every corpus gets at least one; rounding goes by largest remainder, so that alpha 1 takes each
     sentence exactly once.
     """
-    total = int(np.sum(sizes))
+    total = int(np.sum(sizes)) if total is None else total
     exact = sampling_shares(sizes, alpha) * total
     quotas = np.floor(exact + 1e-9).astype(np.int64)
     short = total - int(quotas.sum())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, shift_right
-from mass_plugins.data.noise import infill
+from mass_plugins.data.noise import WordMarks, WordNoise, disturb_words, infill
 from mass_plugins.data.span_masking import (
     Slots,
     sample_scattered,
@@ -102,4 +102,20 @@ class Masker:
     def _infill(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> Seq2SeqArrays:
         voc = self.vocabulary
         source, source_lengths = infill(tokens, lengths, self.ratio, self.mean_span, voc.mask, voc.pad, keys)
+        return Seq2SeqArrays(source, source_lengths, shift_right(tokens, voc.eos), tokens)
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """The denoising step of unsupervised translation: disturbed words in, the whole sentence out."""
+
+    noise: WordNoise
+    vocabulary: Vocabulary
+    marks: WordMarks
+
+    def __call__(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> Seq2SeqArrays:
+        """As :class:`Masker`."""
+        voc = self.vocabulary
+        starts = self.marks.word_starts(tokens)
+        source, source_lengths = disturb_words(tokens, lengths, starts, self.noise, voc.mask, voc.pad, keys)
         return Seq2SeqArrays(source, source_lengths, shift_right(tokens, voc.eos), tokens)

@@ -1,6 +1,6 @@
 """Several streams as one fairseq dataset, drawn by temperature and mixed within batches."""
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 from fairseq.data import FairseqDataset
@@ -34,6 +34,7 @@ class MixtureDataset(FairseqDataset):
         fixed: a validation set: each item once, in order, with the same mask at every validation.
         shards: number of ``data/0:data/1:..`` folders that the epochs go round.
         separate: a stream a batch in training, too.
+        places: of an epoch; default as many as the streams have items. Not for a validation set.
     """
 
     # fairseq would keep its workers, and with them the first epoch's masks, for all epochs.
@@ -48,13 +49,14 @@ class MixtureDataset(FairseqDataset):
         fixed: bool = False,
         shards: int = 1,
         separate: bool = False,
+        places: Optional[int] = None,
     ):
         if long_lines not in LONG_LINES:
             raise InputError(f"--long-lines {long_lines!r} is not one of {', '.join(LONG_LINES)}")
         self.streams, self.seed, self.long_lines = list(streams), seed, long_lines
         self.fixed, self.shards, self.separate = fixed, shards, separate
         sizes = [len(stream.source_sizes) for stream in self.streams]
-        self.quotas = np.array(sizes) if fixed else epoch_quotas(sizes, alpha)
+        self.quotas = np.array(sizes) if fixed else epoch_quotas(sizes, alpha, places)
         self.stream_of = np.repeat(np.arange(len(sizes), dtype=np.int32), self.quotas)
         kinds = [number if fixed or separate else stream.kind for number, stream in enumerate(self.streams)]
         groups = list(dict.fromkeys(kinds))

@@ -1,12 +1,16 @@
-"""BART's text infilling, the denoising objective that MASS is compared with."""
+"""Noise for denoising auto-encoders: BART's text infilling, and the word noise of unsupervised translation."""
 
 import math
+from dataclasses import dataclass
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, uniform
+from mass_plugins.data.random_state import derive_keys, uniform, uniform_at
+from mass_plugins.errors import InputError
 
 _START, _LENGTH = 31, 32
+_SHUFFLE, _DROP, _BLANK = 33, 34, 35
 
 
 def infill(
@@ -80,3 +84,89 @@ def _poisson(uniforms: np.ndarray, mean: float) -> np.ndarray:
     while sum(terms) < 1 - 1e-12 and len(terms) < 1000:
         terms.append(terms[-1] * mean / len(terms))
     return np.searchsorted(np.cumsum(terms), uniforms, side="right")
+
+
+@dataclass(frozen=True)
+class WordNoise:
+    """Lample et al. 2018 (ICLR), section 2.3: words change places, vanish and are blanked out.
+
+    Attributes:
+        shuffle: a word moves at most this many places; 0: none does (paper: 3).
+        drop: chance of a word to vanish (paper: 0.1).
+        blank: chance of a token to become ``[MASK]`` (XLM: 0.1; paper: none).
+    """
+
+    shuffle: int = 3
+    drop: float = 0.1
+    blank: float = 0.1
+
+    def __post_init__(self):
+        if self.shuffle < 0:
+            raise InputError(f"--word-shuffle {self.shuffle} is negative; 0 keeps the order")
+        for flag, share in (("drop", self.drop), ("blank", self.blank)):
+            if not 0 <= share < 1:
+                raise InputError(f"--word-{flag} {share} is not in [0, 1)")
+
+
+def disturb_words(
+    tokens: np.ndarray,
+    lengths: np.ndarray,
+    word_starts: np.ndarray,
+    noise: WordNoise,
+    mask_index: int,
+    pad_index: int,
+    keys: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shuffle, drop and blank; the sub-words of a word stay together, and ``</s>`` stays last.
+
+    At least one token before ``</s>`` stays, too, where there was one.
+
+    Args:
+        tokens: (B, S) int64, right-padded, each row ending in ``</s>``.
+        lengths: (B,) int64.
+        word_starts: (B, S) bool: a word begins at this slot.
+        keys: (B,) uint64.
+
+    Returns:
+        noised tokens (B, S') and their lengths (B,).
+    """
+    batch, width = tokens.shape
+    slots, last = np.arange(width), lengths[:, None] - 1
+    starts = word_starts.copy()
+    starts[:, :1] = True
+    word = np.cumsum(starts, axis=1) - 1  # (B, S): number of the word that a slot belongs to
+    place = word + uniform_at(derive_keys(keys, _SHUFFLE)[:, None], word) * (noise.shuffle + 1)
+    dropped = uniform_at(derive_keys(keys, _DROP)[:, None], word) < noise.drop
+    dropped &= ~dropped.all(axis=1, where=slots < last, keepdims=True)
+    place[slots == last], dropped[slots == last] = np.inf, False
+    dropped |= slots > last
+    order = np.argsort(np.where(dropped, np.nan, place), axis=1, kind="stable")  # NaN, the dropped ones, go last
+    noised_lengths = width - dropped.sum(axis=1)
+    noised = np.take_along_axis(tokens, order, axis=1)
+    blank = uniform_at(derive_keys(keys, _BLANK)[:, None], slots[None, :]) < noise.blank
+    blank &= slots < noised_lengths[:, None] - 1
+    noised[blank] = mask_index
+    noised[slots >= noised_lengths[:, None]] = pad_index
+    return noised[:, : int(noised_lengths.max())], noised_lengths
+
+
+class WordMarks(NamedTuple):
+    """Where words begin, by the marks that sub-words carry; (V,) bool each, by token id."""
+
+    begins: np.ndarray  # not a continuation by its own mark (sentencepiece: begins with U+2581)
+    continued: np.ndarray  # the next token continues it (subword-nmt: ends in "@@")
+
+    @classmethod
+    def of(cls, symbols: Sequence[str]) -> "WordMarks":
+        """From a dictionary's symbols in the order of their ids; where none has a mark, every token is a word."""
+        sentencepiece = any(symbol.startswith("\u2581") for symbol in symbols)
+        return cls(
+            begins=np.array([not sentencepiece or symbol.startswith("\u2581") for symbol in symbols]),
+            continued=np.array([symbol.endswith("@@") for symbol in symbols]),
+        )
+
+    def word_starts(self, tokens: np.ndarray) -> np.ndarray:
+        """(B, S) int64 -> (B, S) bool: slots where a word begins."""
+        starts = self.begins[tokens]
+        starts[:, 1:] &= ~self.continued[tokens[:, :-1]]
+        return starts

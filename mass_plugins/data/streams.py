@@ -115,3 +115,10 @@ class ParallelStream:
 
     def locate(self, item: int) -> str:
         return f"{self.name}, pair {item + 1}"
+
+
+def pairs_with_itself(
+    name: str, dataset, sizes: np.ndarray, language: int, other: int, vocabulary: Vocabulary
+) -> ParallelStream:
+    """A language's text as both sides of pairs from ``other``: the source side is yet to be translated."""
+    return ParallelStream(name, dataset, dataset, sizes, sizes, other, language, vocabulary)

@@ -31,6 +31,10 @@ WORD_CACHE = 500_000  # words whose BPE is remembered; more would grow with the 
 # turn half of their punctuation into ASCII.
 WITHOUT_SPACES = frozenset("zh zho yue wuu ja jpn th tha lo lao km khm my mya bo bod dz dzo".split())
 
+# sentencepiece writes a space as this sign (U+2581) and can't tell the two apart. In raw text it is nearly
+# always left over from such sub-words, so it is white space here, for every kind of sub-words.
+SPACE_SIGN = "\u2581"
+
 # Control characters, invisible format characters, surrogates and private use. Explicit ranges, not
 # unicodedata's: those change with the version of Python. Kept on purpose: white space (collapsed
 # later), the two joiners U+200C and U+200D (Persian, Indic scripts, emoji), Arabic number signs.
@@ -82,6 +86,7 @@ class WordPipeline:
     def normalize(self, line: str, language: str) -> str:
         """One line of clean text: Unicode form, no control characters, Moses punctuation, single spaces."""
         settings = self.settings
+        line = line.replace(SPACE_SIGN, " ")
         if settings.unicode != "none":
             # Composed letters first, Moses' rules go by letter; compatibility forms after Moses,
             # because NFKC takes away the non-breaking spaces that its rules for quotes look for.
@@ -191,7 +196,7 @@ class TextCodec(WordPipeline):
     def join(self, pieces: str) -> str:
         """Sub-words joined by spaces -> words joined by spaces."""
         if self.settings.subwords == "sentencepiece":
-            return pieces.replace(" ", "").replace("\u2581", " ").strip()
+            return pieces.replace(" ", "").replace(SPACE_SIGN, " ").strip()
         return (pieces + " ").replace("@@ ", "").strip()
 
     def save(self, folder: str | os.PathLike) -> None:

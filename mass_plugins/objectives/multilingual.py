@@ -11,7 +11,7 @@ import torch
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
-from fairseq.dataclass.configs import CommonConfig, DatasetConfig
+from fairseq.dataclass.configs import CommonConfig, DatasetConfig, DistributedTrainingConfig
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import FairseqTask
 from omegaconf import II, MISSING, DictConfig, OmegaConf
@@ -78,7 +78,12 @@ class MultilingualConfig(FairseqDataclass):
 
 
 # Options of other groups of fairseq's that a task reads.
-_OTHER_GROUPS = {"seed": CommonConfig.seed, "train_subset": DatasetConfig.train_subset}
+_OTHER_GROUPS = {
+    "seed": CommonConfig.seed,
+    "train_subset": DatasetConfig.train_subset,
+    "max_tokens": None,
+    "ddp_backend": DistributedTrainingConfig.ddp_backend,
+}
 
 
 def with_values_of_other_groups(cfg) -> DictConfig:
@@ -90,7 +95,7 @@ def with_values_of_other_groups(cfg) -> DictConfig:
     options = OmegaConf.structured(cfg) if is_dataclass(cfg) else cfg
     for name, default in _OTHER_GROUPS.items():
         try:
-            options[name]
+            options.get(name)
         except InterpolationResolutionError:
             options[name] = default
     return options

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable, Optional
 
 from fairseq import checkpoint_utils
 
@@ -44,3 +44,17 @@ class PretrainedModel:
                 f"e.g. {sorted(different)[0]}); set --arch as in pre-training"
             )
         model.load_state_dict(self.weights, strict=True)
+
+
+def build_from(path: Optional[str], task, cfg, build: Callable[[], Any]):
+    """``build()``'s model with the weights of the checkpoint at ``path``, whose languages ``task`` takes over.
+
+    Without a path, the model as it is.
+    """
+    if not path:
+        return build()
+    pretrained = PretrainedModel.read(path)
+    task.adopt(pretrained.task_state, pretrained.path)
+    model = build()
+    pretrained.copy_into(model, cfg)
+    return model

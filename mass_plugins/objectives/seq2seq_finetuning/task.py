@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import Optional
 
-from fairseq import metrics
 from fairseq.dataclass.configs import GenerationConfig
 from fairseq.tasks import register_task
 
@@ -14,7 +13,8 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import ParallelStream
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
-from mass_plugins.objectives.seq2seq_finetuning.pretrained import PretrainedModel
+from mass_plugins.objectives.pretrained import build_from
+from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
 from mass_plugins.scoring.bleu import BleuStatistics, signature
 
 logger = logging.getLogger(__name__)
@@ -49,20 +49,17 @@ class Seq2SeqFinetuningTask(MultilingualTask):
     cfg: Seq2SeqFinetuningConfig
 
     def build_model(self, cfg, from_checkpoint=False):
-        pretrained = None
-        if self.cfg.pretrained_checkpoint and not from_checkpoint:
-            pretrained = PretrainedModel.read(self.cfg.pretrained_checkpoint)
-            self.adopt(pretrained.task_state, pretrained.path)
-        model = super().build_model(cfg, from_checkpoint)
-        if pretrained:
-            pretrained.copy_into(model, cfg)
+        start = None if from_checkpoint else self.cfg.pretrained_checkpoint
+        model = build_from(
+            start, self, cfg, lambda: super(Seq2SeqFinetuningTask, self).build_model(cfg, from_checkpoint)
+        )
         if self.cfg.eval_bleu and not from_checkpoint:
             if self.codec is None:
                 raise InputError(
                     f"--eval-bleu needs the text pipeline text.json in {self.cfg.data}; "
                     "prepare the data with preprocess/prepare.py or drop the flag"
                 )
-            self.eval_codec = self.codec
+            self.detokenize = Detokenizer(self.dictionary, self.codec)
             limits = GenerationConfig(beam=self.cfg.eval_bleu_beam, max_len_a=1.5, max_len_b=20)
             self.eval_generator = self.build_generator([model], limits)
             logger.info("validation BLEU: %s", signature())
@@ -106,11 +103,7 @@ class Seq2SeqFinetuningTask(MultilingualTask):
     def valid_step(self, sample, model, criterion):
         loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
         if self.cfg.eval_bleu:
-            statistics = self._translate(sample, model)
-            # every rank reports every direction, so that logs can be summed key by key
-            for direction in self.directions("valid"):
-                for key, value in statistics.get(direction, BleuStatistics.empty()).items():
-                    logging_output[f"_bleu_{direction}_{key}"] = value
+            logging_output.update(bleu_logs("bleu", self._translate(sample, model), self.directions("valid")))
         return loss, sample_size, logging_output
 
     def _translate(self, sample, model) -> dict[Direction, BleuStatistics]:
@@ -121,35 +114,11 @@ class Seq2SeqFinetuningTask(MultilingualTask):
         for source, target, found, reference in zip(*rows, beams, sample["target"]):
             direction = Direction(self.languages[source], self.languages[target])
             hypotheses, references = texts.setdefault(direction, ([], []))
-            hypotheses.append(self._text(found[0]["tokens"], direction.target))
-            references.append(self._text(reference, direction.target, escape_unk=True))
+            hypotheses.append(self.detokenize(found[0]["tokens"], direction.target))
+            references.append(self.detokenize(reference, direction.target, escape_unk=True))
         return {direction: BleuStatistics.from_sentences(*lines) for direction, lines in texts.items()}
-
-    def _text(self, tokens, language: str, escape_unk: bool = False) -> str:
-        """Raw text; ``escape_unk`` writes unknown words of a reference so that none of a hypothesis matches them."""
-        padding = {self.vocabulary.pad}
-        pieces = self.dictionary.string(tokens.int().cpu(), escape_unk=escape_unk, extra_symbols_to_ignore=padding)
-        return self.eval_codec.decode(pieces, language)
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
-        if not any(key.startswith("_bleu_") for log in logging_outputs for key in log):
-            return
-        directions = self.directions("valid")
-        for direction in directions:
-            for key in BleuStatistics.empty().keys():
-                name = f"_bleu_{direction}_{key}"
-                metrics.log_scalar(name, float(sum(log.get(name, 0) for log in logging_outputs)))
-        for direction in directions if len(directions) > 1 else []:
-            metrics.log_derived(f"bleu_{direction}", lambda meters, d=direction: _bleu(meters, d))
-        metrics.log_derived(
-            "bleu",
-            lambda meters: round(sum(_bleu(meters, d) for d in directions) / len(directions), 2),
-        )
-
-
-def _bleu(meters, direction: Direction) -> float:
-    statistics = BleuStatistics.from_items(
-        {key: meters[f"_bleu_{direction}_{key}"].sum for key in BleuStatistics.empty().keys()}
-    )
-    return round(statistics.score(), 2)
+        if any(key.startswith("_bleu_") for log in logging_outputs for key in log):
+            log_bleu("bleu", logging_outputs, self.directions("valid"))
