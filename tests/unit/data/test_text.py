@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
@@ -87,10 +87,11 @@ class TestRoundTrip:
         assert codec.decode("", "de") == ""
 
     @pytest.mark.parametrize("subwords", MODEL_FILES)
-    @given(line=st.text(st.characters(exclude_characters="\u2581"), max_size=30))
+    @given(line=st.text(st.one_of(st.characters(), st.sampled_from(" \u2581")), max_size=30))
+    @example(line="sub\u2581words")
     @settings(deadline=None, max_examples=40)
     def test_any_text_without_a_tokenizer(self, codecs, subwords, line):
-        """Exactly its normalized form; U+2581 is sentencepiece's own sign."""
+        """Exactly its normalized form."""
         codec = codecs[subwords, "none"]
         assert codec.decode(codec.encode(line, "en"), "en") == codec.normalize(line, "en")
 
@@ -136,6 +137,12 @@ class TestNormalization:
     def test_every_white_space_is_one_space(self, how):
         line = " a\tb\u00a0c\u2028d\x1ce\x85f\u3000 g\r"
         assert self.normalized(line, "zh", **how) == "a b c d e f g"
+
+    @pytest.mark.parametrize("how", [{}, {"subwords": "sentencepiece"}, {"unicode": "none", "normalize": False}])
+    def test_sentencepieces_sign_for_a_space_is_one(self, how):
+        """Before Moses' rules, which go by the spaces around a sign."""
+        percent = "5 %" if how.get("normalize") is False else "5%"
+        assert self.normalized("\u2581It's\u2581\u2581 5\u2581%", **how) == f"It's {percent}"
 
     @given(line=st.text(max_size=30))
     @settings(deadline=None, max_examples=60)

@@ -28,4 +28,5 @@ def test_a_pair_with_a_tab_too_many_is_counted():
 
 def test_settings_reach_the_text():
     assert normalize("ＡＢ “x”\n", ["en"], unicode="NFKC", lowercase=True).lines == ['ab "x"']
+    assert normalize("a\u2581b\n", ["en"], unicode="none", normalize=False).lines == ["a b"]
     assert normalize("“x”\n", ["en"], normalize=False).lines == ["“x”"]
