@@ -166,7 +166,7 @@ def check_same_shape(path: str, trained, cfg) -> None:
 
 
 def start_small(layers: nn.Module) -> None:
-    """Draw the projections of ``layers`` as the authors' code does, uniform within 1 / sqrt(inputs).
+    """Draw the projections of ``layers`` as the authors' code does, uniform within 1 / sqrt(inputs); biases are zero.
 
     With fairseq's larger Xavier weights pre-training learns later (Multi30k, pre-norm, a language a batch, after
     500 updates of 2000 tokens: 6.44 bits a token in validation against 6.33).

@@ -1,0 +1,26 @@
+# Everything that the result depends on. Read by run.sh.
+
+CLAIM="MASS and back-translation learn to translate without a single pair (paper, table 2); Lample et al. 2018 reach 32.76, 32.07, 26.26 and 22.74 BLEU in en-fr, fr-en, de-en and en-de on this test set"
+STATUS="scaled down"
+
+VOCABULARY=6000
+REPEAT=3 # times that the captions are read in an epoch of pre-training; the everyday sentences once
+
+# One trilingual pre-training serves both pairs: about 4 epochs of 2000 source tokens an update.
+PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smoothing 0
+    --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay
+    --warmup-updates 400 --total-num-update 6000 --max-update 6000 --max-tokens 2000 --seed 1
+    --log-interval 100 --validate-interval 1000 --validate-interval-updates 1000
+    --save-interval 1000 --save-interval-updates 500)
+
+# system -> flags. Back-translation of captions alone; a checkpoint by round-trip BLEU, without looking at a pair.
+declare -A SYSTEMS=([mass+bt]="" [mass+bt+denoising]="--denoising-weight 0:1,1000:0")
+BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 0.1 --attention-dropout 0
+    --lr 5e-4 --lr-scheduler inverse_sqrt --warmup-updates 100 --max-tokens 2000
+    --max-update 1200 --log-interval 20 --validate-interval 1000 --validate-interval-updates 150
+    --save-interval 1000 --save-interval-updates 150
+    --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
+PAIRS=(en-fr de-en)
+SEEDS=(1 2)
+PLAN=("mass+bt 1" "mass+bt 2" "mass+bt+denoising 1") # system and seed
+BEAM=5
