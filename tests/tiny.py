@@ -30,6 +30,7 @@ TRAINING = (
 PRETRAIN = ["--task", "mass_pretraining", *MODEL, *TRAINING]
 DIRECTIONS = ["--directions", "de-en,en-de"]
 FINETUNE = ["--task", "seq2seq_finetuning", *DIRECTIONS, *MODEL, *TRAINING, "--label-smoothing", "0.1"]
+UNSUPERVISED = ["--task", "unsupervised_translation", *DIRECTIONS, *MODEL, *TRAINING]
 
 # forty words of each language; a sentence of one is a sentence of another, word by word
 _WORDS = {

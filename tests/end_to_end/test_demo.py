@@ -1,6 +1,7 @@
 """`make demo` with little text and few updates, and what a reader may do to it."""
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -44,9 +45,29 @@ def test_what_the_reader_sees(finished):
     assert (finished / "work" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_result_is_a_record_like_those_of_the_recipes(finished):
+    result = json.loads((finished / "work" / "result.json").read_text())
+    assert (result["example"], result["status"]) == ("demo", "scaled down")
+    assert result["command"] == f"python examples/demo/demo.py {' '.join(SMALL)}"
+    assert {"commit", "dirty", "config_hash", "versions", "hardware", "claim"} <= result.keys()
+    printed = dict(re.findall(r"^  (MASS|scratch) +([\d.]+)   ", (finished / "stdout").read_text(), re.MULTILINE))
+    for score, title in zip(result["scores"], ("scratch", "MASS"), strict=True):
+        assert (score["system"], score["setting"]) == (title.lower(), "sola-druk, 40 pairs")
+        assert (score["metric"], score["seeds"]) == ("BLEU", [1])
+        assert score["signature"].startswith("nrefs:1|case:mixed|")
+        assert float(printed[title]) == pytest.approx(score["mean"], abs=0.06)
+    (comparison,) = result["comparisons"]
+    assert (comparison["system"], comparison["baseline"]) == ("mass", "scratch")
+    stamps = [json.loads(path.read_text()) for path in (finished / "work" / "stamps").iterdir()]
+    assert len(stamps) == 7 and min(stamp["seconds"] for stamp in stamps) > 0
+    assert result["seconds"] == round(sum(stamp["seconds"] for stamp in stamps))
+
+
 def test_all_is_done_already(finished):
+    before = (finished / "work" / "result.json").read_bytes()
     done = run([*DEMO, *SMALL, "--work", finished / "work"])
     assert done.stdout.startswith("All is done already")
+    assert (finished / "work" / "result.json").read_bytes() == before
     assert done.stdout.split("\n\n", 1)[1].rsplit("\n", 2)[0] in (finished / "stdout").read_text()
 
 

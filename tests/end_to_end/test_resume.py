@@ -20,8 +20,12 @@ def stages(tiny_shards, pretrained):
     start = ("--pretrained-checkpoint", str(pretrained / "checkpoint_last.pt"))
     return {
         "pretraining": [data, *tiny.PRETRAIN, *MANY, *UPDATES, "--mono-langs", "de", "--parallel-directions", "de-en"],
+        "unsupervised": [
+            data, *tiny.UNSUPERVISED, *MANY, *UPDATES, *start, "--back-translation-sampling",
+            "--denoising-weight", "1", "--mass-weight", "0:1,20:0", "--pairs-weight", "0.5",
+        ],
         "finetuning": [data, *tiny.FINETUNE, *MANY, *UPDATES, *start, "--eval-bleu"],
-    }
+    }  # fmt: skip
 
 
 def weights(folder, name="checkpoint_last.pt"):
@@ -55,7 +59,7 @@ def interrupt(command, words, number, folder, updates):
     return done
 
 
-@pytest.mark.parametrize("stage", ["pretraining", "finetuning"])
+@pytest.mark.parametrize("stage", ["pretraining", "finetuning", "unsupervised"])
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_interrupted_run_ends_as_an_undisturbed_one(stage, workers, stages, once, tmp_path, run_fairseq):
     """Killed while it saves in the first epoch, Ctrl-C in the second one, on the other shard."""

@@ -290,7 +290,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
                 batch, counts = self._back_translate(batch, model, update_num)
                 logs.update(counts)
             elif step == BACK_TRANSLATION:
-                logs.update({"_copies": 0, "_translations": 0})
+                # the types, too, must be those of other processes' logs, or their sum hangs
+                logs.update({"_copies": batch["target"].new_zeros(()), "_translations": 0})
             parts = [batch] if ignore_grad else split_rows(batch, self.cfg.max_tokens, self.vocabulary.pad)
             pieces += [(step, weight, part) for part in parts]
         model.train()
