@@ -23,8 +23,12 @@ import preprocess.as_script  # noqa: E402, F401  what is used of mass_plugins he
 from mass_plugins.doctor import CPU_BFLOAT16, cpu_name_and_flags  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 
+CLAIM = "pre-trained with MASS on text alone, a model makes more of few pairs than one that sees nothing else"
+RESULT = "result.json"  # in the work folder
+TITLES = {"mass": "MASS", "scratch": "scratch"}  # of the systems, for the reader
 PAIR = f"{FIRST}-{SECOND}"
 SHOWN = 10  # translations
+SIZES = ("seed", "sentences", "pairs", "updates", "tuning_updates")  # flags that the result depends on
 NEEDED = ("torch", "fairseq", "sentencepiece", "sacremoses", "sacrebleu")
 WIDTH, LAYERS = 192, 2
 # fmt: off
@@ -165,13 +169,47 @@ def run(plan: Plan, work: WorkFolder) -> None:
     run_stages(work, "5 of 5: translation", plan.scratch_translations, plan.mass_translations)
 
 
-def report(plan: Plan, work: WorkFolder) -> None:
-    """BLEU, translations, picture, and what to do next."""
-    from mass_plugins.scoring.bleu import corpus_bleu
+def read_runs(args, plan: Plan) -> list:
+    """The two translations of the test set, as the scoring code takes them."""
+    from mass_plugins.scoring.translation_runs import TranslationRun
 
-    test = plan.text.makes / f"pairs.test.{PAIR}"
-    sources, meanings, references = (_lines(Path(f"{test}.{end}")) for end in (FIRST, "gloss", SECOND))
-    systems = {"MASS": _lines(plan.mass_translations.makes), "scratch": _lines(plan.scratch_translations.makes)}
+    reference, setting = _lines(_test_file(plan, SECOND)), f"{PAIR}, {args.pairs} pairs"
+    systems = (("scratch", plan.scratch_translations), ("mass", plan.mass_translations))
+    return [TranslationRun(name, setting, args.seed, _lines(stage.makes), reference) for name, stage in systems]
+
+
+def write_result(args, plan: Plan, work: WorkFolder, runs: list) -> None:
+    """``result.json`` in the work folder, as those of the other examples."""
+    from mass_plugins.scoring.result import Result, hash_of_files
+    from mass_plugins.scoring.translation_runs import compare_runs, score_runs
+
+    Result(
+        example=HERE.name,
+        claim=CLAIM,
+        status="scaled down",
+        command=_command(args),
+        config_hash=hash_of_files([HERE / name for name in ("demo.py", "languages.py", "meanings.py", "stages.py")]),
+        seconds=round(sum(work.seconds(stage) for stage in plan)),
+        scores=score_runs(runs),
+        comparisons=compare_runs(runs),
+    ).write(work.path / RESULT, repository=HERE)
+
+
+def _command(args) -> str:
+    """What to type for the same numbers."""
+    parser = make_parser()
+    names = [name for name in SIZES if getattr(args, name) != parser.get_default(name)]
+    flags = [f" --{name.replace('_', '-')} {getattr(args, name)}" for name in names]
+    return f"python examples/demo/demo.py{''.join(flags)}" if flags else "make demo"
+
+
+def report(plan: Plan, work: WorkFolder, runs: list) -> None:
+    """BLEU, translations, picture, and what to do next."""
+    from mass_plugins.scoring.translation_runs import score_runs
+
+    sources, meanings, references = (_lines(_test_file(plan, end)) for end in (FIRST, "gloss", SECOND))
+    translations, scores = ({one.system: one for one in found} for found in (runs, score_runs(runs)))
+    systems = {title: translations[name].translation for name, title in TITLES.items()}
     print(f"\nThe first {SHOWN} of {len(sources)} test sentences, which no training text holds:")
     for number in range(min(SHOWN, len(sources))):
         rows = {"source": sources[number], "meaning": meanings[number], "reference": references[number]}
@@ -180,15 +218,16 @@ def report(plan: Plan, work: WorkFolder) -> None:
             right = "  (right)" if name in systems and line == references[number] else ""
             print(f"  {name:<10} {line}{right}")
     print(f"\nBLEU of all {len(sources)} test sentences, {FIRST} to {SECOND}")
-    for name, lines in systems.items():
-        score = corpus_bleu(lines, references)
+    for name, title in TITLES.items():
+        lines, score = systems[title], scores[name]
         right = sum(line == reference for line, reference in zip(lines, references)) / len(lines)
-        print(f"  {name:<10} {score.score:5.1f}   {right:4.0%} of the sentences without a fault")
+        print(f"  {title:<10} {score.mean:5.1f}   {right:4.0%} of the sentences without a fault")
     print(f"  signature: {score.signature}")
     picture = draw_curves(plan, work)
     example = plan.mass_translations.command
     print("\nFiles")
     print(f"  {show(work.path)}/       text/, data-bin/, a folder of each model, test.*.{SECOND}, logs/")
+    print(f"  {show(work.path / RESULT)}    the scores, with all that they depend on")
     print(f"  {picture}")
     print("\nNext: translate a sentence of your own")
     print(f"  echo '{sources[0]}' | {' '.join(example[: example.index('--beam')])}")
@@ -208,6 +247,10 @@ def draw_curves(plan: Plan, work: WorkFolder) -> str:
     path = work.path / "curves.png"
     draw([*runs, Run(read.name, own)], ("pre-training loss", "loss", "bleu"), str(path))
     return f"{show(path)}    the curves"
+
+
+def _test_file(plan: Plan, end: str) -> Path:
+    return plan.text.makes / f"pairs.test.{PAIR}.{end}"
 
 
 def _lines(path: Path) -> list[str]:
@@ -256,8 +299,12 @@ def main(argv: Optional[list[str]] = None) -> int:
                 print(f"All is done already, in {show(work.path)}; --again starts anew. The result:")
             else:
                 print(f"MASS on two artificial languages, {FIRST} and {SECOND}. Commands run in {ROOT}")
+                (work.path / RESULT).unlink(missing_ok=True)
                 run(plan, work)
-            report(plan, work)
+            runs = read_runs(args, plan)
+            if not (work.path / RESULT).exists():
+                write_result(args, plan, work, runs)
+            report(plan, work, runs)
         print(f"\n{time.monotonic() - started:.0f} s in all")
         return 0
     except KeyboardInterrupt:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 ROOT = Path(__file__).resolve().parents[2]
+STAMPS = "2"  # layout of the stamps; with another one all is made anew
 MARK = ".demo"  # in every work folder: what lies there is the demo's and may be removed by it
 # One thread a process: two of them side by side use two cores better than one process with two
 # threads. Keep freed memory: glibc otherwise returns and zeroes it in every update (+13 % speed).
@@ -69,7 +70,8 @@ class Stage:
 
     @property
     def fingerprint(self) -> str:
-        parts = [*self.command, *(stage.fingerprint for stage in self.needs), *(p.read_bytes() for p in self.reads)]
+        parts = [STAMPS, *self.command]
+        parts += [*(stage.fingerprint for stage in self.needs), *(path.read_bytes() for path in self.reads)]
         digest = hashlib.sha256()
         for part in parts:
             digest.update((part if isinstance(part, bytes) else part.encode()) + b"\0")
@@ -120,18 +122,26 @@ class WorkFolder:
             return "other"
         return "done" if stamp["done"] and stage.makes.exists() else "begun"
 
-    def write_stamp(self, stage: Stage, done: bool) -> None:
-        text = json.dumps({"fingerprint": stage.fingerprint, "done": done, "command": stage.command}, indent=1)
+    def seconds(self, stage: Stage) -> float:
+        """That ``stage`` has run, interruptions and all."""
+        return json.loads(self.stamp(stage).read_text(encoding="utf-8"))["seconds"]
+
+    def write_stamp(self, stage: Stage, done: bool, seconds: float) -> None:
+        content = {"fingerprint": stage.fingerprint, "done": done, "seconds": seconds, "command": stage.command}
+        text = json.dumps(content, indent=1)
         temporary = self.stamp(stage).with_suffix(".tmp")
         temporary.write_text(text + "\n", encoding="utf-8")
         temporary.replace(self.stamp(stage))
 
     def begin(self, stage: Stage) -> None:
         """Make room for ``stage``: what other settings have left goes, what it has begun itself stays."""
-        if self.state(stage) != "begun":
+        before = 0.0
+        if self.state(stage) == "begun":
+            before = self.seconds(stage)
+        else:
             for path in (stage.makes, self.log(stage)):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        self.write_stamp(stage, done=False)
+        self.write_stamp(stage, done=False, seconds=before)
 
 
 @contextmanager
@@ -203,9 +213,10 @@ class _Running:
     work: WorkFolder
     stage: Stage
     process: subprocess.Popen = field(init=False)
+    started: float = field(init=False)
 
     def __post_init__(self):
-        stage = self.stage
+        stage, self.started = self.stage, time.monotonic()
         with open(self.work.log(stage), "ab") as log, open(stage.stdin or os.devnull, "rb") as stdin:
             output = open(_temporary(stage.stdout), "wb") if stage.stdout else None
             self.process = subprocess.Popen(
@@ -236,6 +247,7 @@ class _Running:
             DemoError: the process failed.
         """
         if self.process.returncode:
+            self._write_stamp(done=False)
             log = self.work.log(self.stage)
             lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
             last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
@@ -245,12 +257,17 @@ class _Running:
             )
         if self.stage.stdout:
             os.replace(_temporary(self.stage.stdout), self.stage.stdout)
-        self.work.write_stamp(self.stage, done=True)
+        self._write_stamp(done=True)
 
     def stop(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait()
+            self._write_stamp(done=False)
+
+    def _write_stamp(self, done: bool) -> None:
+        seconds = self.work.seconds(self.stage) + time.monotonic() - self.started
+        self.work.write_stamp(self.stage, done, seconds)
 
 
 def _temporary(path: Path) -> Path:
