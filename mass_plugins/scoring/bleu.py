@@ -123,7 +123,7 @@ def paired_bootstrap(
     """Paired bootstrap resampling (Koehn 2004) by sacreBLEU; the first system is the baseline.
 
     Its seed is sacreBLEU's own (12345, or ``SACREBLEU_SEED``), so the same lines give the same p-values.
-    Of two systems that say the same, sacreBLEU's p-value would be its smallest; here it is 1.
+    Of two systems with the same score the p-value is 1; sacreBLEU's is its smallest if the samples don't differ either.
     """
     named: list[tuple[str, Sequence[str]]] = [(name, list(lines)) for name, lines in systems.items()]
     test = PairedTest(named, {"BLEU": metric()}, references=[list(references)], test_type="bs", n_samples=samples)
@@ -134,8 +134,8 @@ def paired_bootstrap(
             name,
             named[0][0],
             result.score - baseline.score,
-            1.0 if lines == named[0][1] else cast(float, result.p_value),
+            1.0 if result.score == baseline.score else cast(float, result.p_value),
             str(signatures["BLEU"]),
         )
-        for (name, lines), result in zip(named[1:], others)
+        for (name, _), result in zip(named[1:], others)
     ]

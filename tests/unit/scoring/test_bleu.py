@@ -75,6 +75,12 @@ def test_bootstrap_tells_a_real_difference_from_none():
     assert "bs:300|seed:12345" in same.signature
 
 
+def test_two_systems_without_a_match_do_not_differ():
+    systems = {"one": ["x y z"] * 20, "other": ["v w"] * 20}
+    (test,) = paired_bootstrap(systems, ["the cat sat on the mat"] * 20, samples=100)
+    assert test.difference == 0 and test.p_value == 1
+
+
 def test_bootstrap_gives_the_same_twice():
     references = corpus(40, seed=7)
     systems = {"a": damaged(references, 0.3, 8), "b": damaged(references, 0.25, 9)}
