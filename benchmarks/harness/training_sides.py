@@ -79,11 +79,11 @@ def generated_corpus(sentences: int, vocabulary: int, seed: int) -> Iterator[str
             lengths = np.clip(np.exp(np.log(median) + deviation * scatter), 2, 200).astype(int)
             words = rng.choice(len(chances), size=lengths.sum(), p=chances / chances.sum()) + 5
             rows = np.split(words, np.cumsum(lengths)[:-1])
-            _write(f"{folder}/train.{SOURCE}-{TARGET}.{language}", rows, dictionary)
+            write_binarized(f"{folder}/train.{SOURCE}-{TARGET}.{language}", rows, dictionary)
         yield folder
 
 
-def _write(prefix: str, rows: list[np.ndarray], dictionary: Dictionary) -> None:
+def write_binarized(prefix: str, rows: list[np.ndarray], dictionary: Dictionary) -> None:
     builder = indexed_dataset.make_builder(f"{prefix}.bin", "mmap", len(dictionary))
     for row in rows:
         row[-1] = dictionary.eos()
@@ -121,7 +121,7 @@ _STOCK = (
 _OURS = ["--arch", "mass_tiny", "--layer-norm", "post"]
 
 
-def _flags(setup: Setup, task_and_model: list[str], label_smoothing: float, precision: str) -> list[str]:
+def flags(setup: Setup, task_and_model: list[str], label_smoothing: float, precision: str) -> list[str]:
     return [
         setup.data,
         *task_and_model,
@@ -136,7 +136,7 @@ def _flags(setup: Setup, task_and_model: list[str], label_smoothing: float, prec
     ]
 
 
-def _build(flags: list[str]) -> tuple[Trainer, Any, Any]:
+def build(flags: list[str]) -> tuple[Trainer, Any, Any]:
     """(trainer, task, configuration), as fairseq-train builds them."""
     arguments = options.parse_args_and_arch(options.get_training_parser(), flags)
     cfg = convert_namespace_to_omegaconf(arguments)
@@ -149,7 +149,7 @@ def _build(flags: list[str]) -> tuple[Trainer, Any, Any]:
 def stock(setup: Setup, precision: str, count: int) -> tuple[Side, list[list[int]]]:
     """fairseq's ``translation`` with ``transformer``, and the places of the sentences of its batches."""
     direction = ["--task", "translation", "--source-lang", setup.source, "--target-lang", setup.target]
-    trainer, task, cfg = _build(_flags(setup, direction + _STOCK, 0.1, precision))
+    trainer, task, cfg = build(flags(setup, direction + _STOCK, 0.1, precision))
     task.load_dataset("train")
     dataset = task.dataset("train")
     iterator = task.get_batch_iterator(
@@ -167,7 +167,7 @@ def stock(setup: Setup, precision: str, count: int) -> tuple[Side, list[list[int
 def finetuning(setup: Setup, precision: str, places: list[list[int]]) -> Side:
     """Our fine-tuning on the same pairs."""
     task_and_model = ["--task", "seq2seq_finetuning", "--directions", f"{setup.source}-{setup.target}"]
-    trainer, task, _ = _build(_flags(setup, [*task_and_model, *_OURS], 0.1, precision))
+    trainer, task, _ = build(flags(setup, [*task_and_model, *_OURS], 0.1, precision))
     task.load_dataset("train")
     return Side(trainer, _collate(task.dataset("train"), places))
 
@@ -175,7 +175,7 @@ def finetuning(setup: Setup, precision: str, places: list[list[int]]) -> Side:
 def pretraining(setup: Setup, precision: str, places: list[list[int]], pairs: Any) -> Side:
     """MASS on the source sentences of the same pairs (``pairs``: the stock dataset that holds them)."""
     task_and_model = ["--task", "mass_pretraining", *_OURS]
-    trainer, task, _ = _build(_flags(setup, task_and_model, 0.0, precision))
+    trainer, task, _ = build(flags(setup, task_and_model, 0.0, precision))
     language = task.language_index(setup.source, "--source-lang")
     stream = MonolingualStream(setup.source, pairs.src, pairs.src_sizes, language, task.build_masker())
     return Side(trainer, _collate(MixtureDataset([stream], seed=setup.seed), places))

@@ -1,6 +1,7 @@
 """Opening binarized text, with every way that it can be wrong told in one line."""
 
 import os
+import re
 import struct
 from typing import Optional
 
@@ -48,8 +49,8 @@ def find_languages(data_path: str) -> list[str]:
     """Codes of all ``dict.<code>.txt`` in a data folder, sorted."""
     if not os.path.isdir(data_path):
         raise InputError(f"{data_path} is not a folder; give the data-bin that prepare.py wrote")
-    names = [n for n in os.listdir(data_path) if n.startswith("dict.") and n.endswith(".txt")]
-    languages = sorted(n[len("dict.") : -len(".txt")] for n in names)
+    found = (re.fullmatch(r"dict\.(.+)\.txt", name) for name in os.listdir(data_path))
+    languages = sorted(match[1] for match in found if match)
     if not languages:
         raise InputError(f"{data_path} holds no dict.<language>.txt; give the data-bin of prepare.py")
     return languages

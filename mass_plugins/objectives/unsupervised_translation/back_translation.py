@@ -104,8 +104,8 @@ def _take(batch: dict, rows: Tensor, pad: int) -> dict:
     width = _trim(target, pad).shape[1]
     for name in ("prev_output_tokens", "positions"):
         if name in net_input:
-            net_input[name] = net_input[name][:, :width]
-    target = target[:, :width]
+            net_input[name] = net_input[name][:, :width].contiguous()
+    target = target[:, :width].contiguous()  # fairseq's criterions take views of it
     return {
         "id": batch["id"][rows],
         "nsentences": len(rows),
@@ -117,4 +117,4 @@ def _take(batch: dict, rows: Tensor, pad: int) -> dict:
 
 def _trim(tokens: Tensor, pad: int) -> Tensor:
     """Without the columns at the end that are padding in each row."""
-    return tokens[:, : int(tokens.ne(pad).any(dim=0).sum())]
+    return tokens[:, : int(tokens.ne(pad).any(dim=0).sum())].contiguous()

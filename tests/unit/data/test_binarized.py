@@ -44,6 +44,7 @@ def folder(tmp_path):
 
 def test_good_files_open(folder):
     voc = load_joint_dictionary(str(folder), ["de", "en"])
+    (folder / "dict.txt").write_text("")  # of some of fairseq's own tasks
     assert find_languages(str(folder)) == ["de", "en"]
     assert open_monolingual(str(folder), "train", "en", voc)[1].tolist() == [7, 2]
     for pair in (("de", "en"), ("en", "de")):

@@ -86,6 +86,8 @@ class TestSplitRows:
             widest = max(net["src_tokens"].shape[1], part["target"].shape[1])
             assert len(rows) * widest <= max_tokens or len(rows) == 1
             assert net["prev_output_tokens"].shape == part["target"].shape
+            # fairseq's criterions take views
+            assert all(tensor.is_contiguous() for tensor in (*net.values(), part["target"]))
             for name, pad in (("src_tokens", PAD), ("prev_output_tokens", None)):
                 whole = batch["net_input"][name][rows]
                 assert torch.equal(net[name], whole[:, : net[name].shape[1]])

@@ -1,0 +1,180 @@
+"""On-the-fly back-translation with our batch decoder against the same with fairseq's SequenceGenerator.
+
+    python benchmarks/back_translation.py [--output benchmarks/back_translation.json]
+
+All sides are in this process and translate the same sentences in the same batches, batch by batch in turn,
+with the same limits (1.3 times the width of the batch + 5 tokens). The models have been taught on pairs of
+two generated languages, so that their sentences end as sentences do. The unit is sentences per second.
+
+    generation   the translations of an update alone; the same weights on both sides, in float32 the same
+                 translations, which is checked
+    update       the whole of fairseq's training step (generation, forward, backward, clipping, Adam, logging)
+                 of our task, with our decoder and with SequenceGenerator in its place
+    stock        our update against fairseq's own task online_backtranslation with a transformer of the same
+                 size, taught on the same pairs, its denoising switched off
+
+and each of the first two with --autocast-bfloat16 on our side, on both sides for the peer. Without a GPU: a
+model of width 256; with one: fairseq's --bf16 (weights included) and a model of width 768.
+"""
+
+import argparse
+import contextlib
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
+
+import torch  # noqa: E402
+
+from benchmarks.harness import back_translation_sides as sides  # noqa: E402
+from benchmarks.harness.pairs import (  # noqa: E402
+    Comparison,
+    add_common_options,
+    alternate,
+    positive,
+    processor,
+    report,
+)
+from benchmarks.harness.training_sides import SOURCE, TARGET, ModelSize, Setup  # noqa: E402
+
+UNIT = "sentences per second"
+ON_CPU = {"layers": 3, "width": 256, "ffn": 1024, "heads": 4, "max_tokens": 2000, "batches": 3, "precision": "fp32"}
+ON_GPU = {"layers": 6, "width": 768, "ffn": 3072, "heads": 12, "max_tokens": 8000, "batches": 8, "precision": "bf16"}
+
+
+def parse(argv) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_common_options(parser)
+    parser.add_argument("--sentences", type=positive, default=5000, help="of each generated text (default: 5000)")
+    parser.add_argument("--vocabulary", type=positive, default=6000, help="of the generated text (default: 6000)")
+    parser.add_argument(
+        "--lessons", type=positive, default=300, help="updates that a model is taught before (default: 300)"
+    )
+    parser.add_argument("--cpu", action="store_true", help="don't use the GPU")
+    parser.add_argument("--threads", type=positive, help="of torch on the CPU (default: as torch chooses)")
+    parser.add_argument("--seed", type=positive, default=1, help="(default: 1)")
+    meanings = {
+        "layers": "of encoder and of decoder",
+        "width": "of the model",
+        "ffn": "inner width of the feed-forward layers",
+        "heads": "of attention",
+        "max_tokens": "of a batch, source or target, padding included",
+        "batches": "updates of each side in a pair",
+    }
+    for name, meaning in meanings.items():
+        default = f"default: {ON_CPU[name]} on a CPU, {ON_GPU[name]} on a GPU"
+        parser.add_argument(f"--{name.replace('_', '-')}", type=positive, help=f"{meaning} ({default})")
+    arguments = parser.parse_args(argv)
+    arguments.cuda = torch.cuda.is_available() and not arguments.cpu
+    for name, value in (ON_GPU if arguments.cuda else ON_CPU).items():
+        if getattr(arguments, name, None) is None:
+            setattr(arguments, name, value)
+    if arguments.cuda and arguments.clock == "cpu":
+        parser.error("--clock cpu doesn't see what a GPU does; drop it, or set --cpu")
+    return arguments
+
+
+def check_same_translations(ours: sides.Generation, theirs: sides.Generation) -> float:
+    """Share of sentences that both sides translate alike.
+
+    Raises:
+        AssertionError: fewer than 99 %: something else than rounding is different.
+    """
+    same = total = 0
+    for number in range(len(ours.batches)):
+        one, other = (side.update(number).tolist() for side in (ours, theirs))
+        rows = [[[token for token in row if token != 1] for row in side] for side in (one, other)]
+        same += sum(a == b for a, b in zip(*rows, strict=True))
+        total += len(one)
+    if same < 0.99 * total:
+        raise AssertionError(f"only {same} of {total} translations are the same on both sides")
+    return same / total
+
+
+def measure(setup: Setup, arguments: argparse.Namespace) -> list[Comparison]:
+    precision, count = arguments.precision, arguments.batches
+    weights = sides.taught(setup, precision, arguments.lessons)
+    for name, by_fairseq in (("our decoder", False), ("SequenceGenerator", True)):
+        peak = sides.peak_memory(setup, precision, weights, by_fairseq)
+        print(f"peak memory of an update with {name}: {peak:.2f} GiB", file=sys.stderr)
+    plain = {
+        (by, how): sides.unsupervised(setup, how, weights, count, by_fairseq=by == "fairseq")
+        for by in ("ours", "fairseq")
+        for how in dict.fromkeys((precision, "autocast"))
+    }
+    generation = {name: sides.Generation(side) for name, side in plain.items()}
+    same = check_same_translations(generation["ours", precision], generation["fairseq", precision])
+    print(f"{100 * same:.2f} % of the translations are the same on both sides", file=sys.stderr)
+
+    settle = torch.cuda.synchronize if setup.cuda else lambda: None
+    sentences = sides.sentences(plain["ours", precision])
+
+    def compare(what: str, table: dict, work: int) -> list[Comparison]:
+        updates = {name: side.update for name, side in table.items()}
+        alternate(updates, 1, count, settle=settle)  # memory, kernels and the optimizer's state
+        seconds = alternate(updates, arguments.pairs, count, arguments.clock, settle)
+        rows = []
+        for how in dict.fromkeys((precision, "autocast")):
+            rows.append(
+                Comparison(
+                    f"back-translation, {what}, {how}", f"SequenceGenerator at beam 1, {how}",
+                    seconds["ours", how], seconds["fairseq", how], work, UNIT,
+                )
+            )  # fmt: skip
+        rows.append(
+            Comparison(
+                f"back-translation, {what}, autocast", f"SequenceGenerator at beam 1, {precision}",
+                seconds["ours", "autocast"], seconds["fairseq", precision], work, UNIT,
+            )
+        )  # fmt: skip
+        return rows
+
+    comparisons = compare("generation", generation, sentences)
+    comparisons += compare("update", plain, sentences)
+    share = sum(comparisons[0].ours) / sum(comparisons[3].ours)
+    print(f"of our update in {precision}, {100 * share:.0f} % is generation", file=sys.stderr)
+
+    stock = sides.stock(setup, precision, arguments.lessons, count)
+    ours = plain["ours", precision]
+    updates = {"ours": ours.update, "stock": stock.update}
+    alternate(updates, 1, count, settle=settle)
+    seconds = alternate(updates, arguments.pairs, count, arguments.clock, settle)
+    # the two do not read the same batches, so theirs is scaled to our number of sentences
+    scaled = [second * sentences / stock.sentences for second in seconds["stock"]]
+    comparisons.append(
+        Comparison(
+            f"back-translation, update, {precision}", f"online_backtranslation, {precision}",
+            seconds["ours"], scaled, sentences, UNIT,
+        )
+    )  # fmt: skip
+    return comparisons
+
+
+def hardware(cuda: bool) -> str:
+    device = f"{torch.cuda.get_device_name()}, " if cuda else ""
+    return f"{device}{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def main(argv=None) -> int:
+    arguments = parse(argv)
+    logging.disable(logging.INFO)  # fairseq tells of every file and trainer
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    size = ModelSize(arguments.layers, arguments.width, arguments.ffn, arguments.heads)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        sides.coded_corpus(folder, arguments.sentences, arguments.vocabulary, arguments.seed)
+        setup = Setup(folder, SOURCE, TARGET, size, arguments.max_tokens, arguments.cuda, arguments.seed)
+        comparisons = measure(setup, arguments)
+    names = ("batches", "max_tokens", "layers", "width", "ffn", "heads", "lessons", "clock", "seed")
+    settings = {name: getattr(arguments, name) for name in names}
+    for comparison in comparisons:
+        print(comparison.line())
+    report([one.record(hardware(arguments.cuda), settings) for one in comparisons], arguments.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

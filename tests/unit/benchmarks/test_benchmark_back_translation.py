@@ -1,0 +1,50 @@
+"""Both sides translate alike, the check sees it if they don't, and the records are written."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import back_translation
+from benchmarks.harness import back_translation_sides as sides
+
+SMALL = "--cpu --pairs 2 --batches 1 --sentences 60 --vocabulary 64 --lessons 4 --max-tokens 300 --threads 1".split()
+SMALL += "--layers 1 --width 16 --ffn 16 --heads 2 --clock cpu".split()
+
+
+def test_it_runs_and_writes_records(tmp_path, capsys):
+    output = tmp_path / "back_translation.json"
+    assert back_translation.main([*SMALL, "--output", str(output)]) == 0
+    records, printed = json.loads(output.read_text()), capsys.readouterr()
+    assert len(records) == len(printed.out.splitlines()) == 7
+    for record in records:
+        assert {"benchmark", "peer", "ours", "theirs", "unit", "ratio", "pairs", "hardware"} <= set(record)
+        assert record["pairs"] == 2 and record["ratio"] > 0
+    assert "100.00 % of the translations are the same on both sides" in printed.err
+    assert printed.err.count("peak memory of an update with") == 2
+
+
+class Fixed:
+    """A side that translates as it is told."""
+
+    def __init__(self, rows):
+        self.batches, self.rows = [None], torch.tensor(rows)
+
+    def update(self, number):
+        return self.rows
+
+
+def test_padding_makes_no_difference():
+    assert back_translation.check_same_translations(Fixed([[5, 2, 1]]), Fixed([[5, 2]])) == 1
+
+
+def test_the_check_sees_a_difference():
+    with pytest.raises(AssertionError, match="only 1 of 2 translations"):
+        back_translation.check_same_translations(Fixed([[5, 2], [6, 2]]), Fixed([[5, 2], [7, 2]]))
+
+
+def test_the_text_that_is_translated_is_not_of_the_pairs(tmp_path):
+    sides.coded_corpus(str(tmp_path), 30, 64, 1)
+    mono = (tmp_path / "train.xx-None.xx.bin").read_bytes()
+    assert mono != (tmp_path / "train.xx-yy.xx.bin").read_bytes()
+    assert mono == (tmp_path / "xx" / "train.bin").read_bytes()
