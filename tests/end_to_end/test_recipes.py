@@ -119,6 +119,14 @@ def test_text_with_another_checksum_is_refused(recipe, tmp_path):
     assert [path.read_text() for path in tmp_path.glob("work/*/a.txt")] == ["text\n"]
 
 
+def test_a_training_is_started_by_the_launcher(recipe, tmp_path):
+    end_of(recipe("stage training train data --max-update 3", LAUNCH="echo torchrun --standalone"))
+    (log,) = tmp_path.glob("work/training-*/log.txt")
+    words = log.read_text().split()
+    assert words[:2] == ["torchrun", "--standalone"] and words[2].endswith("/bin/fairseq-train")
+    assert words[3:6] == ["data", "--max-update", "3"]
+
+
 def captions(folder):
     """Aligned lines of three made-up languages, under Multi30k's file names."""
     draw = random.Random(1)
@@ -129,21 +137,29 @@ def captions(folder):
             (folder / f"{name}.{language}").write_text(text)
 
 
+def recipe_environment(**values):
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "JOBS": "2", "THREADS": "1", "PATH": path, **{k: str(v) for k, v in values.items()}}
+
+
+def checksums(folder):
+    return "\n".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}" for path in sorted(folder.iterdir())
+    )
+
+
 def test_multi30k_recipe_from_raw_text_to_result(tmp_path):
     """The recipe as it is, with few lines and updates; cut off once, then run to its end."""
     captions(tmp_path)
     folder = ROOT / "examples" / "multi30k_low_resource"
-    sums = "\n".join(
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}" for path in sorted(tmp_path.iterdir())
-    )
+    sums = checksums(tmp_path)
     config = tmp_path / "config.sh"
     config.write_text(
         (folder / "config.sh").read_text()
         + f'\nCHECKSUMS="{sums}"\nVOCABULARY=200\nBEAM=2\nUPDATES=([60]=5)\nDIRECTIONS=([60]=de-en)\nPLAN=("60 1")\n'
         + "MODEL+=(--encoder-layers 1 --decoder-layers 1)\nPRETRAINING+=(--max-update 4 --save-interval-updates 2)\n"
     )
-    environment = {**os.environ, "CONFIG": str(config), "DATA": str(tmp_path), "WORK": str(tmp_path / "work")}
-    environment |= {"JOBS": "2", "THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = recipe_environment(CONFIG=config, DATA=tmp_path, WORK=tmp_path / "work")
     command = ["bash", str(folder / "run.sh")]
     first = subprocess.Popen([*command, "pretrain"], env=environment, stdout=subprocess.PIPE, start_new_session=True)
     for line in first.stdout:
@@ -161,3 +177,41 @@ def test_multi30k_recipe_from_raw_text_to_result(tmp_path):
     assert len(result["comparisons"]) == 3 and result["seconds"] > 0
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert again.returncode == 0 and "starts" not in again.stdout
+
+
+def test_recipes_without_pairs_from_raw_text_to_result(tmp_path):
+    """Unsupervised translation, then the semi-supervised recipe in the same folder, which goes on from its stages."""
+    captions(tmp_path)
+    draw = random.Random(2)
+    for language in ("de", "en", "fr"):
+        lines = [" ".join(f"{language}{draw.randrange(40)}" for _ in range(5)) for _ in range(30)]
+        (tmp_path / f"voice.{language}").write_text("".join(f"{line}\n" for line in sorted(set(lines))))
+    sums = checksums(tmp_path)
+    small = (
+        f'\nCHECKSUMS="{sums}"\nVOICE_CHECKSUMS="$(grep voice <<<"$CHECKSUMS")"'
+        '\nCHECKSUMS="$(grep -v voice <<<"$CHECKSUMS")"'
+        "\nVOCABULARY=200\nBEAM=2\nPAIRS=(en-fr)\nNUMBER=40\nMODEL+=(--encoder-layers 1 --decoder-layers 1)"
+        "\nPRETRAINING+=(--max-update 4)\nBACK_TRANSLATION+=(--max-update 4 --validate-interval-updates 2)"
+        "\nPAIRS_ALONE+=(--max-update 4)\nPAIRS_AND_TEXT+=(--max-update 4)\nBOTH+=(--validate-interval-updates 2)\n"
+    )
+    scores = {}
+    for name, plan in (
+        ("unsupervised_multi30k", '"mass+bt 1"'),
+        ("semi_supervised_multi30k", '"pairs 1" "pairs+bt 1"'),
+    ):
+        folder, config = ROOT / "examples" / name, tmp_path / f"{name}.sh"
+        config.write_text(f'source "{folder}/config.sh"{small}PLAN=({plan})\n')
+        environment = recipe_environment(CONFIG=config, DATA=tmp_path, WORK=tmp_path / "work")
+        command = ["bash", str(folder / "run.sh")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+        assert ("pretraining" in done.stdout) == (name == "unsupervised_multi30k")
+        result = json.loads((tmp_path / "work" / "result.json").read_text())
+        scores[name] = {(score["system"], score["setting"]) for score in result["scores"]}
+    both = ("en-fr", "fr-en")
+    assert scores["unsupervised_multi30k"] == {(system, setting) for system in ("copy", "mass+bt") for setting in both}
+    assert scores["semi_supervised_multi30k"] == {
+        (system, f"{direction}, 40 pairs") for system in ("pairs", "pairs+bt") for direction in both
+    }
+    head = tmp_path.joinpath("train.en").read_text().splitlines()[0]
+    assert head in next(tmp_path.glob("work/halves-*/train.en")).read_text()
