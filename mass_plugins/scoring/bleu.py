@@ -1,10 +1,14 @@
-"""Corpus BLEU by sacreBLEU: with its signature, with sums that add up over batches, and the paired bootstrap."""
+"""Corpus BLEU by sacreBLEU: with its signature, with sums that add up over batches, of Moses-tokenized text
+as older papers report it, and the paired bootstrap."""
 
 from dataclasses import dataclass
 from typing import Mapping, NamedTuple, Sequence, cast
 
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest, Result
+
+from mass_plugins.data.text import TextSettings, WordPipeline
+from mass_plugins.doctor import version_of
 
 ORDER = 4
 
@@ -105,6 +109,29 @@ def corpus_bleu(
     scorer = metric(tokenize, lowercase)
     score = scorer.corpus_score(list(hypotheses), [list(references)])
     return CorpusScore(score.score, str(scorer.get_signature()))
+
+
+def tokenized_bleu(
+    hypotheses: Sequence[str], references: Sequence[str], language: str, lowercase: bool = False
+) -> CorpusScore:
+    """BLEU of Moses-tokenized lines, counted as multi-bleu.perl does: words between spaces, no smoothing.
+
+    Both sides are detokenized lines of ``language``. Their punctuation is normalized, they are tokenized by
+    Moses' rules for the language, and with ``lowercase`` lower-cased (multi-bleu.perl ``-lc``); the signature
+    names that after sacreBLEU's part. Comparable with published "tokenized BLEU" only as far as their
+    tokenization is this one.
+
+    Raises:
+        ValueError: another number of hypotheses than of references.
+    """
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; they must be as many")
+    pipeline = WordPipeline(TextSettings(lowercase=lowercase))
+    found, real = ([pipeline.words(line, language) for line in lines] for lines in (hypotheses, references))
+    scorer = BLEU(tokenize="none", lowercase=lowercase, smooth_method="none", force=True)
+    score = scorer.corpus_score(found, [real])
+    moses = f"moses:{language}|sacremoses:{version_of('sacremoses')}"
+    return CorpusScore(score.score, f"{scorer.get_signature()}|{moses}")
 
 
 class Comparison(NamedTuple):

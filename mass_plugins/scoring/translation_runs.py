@@ -1,7 +1,8 @@
 """Score the translations of an example's runs: ``python -m mass_plugins.scoring.translation_runs``.
 
-Each run is a file of one line, tab-separated: system, setting, seed, translation, reference; the last
-two are files of detokenized text. The runs of one system in one setting become one score over seeds;
+Each run is a file of one line, tab-separated: system, setting, seed, translation, reference, and the
+language of the last two, which are files of detokenized text (without --tokenized-bleu it may be left
+out). The runs of one system in one setting become one score over seeds, or two with --tokenized-bleu;
 any two systems of a setting are compared by paired bootstrap, a seed with the same seed.
 """
 
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.bleu import corpus_bleu, paired_bootstrap
+from mass_plugins.scoring.bleu import corpus_bleu, paired_bootstrap, tokenized_bleu
 from mass_plugins.scoring.result import Result, Score, hash_of_files
+
+# --tokenized-bleu → the name of the metric
+TOKENIZED = {"cased": "tokenized BLEU", "lowercased": "tokenized lower-cased BLEU"}
 
 
 class TranslationRun(NamedTuple):
@@ -22,18 +26,19 @@ class TranslationRun(NamedTuple):
     seed: int
     translation: list[str]
     reference: list[str]
+    language: Optional[str] = None  # target; Moses' rules go by it
 
 
 def read_run(path: Path) -> TranslationRun:
     """Raises InputError: another number of columns, a file that is missing, lines that don't pair up."""
     cells = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
-    if len(cells) != 5:
-        raise InputError(f"{path} has {len(cells)} columns; five are needed: {TranslationRun._fields}")
-    system, setting, seed, *files = cells
+    if len(cells) not in (5, 6):
+        raise InputError(f"{path} has {len(cells)} columns; five or six are needed: {TranslationRun._fields}")
+    system, setting, seed, *files = cells[:5]
     translation, reference = (_lines(Path(file)) for file in files)
     if len(translation) != len(reference):
         raise InputError(f"{files[0]} has {len(translation)} lines, its reference {files[1]} {len(reference)}")
-    return TranslationRun(system, setting, int(seed), translation, reference)
+    return TranslationRun(system, setting, int(seed), translation, reference, *cells[5:])
 
 
 def _lines(path: Path) -> list[str]:
@@ -42,15 +47,25 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
-def score_runs(runs: list[TranslationRun]) -> list[Score]:
-    """One score for each setting and system, in the order of the runs."""
-    scores: dict[tuple[str, str], Score] = {}
+def score_runs(runs: list[TranslationRun], tokenized: Optional[str] = None) -> list[Score]:
+    """One score for each setting and system, in the order of the runs; ``tokenized``: and one of this kind.
+
+    Raises:
+        InputError: ``tokenized``, and a run whose language is unknown.
+    """
+    scores: dict[tuple[str, str, str], Score] = {}
     for run in runs:
-        bleu = corpus_bleu(run.translation, run.reference)
-        empty = Score(run.system, run.setting, "BLEU", bleu.signature, [], [])
-        score = scores.setdefault((run.setting, run.system), empty)
-        score.values.append(bleu.score)
-        score.seeds.append(run.seed)
+        found = {"BLEU": corpus_bleu(run.translation, run.reference)}
+        if tokenized:
+            if not run.language:
+                raise InputError(f"{run.system}, {run.setting}: --tokenized-bleu needs its language; record it, too")
+            lowercase = tokenized == "lowercased"
+            found[TOKENIZED[tokenized]] = tokenized_bleu(run.translation, run.reference, run.language, lowercase)
+        for metric, bleu in found.items():
+            empty = Score(run.system, run.setting, metric, bleu.signature, [], [])
+            score = scores.setdefault((run.setting, run.system, metric), empty)
+            score.values.append(bleu.score)
+            score.seeds.append(run.seed)
     return list(scores.values())
 
 
@@ -94,6 +109,9 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
     parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
     parser.add_argument("--seconds", type=int, required=True, help="of all stages")
+    parser.add_argument(
+        "--tokenized-bleu", choices=TOKENIZED, help="BLEU of Moses-tokenized text as well, as multi-bleu.perl counts it"
+    )
     options = parser.parse_args(argv)
     try:
         runs = [read_run(path) for path in options.runs]
@@ -105,7 +123,7 @@ def main(argv: Optional[list[str]] = None) -> int:
             command=f"bash examples/{example.name}/run.sh",
             config_hash=hash_of_files(options.config),
             seconds=options.seconds,
-            scores=score_runs(runs),
+            scores=score_runs(runs, options.tokenized_bleu),
             comparisons=compare_runs(runs),
         )
         result.write(options.output, repository=example)

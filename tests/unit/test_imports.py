@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
     "objectives": {"objectives", "models", "modules", "data", "losses", "generation", "scoring", "errors"},
-    "scoring": {"scoring", "errors", "doctor"},  # versions and hardware of a result
+    "scoring": {"scoring", "data", "errors", "doctor"},  # Moses' words; versions and hardware of a result
 }
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",

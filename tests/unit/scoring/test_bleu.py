@@ -2,11 +2,12 @@
 
 import math
 import random
+from collections import Counter
 
 import pytest
 import sacrebleu
 
-from mass_plugins.scoring.bleu import BleuStatistics, corpus_bleu, paired_bootstrap, signature
+from mass_plugins.scoring.bleu import BleuStatistics, corpus_bleu, paired_bootstrap, signature, tokenized_bleu
 
 WORDS = [f"w{n}" for n in range(30)]
 
@@ -60,6 +61,53 @@ def test_tokenized_looking_text_is_scored_without_a_warning(caplog):
 def test_another_number_of_lines_is_refused():
     with pytest.raises(ValueError, match="2 hypotheses, 1 references"):
         corpus_bleu(["a", "b"], ["a"])
+
+
+def multi_bleu(hypotheses, references):
+    """What multi-bleu.perl prints, from its formula: n-grams of words between spaces, clipped, no smoothing."""
+    right, total, lengths = Counter(), Counter(), [0, 0]
+    for found, real in zip(hypotheses, references):
+        found, real = found.split(), real.split()
+        lengths = [lengths[0] + len(found), lengths[1] + len(real)]
+        for n in range(1, 5):
+            mine, theirs = (Counter(zip(*(words[i:] for i in range(n)))) for words in (found, real))
+            right[n] += sum((mine & theirs).values())
+            total[n] += sum(mine.values())
+    if not all(right[n] for n in range(1, 5)):
+        return 0.0
+    brevity = min(1.0, math.exp(1 - lengths[1] / lengths[0]))
+    return 100 * brevity * math.exp(sum(math.log(right[n] / total[n]) for n in range(1, 5)) / 4)
+
+
+def test_tokenized_bleu_is_that_of_multi_bleu():
+    """Punctuation and clitics become words of their own, by the rules of the language; case counts."""
+    hypotheses = ["L'arbre est vert, dit-il aujourd'hui.", "Le chat (noir) dort dans la maison."]
+    references = ["L'arbre est grand, dit-il aujourd'hui.", "le chat (noir) dort dans une maison."]
+    words = [
+        ["L' arbre est vert , dit-il aujourd' hui .", "Le chat ( noir ) dort dans la maison ."],
+        ["L' arbre est grand , dit-il aujourd' hui .", "le chat ( noir ) dort dans une maison ."],
+    ]
+    expected = multi_bleu(*words)
+    assert 0 < expected < 100
+    score = tokenized_bleu(hypotheses, references, "fr")
+    assert score.score == pytest.approx(expected)
+    assert score.signature.startswith("nrefs:1|case:mixed|eff:no|tok:none|smooth:none|version:")
+    assert "|moses:fr|sacremoses:" in score.signature
+    lower = tokenized_bleu(hypotheses, references, "fr", lowercase=True)
+    assert lower.score == pytest.approx(multi_bleu(*([line.lower() for line in lines] for lines in words)))
+    assert lower.score > score.score and "case:lc" in lower.signature
+
+
+def test_tokenized_bleu_of_a_corpus():
+    references = corpus(60, seed=10)
+    hypotheses = damaged(references, 0.3, seed=11)
+    assert tokenized_bleu(hypotheses, references, "en").score == pytest.approx(multi_bleu(hypotheses, references))
+
+
+def test_tokenized_bleu_is_zero_where_no_four_words_match():
+    assert tokenized_bleu(["a b c x"], ["a b c d"], "en").score == 0 < corpus_bleu(["a b c x"], ["a b c d"]).score
+    with pytest.raises(ValueError, match="1 hypotheses, 0 references"):
+        tokenized_bleu(["a"], [], "en")
 
 
 def test_bootstrap_tells_a_real_difference_from_none():

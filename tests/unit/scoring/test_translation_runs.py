@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = [f"the {n} dogs run over green grass today" for n in range(20)]
 
 
-def write_run(folder, system, setting, seed, translation):
+def write_run(folder, system, setting, seed, translation, *language):
     name = f"{system}.{setting}.{seed}".replace(" ", "")
     (folder / "reference.txt").write_text("\n".join(REFERENCE) + "\n")
     (folder / f"{name}.txt").write_text("\n".join(translation) + "\n")
     run = folder / f"{name}.tsv"
-    run.write_text("\t".join([system, setting, str(seed), str(folder / f"{name}.txt"), str(folder / "reference.txt")]))
+    cells = [system, setting, str(seed), str(folder / f"{name}.txt"), str(folder / "reference.txt"), *language]
+    run.write_text("\t".join(cells))
     return run
 
 
@@ -29,10 +30,10 @@ def example(tmp_path):
     return folder
 
 
-def score(example, runs, status="scaled down"):
+def score(example, runs, *flags, status="scaled down"):
     return translation_runs.main(
         [*map(str, runs), "--example", str(example), "--config", str(example / "config.sh"), "--claim", "a claim"]
-        + ["--output", str(example / "result.json"), "--status", status, "--seconds", "7"]
+        + ["--output", str(example / "result.json"), "--status", status, "--seconds", "7", *flags]
     )
 
 
@@ -60,6 +61,29 @@ def test_result_holds_values_by_seed_and_comparisons(example, tmp_path, capsys):
     assert result["command"] == "bash examples/toy/run.sh" and result["seconds"] == 7
     assert {"python", "torch", "fairseq", "sacrebleu"} <= result["versions"].keys()
     assert "± " in capsys.readouterr().out
+
+
+def test_both_metrics_with_their_signatures(example, tmp_path, capsys):
+    """A score of each metric, over the same seeds; what differs in case alone is right where case doesn't count."""
+    other = [line.replace("the", "The") for line in REFERENCE]
+    runs = [write_run(tmp_path, "mass", "de-en", seed, other, "en") for seed in (1, 2)]
+    assert score(example, runs, "--tokenized-bleu", "lowercased") == 0
+    result = json.loads((example / "result.json").read_text())
+    assert [row["metric"] for row in result["scores"]] == ["BLEU", "tokenized lower-cased BLEU"]
+    assert all(row["seeds"] == [1, 2] and len(row["values"]) == 2 for row in result["scores"])
+    plain, tokenized = result["scores"]
+    assert plain["mean"] < tokenized["mean"] == 100
+    assert "case:mixed|eff:no|tok:13a" in plain["signature"] and "case:lc|eff:no|tok:none" in tokenized["signature"]
+    assert "tokenized lower-cased BLEU 100.0" in capsys.readouterr().out
+    assert score(example, runs, "--tokenized-bleu", "cased") == 0
+    cased = json.loads((example / "result.json").read_text())["scores"][1]
+    assert cased["metric"] == "tokenized BLEU" and cased["mean"] == plain["mean"]
+
+
+def test_tokenized_bleu_needs_the_language(example, tmp_path, capsys):
+    run = write_run(tmp_path, "mass", "de-en", 1, REFERENCE)
+    assert score(example, [run], "--tokenized-bleu", "cased") == 1
+    assert "mass, de-en: --tokenized-bleu needs its language" in capsys.readouterr().err
 
 
 def test_config_hash_follows_the_configuration(example, tmp_path):
