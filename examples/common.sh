@@ -14,7 +14,8 @@
 #
 # Set from outside: WORK (where everything is written; default: work/ beside run.sh), CONFIG (another
 # config.sh), JOBS and THREADS (processes at a time and threads of each; default: one process a core on
-# a CPU, one in all on a GPU).
+# a CPU, one in all on a GPU), LAUNCH (words before fairseq-train, like `torchrun --standalone
+# --nproc_per_node 8`).
 
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -43,6 +44,7 @@ fi
 export OMP_NUM_THREADS=$THREADS
 
 SHARED=() # files besides config.sh and run.sh that fix the result
+SCORING=() # more flags of the scoring code
 mkdir -p "$WORK/runs"
 cd "$WORK"
 exec 9>.lock
@@ -144,7 +146,11 @@ prepare() {
 
 # train WORDS...: fairseq-train into $OUT, on from its last checkpoint where there is one.
 train() {
-    fairseq-train "$@" --user-dir "$ROOT/mass_plugins" ${DEVICE[@]+"${DEVICE[@]}"} --save-dir "$OUT" \
+    local launch
+    read -ra launch <<<"${LAUNCH:-}"
+    # by its path, as torchrun wants it
+    ${launch[@]+"${launch[@]}"} "$(command -v fairseq-train)" "$@" --user-dir "$ROOT/mass_plugins" \
+        ${DEVICE[@]+"${DEVICE[@]}"} --save-dir "$OUT" \
         --no-epoch-checkpoints --keep-interval-updates 1 --log-format json --num-workers 0
 }
 
@@ -157,7 +163,8 @@ translate() {
     mv "$OUT/translation.txt.tmp" "$OUT/translation.txt"
 }
 
-# record NAME SYSTEM SETTING SEED TRANSLATION REFERENCE: one line for write_result, under NAME.
+# record NAME SYSTEM SETTING SEED TRANSLATION REFERENCE [LANGUAGE]: one line for write_result, under NAME.
+# LANGUAGE, of the translation, is needed with SCORING=(--tokenized-bleu ...).
 record() {
     local name=$1
     shift
@@ -174,6 +181,7 @@ write_result() {
     say "result from ${#files[@]} of $# runs"
     python -m mass_plugins.scoring.translation_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
         --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
+        ${SCORING[@]+"${SCORING[@]}"} \
         --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
 }
