@@ -1,8 +1,8 @@
 """Imported first by each tool when it runs as ``python preprocess/<tool>.py``.
 
-The tools need ``mass_plugins.data.text`` only, but importing anything of ``mass_plugins`` registers
-the whole plugin with fairseq, which costs four seconds of importing torch and fairseq. So an empty
-package that knows the folder stands in for it, in this process only.
+The tools need files of ``mass_plugins.data`` that import neither torch nor fairseq, but importing
+anything of ``mass_plugins`` registers the whole plugin with fairseq, which costs four seconds of
+importing both. So an empty package that knows the folder stands in for it, in this process only.
 """
 
 import sys

@@ -1,24 +1,20 @@
 """The user's files: ``en=a.txt b.txt`` on the command line -> ``Corpus``, opened and looked through
 once before any work starts, so that what doesn't fit is said early."""
 
-import bz2
 import glob
-import gzip
-import lzma
 import re
-import zlib
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterable
+from typing import Callable, Iterable
 
+from mass_plugins.data.text_files import not_utf8, open_text, reading
 from mass_plugins.errors import InputError
 from preprocess.filter import MASK
-from preprocess.streaming import not_utf8, read_chunks
+from preprocess.streaming import read_chunks
 from preprocess.workers import ordered_map
 
 LANGUAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # no hyphen: it joins the two codes of a pair
-_OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _SUFFIXES = ("", ".gz", ".xz", ".bz2")
 
 
@@ -102,16 +98,6 @@ def _sides(value: str, languages: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(next((path for path in paths if path.exists()), paths[0]) for paths in candidates)
 
 
-def open_text(path: Path) -> BinaryIO:
-    """Open a plain, .gz, .xz or .bz2 file; its first bytes tell which."""
-    with open(path, "rb") as stream:
-        start = stream.read(6)
-    for magic, opener in _OPENERS.items():
-        if start.startswith(magic):
-            return opener(path, "rb")
-    return open(path, "rb")
-
-
 def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int], None]) -> dict[Path, Inspection]:
     """Look through all files, several at a time.
 
@@ -141,21 +127,12 @@ def _make_inspector() -> Callable[[tuple[Path, str]], Inspection]:
 
 def inspect_file(path: Path, flag: str) -> Inspection:
     """Read a file from beginning to end: (number of lines, hash of its text)."""
-    if path.exists() and not path.is_file():
-        raise InputError(f"{flag}: {path} is a folder or a pipe; name files, which are read more than once")
     digest, lines = blake2b(digest_size=16), 0
-    try:
-        with open_text(path) as stream:
-            for chunk in read_chunks(stream, str(path)):
-                digest.update(chunk.data)
-                _check_chunk(chunk, flag)
-                lines = chunk.start + chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
-    except FileNotFoundError:
-        raise InputError(f"{flag}: {path} doesn't exist; check the path") from None
-    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        if getattr(error, "errno", None):  # the system's error, not the file's (bz2 and gzip raise OSError, too)
-            raise
-        raise InputError(f"{flag}: {path} is damaged or cut off ({error}); fetch it again") from None
+    with reading(path, flag), open_text(path) as stream:
+        for chunk in read_chunks(stream, str(path)):
+            digest.update(chunk.data)
+            _check_chunk(chunk, flag)
+            lines = chunk.start + chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
     if lines == 0:
         raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")
     return Inspection(path, lines, digest.hexdigest())

@@ -21,6 +21,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import preprocess.as_script  # noqa: F401
 
+from mass_plugins.data.progress import Progress
 from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
@@ -29,7 +30,7 @@ from preprocess.moses_tokenize import refuse_without_spaces
 from preprocess.pipeline import Flags, build, say
 from preprocess.report import REPORT_FILE, changed_flags, files_of, fingerprint, format_report, read_report
 from preprocess.stages import Cleaning
-from preprocess.streaming import Parser, Progress, add_run_flags, exit_status, positive
+from preprocess.streaming import Parser, add_run_flags, exit_status, positive
 from preprocess.subwords import SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 

@@ -8,12 +8,14 @@ from typing import Callable, Iterator, NamedTuple, Optional
 
 import numpy as np
 
+from mass_plugins.data.progress import Progress
+from mass_plugins.data.seen_hashes import SeenHashes, hash_lines
 from mass_plugins.data.text import TextSettings, WordPipeline
+from mass_plugins.data.text_files import open_text
 from mass_plugins.errors import InputError
-from preprocess.corpora import Corpus, open_text
-from preprocess.deduplicate import SeenHashes, hash_lines
+from preprocess.corpora import Corpus
 from preprocess.filter import MASK, Limits, reason_to_drop
-from preprocess.streaming import Chunk, Progress, describe_counts, read_aligned
+from preprocess.streaming import Chunk, describe_counts, read_aligned
 from preprocess.subwords import picked
 from preprocess.vocabulary import Vocabulary
 from preprocess.workers import ordered_map

@@ -10,8 +10,10 @@ import signal
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import BinaryIO, Callable, Iterator, NoReturn, Optional, Sequence
+from typing import BinaryIO, Callable, Iterator, NoReturn, Sequence
 
+from mass_plugins.data.progress import Progress
+from mass_plugins.data.text_files import not_utf8
 from mass_plugins.errors import InputError
 from preprocess.workers import ordered_map
 
@@ -49,14 +51,6 @@ class Result:
     dropped: Counter = field(default_factory=Counter)  # reason -> lines
 
 
-def not_utf8(name: str, line: int, data: bytes = b"") -> InputError:
-    """The error for a line that can't be decoded."""
-    encoding = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
-    return InputError(
-        f"{name}, line {line} is not UTF-8; convert the file (iconv -f {encoding} -t UTF-8) or take the line out"
-    )
-
-
 def read_aligned(streams: Sequence[BinaryIO], names: Sequence[str]) -> Iterator[tuple[Chunk, ...]]:
     """Cut streams of lines into chunks, line n of one always beside line n of the others.
 
@@ -80,26 +74,6 @@ def read_chunks(stream: BinaryIO, name: str) -> Iterator[Chunk]:
 
 def _cut(names: Sequence[str], start: int, rows: list[tuple[bytes, ...]]) -> tuple[Chunk, ...]:
     return tuple(Chunk(name, start, b"".join(column)) for name, column in zip(names, zip(*rows)))
-
-
-class Progress:
-    """Lines a second on stderr while it runs; silent when stderr is no terminal, unless asked."""
-
-    def __init__(self, label: str, show: Optional[bool] = None, total: Optional[int] = None):
-        from tqdm import tqdm
-
-        tqdm.monitor_interval = 0  # its thread and the pool's fork don't go together
-        shown = sys.stderr.isatty() if show is None else show
-        self._bar = tqdm(desc=label, total=total, unit=" lines", unit_scale=True, disable=not shown, file=sys.stderr)
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_):
-        self._bar.close()
-
-    def add(self, lines: int) -> None:
-        self._bar.update(lines)
 
 
 def describe_counts(read: int, dropped: Counter) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mass_plugins.data.text_files import open_text
 from mass_plugins.errors import InputError
-from preprocess.corpora import inspect_corpora, inspect_file, open_text, parse_mono, parse_parallel
+from preprocess.corpora import inspect_corpora, inspect_file, parse_mono, parse_parallel
 
 OPENERS = {"": open, ".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
