@@ -11,7 +11,7 @@ import torch
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
-from fairseq.dataclass.configs import CommonConfig, DatasetConfig, DistributedTrainingConfig
+from fairseq.dataclass.configs import CheckpointConfig, CommonConfig, DatasetConfig, DistributedTrainingConfig
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import FairseqTask
 from omegaconf import II, MISSING, DictConfig, OmegaConf
@@ -81,6 +81,7 @@ class MultilingualConfig(FairseqDataclass):
 _OTHER_GROUPS = {
     "seed": CommonConfig.seed,
     "train_subset": DatasetConfig.train_subset,
+    "best_checkpoint_metric": CheckpointConfig.best_checkpoint_metric,
     "max_tokens": None,
     "ddp_backend": DistributedTrainingConfig.ddp_backend,
 }

@@ -375,7 +375,7 @@ def message_of(call):
 class TestFinetuning:
     def test_every_option_is_in_the_table_or_has_a_test(self):
         own = {"data", "language_alpha", "source_lang", "target_lang"}
-        own |= {"pretrained_checkpoint", "eval_bleu", "eval_bleu_beam"}
+        own |= {"pretrained_checkpoint", "eval_bleu", "eval_bleu_beam", "best_checkpoint_metric"}
         assert fields(Seq2SeqFinetuningConfig) == set(FINETUNING) | own, "an option without a test"
 
     @pytest.fixture(scope="class")
@@ -429,6 +429,8 @@ class TestFinetuning:
         assert built("--eval-bleu").eval_generator.beam_size == 1
         assert built("--eval-bleu", "--eval-bleu-beam", 3).eval_generator.beam_size == 3
         assert not hasattr(built(), "eval_generator")
+        with pytest.raises(InputError, match="--best-checkpoint-metric bleu needs --eval-bleu"):
+            built("--best-checkpoint-metric", "bleu")
 
     def test_flags_of_generation_reach_the_generator(self, tiny_data_bin):
         flags = ["--beam", 3, "--lenpen", 0.6, "--max-len-a", 1.2, "--max-len-b", 9, "--min-len", 2, "--unkpen", 0.5]

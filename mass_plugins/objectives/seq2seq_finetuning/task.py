@@ -6,6 +6,7 @@ from typing import Optional
 
 from fairseq.dataclass.configs import GenerationConfig
 from fairseq.tasks import register_task
+from omegaconf import II
 
 from mass_plugins.data.binarized import open_parallel
 from mass_plugins.data.languages import Direction, parse_directions
@@ -40,6 +41,7 @@ class Seq2SeqFinetuningConfig(MultilingualConfig):
         },
     )
     eval_bleu_beam: int = field(default=1, metadata={"help": "beam of --eval-bleu"})
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
 
 
 @register_task("seq2seq_finetuning", dataclass=Seq2SeqFinetuningConfig)
@@ -49,6 +51,8 @@ class Seq2SeqFinetuningTask(MultilingualTask):
     cfg: Seq2SeqFinetuningConfig
 
     def build_model(self, cfg, from_checkpoint=False):
+        if self.cfg.best_checkpoint_metric.startswith("bleu") and not self.cfg.eval_bleu and not from_checkpoint:
+            raise InputError(f"--best-checkpoint-metric {self.cfg.best_checkpoint_metric} needs --eval-bleu")
         start = None if from_checkpoint else self.cfg.pretrained_checkpoint
         model = build_from(
             start, self, cfg, lambda: super(Seq2SeqFinetuningTask, self).build_model(cfg, from_checkpoint)

@@ -56,7 +56,8 @@ class BackTranslator:
             "target_language": target,
         }
         decoder = BatchDecoder(model, self.vocabulary.pad, self.vocabulary.eos)
-        max_len = int(self.max_len_a * tokens.shape[1] + self.max_len_b)
+        # what the decoder writes, </s> included, is to be a source
+        max_len = min(int(self.max_len_a * tokens.shape[1] + self.max_len_b), model.encoder.max_positions() - 1)
         found = decoder.generate(net_input, max_len, sampling=self.sampling, generator=generator, allowed=allowed)
         return found.tokens, found.lengths
 

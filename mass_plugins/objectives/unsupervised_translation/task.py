@@ -114,6 +114,7 @@ class UnsupervisedTranslationConfig(MultilingualConfig):
     )
     max_tokens: Optional[int] = II("dataset.max_tokens")
     ddp_backend: str = II("distributed_training.ddp_backend")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
 
 
 @register_task("unsupervised_translation", dataclass=UnsupervisedTranslationConfig)
@@ -223,6 +224,14 @@ class UnsupervisedTranslationTask(MultilingualTask):
         if parallel:
             parts[PAIRS] = self._mixture([self._pairs(folder, split, direction) for direction in parallel])
         self.parallel = parallel
+        chosen_by = self.cfg.best_checkpoint_metric
+        if chosen_by.startswith("bleu") and not parallel:
+            raise InputError(
+                f"--best-checkpoint-metric {chosen_by} needs {split} pairs of --directions, and {folder} has none; "
+                "prepare some, or choose by round_trip_bleu"
+            )
+        if "bleu" in chosen_by and self.cfg.no_eval_bleu:
+            raise InputError(f"--best-checkpoint-metric {chosen_by} and --no-eval-bleu exclude each other")
         self.datasets[split] = UpdateDataset(parts, self.cfg.seed, together=False)
 
     def _mixture(self, streams: list[Stream], shards: Optional[int] = None, places: Optional[int] = None):

@@ -55,6 +55,12 @@ class TestSyntheticPairs:
         assert torch.equal(tokens.ne(PAD).sum(dim=1), lengths)
 
 
+    def test_a_source_is_within_the_encoders_positions(self):
+        model = with_weights(prefer(7), max_source_positions=10)
+        lengths = TRANSLATOR.synthetic_pairs(model, batch_of_text([3, 7, 5]))["net_input"]["src_lengths"]
+        assert lengths.tolist() == [10, 10, 10]
+
+
 class TestDraws:
     def numbers(self, *key):
         return torch.rand(4, generator=draws(*key, torch.device("cpu"))).tolist()
