@@ -135,6 +135,7 @@ class BatchDecoder:
 
         for slot in range(max_len + 1):
             logits = self.decoder.step(last, slot, state)
+            shares = None if scores is None else logits.float().log_softmax(dim=-1)
             if slot == max_len:
                 chosen = torch.full_like(last, self.eos)
             else:
@@ -142,7 +143,7 @@ class BatchDecoder:
             last = chosen.masked_fill(finished, self.pad)
             tokens[rows, slot] = last
             if scores is not None:
-                found = logits.float().log_softmax(dim=-1).gather(1, chosen.unsqueeze(1)).squeeze(1)
+                found = shares.gather(1, chosen.unsqueeze(1)).squeeze(1)
                 scores[rows, slot] = found.masked_fill(finished, 0)
             finished = finished | (chosen == self.eos)
             if slot % looks == looks - 1 or slot == max_len:
@@ -160,11 +161,9 @@ class BatchDecoder:
         return Hypotheses(tokens[:, :width], lengths, None if scores is None else scores[:, :width])
 
     def _choose(self, logits, too_short: bool, banned, languages, sampling, generator) -> Tensor:
-        """Logits (B, V) -> tokens (B,) int64, never padding."""
+        """Logits (B, V), which are overwritten -> tokens (B,) int64, never padding."""
         if banned is not None:
-            logits = logits.masked_fill(banned[languages], -torch.inf)
-        else:
-            logits = logits.clone()  # scores are read from them, too
+            logits.masked_fill_(banned[languages], -torch.inf)
         logits[:, self.pad] = -torch.inf
         if too_short:
             logits[:, self.eos] = -torch.inf
