@@ -189,3 +189,16 @@ def finetuned(once, tiny_data_bin, pretrained, run_fairseq) -> Path:
         (folder / "stderr").write_text(done.stderr)
 
     return once("finetuned", make)
+
+
+@pytest.fixture(scope="session")
+def translating(once, tiny_data_bin, run_fairseq) -> Path:
+    """``checkpoint_last.pt`` that translates de-en and en-de: badly, but different lines differently, with an end."""
+
+    def make(folder: Path):
+        run_fairseq(
+            "train", tiny_data_bin, *tiny.FINETUNE, "--lr", 0.01, "--max-update", 200, "--disable-validation",
+            "--log-format", "none", "--save-dir", folder,
+        )  # fmt: skip
+
+    return once("translating", make)

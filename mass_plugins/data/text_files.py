@@ -5,9 +5,11 @@ import gzip
 import lzma
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterator
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Sequence
 
+from mass_plugins.data.progress import Progress
 from mass_plugins.errors import InputError
 
 _OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
@@ -48,3 +50,81 @@ def not_utf8(name: str, line: int, data: bytes = b"") -> InputError:
     return InputError(
         f"{name}, line {line} is not UTF-8; convert the file (iconv -f {encoding} -t UTF-8) or take the line out"
     )
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part ``index`` of ``count`` of a corpus: the lines whose checksum modulo ``count`` is ``index``.
+
+    The text of a line decides, not its number: nothing need be known of the corpus, and lines that are
+    equal come into the same part, wherever they stand, so that none of them is left in two parts.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """``"0/4"``: the first of four."""
+        index, slash, count = text.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise InputError(f"--shard {text} is not I/N with I from 0 to N-1; for four processes 0/4, 1/4, 2/4, 3/4")
+        return cls(int(index), int(count))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def holds(self, line: bytes) -> bool:
+        """Whether a line, with or without its end, is of this part."""
+        return self.count == 1 or zlib.crc32(line.strip()) % self.count == self.index
+
+
+WHOLE = Shard(0, 1)
+
+
+def count_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, progress: Optional[Progress] = None) -> int:
+    """Read files from beginning to end; returns how many of their lines are of the shard.
+
+    Raises:
+        InputError: a file that is missing, empty, damaged or not UTF-8.
+    """
+    count = 0
+    for path in paths:
+        number = 0
+        with reading(path, flag), open_text(path) as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    raise not_utf8(f"{flag}: {path}", number, line) from None
+                count += shard.holds(line)
+                if progress and number % 10_000 == 0:
+                    progress.add(10_000)
+        if number == 0:
+            raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")
+    return count
+
+
+def read_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, skip: int = 0) -> Iterator[tuple[int, str]]:
+    """The lines of a shard without their ends, one file after the other; only a line feed ends a line.
+
+    Args:
+        skip: leave out this many lines of the files, whichever shard they are of.
+
+    Yields:
+        the number of each line in all files together, from 1 on, and its text.
+
+    Raises:
+        InputError: a file that is missing, damaged or not UTF-8.
+    """
+    number = 0
+    for path in paths:
+        before = number
+        with reading(path, flag), open_text(path) as stream:
+            for line in stream:
+                number += 1
+                if number > skip and shard.holds(line):
+                    try:
+                        yield number, line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+                    except UnicodeDecodeError:
+                        raise not_utf8(f"{flag}: {path}", number - before, line) from None

@@ -1,11 +1,14 @@
 """Raw text in, raw text out, from Python: ``mass_plugins.load(path).translate([...])``."""
 
 import os
+from contextlib import nullcontext
 from typing import Any, Optional, Sequence
 
+import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from fairseq.dataclass.configs import GenerationConfig
+from torch import Tensor
 
 from mass_plugins.data.binarized import find_languages
 from mass_plugins.data.collate import pad_right
@@ -19,10 +22,11 @@ class Translator:
         languages: codes that ``source`` and ``target`` may take.
     """
 
-    def __init__(self, model, task, device: torch.device):
+    def __init__(self, model, task, device: torch.device, dtype: Optional[torch.dtype] = None):
         if task.codec is None:
             raise InputError(f"{task.cfg.data} has no text.json, so raw text can't be read; use prepare.py")
         self.model, self.task, self.device, self.codec = model.to(device).eval(), task, device, task.codec
+        self.dtype = dtype
 
     @property
     def languages(self) -> list[str]:
@@ -62,8 +66,30 @@ class Translator:
         Raises:
             InputError: an unknown language, or a line beyond the model's positions.
         """
-        indices = self.task.language_index(source, "source"), self.task.language_index(target, "target")
+        self._indices(source, target)
+        search = self.search(
+            beam, length_penalty, max_len_a, max_len_b, sampling, sampling_topk, sampling_topp, temperature
+        )
         rows = self._encode(lines, source)
+        filled = [number for number, row in enumerate(rows) if len(row) > 1]
+        found = self.generate(search, [rows[number] for number in filled], source, target, batch_tokens)
+        translations = [""] * len(lines)
+        for number, tokens in zip(filled, found):
+            translations[number] = self.codec.decode(self.task.dictionary.string(tokens), target)
+        return translations
+
+    def search(
+        self,
+        beam: int = 5,
+        length_penalty: float = 1.0,
+        max_len_a: float = 1.5,
+        max_len_b: int = 20,
+        sampling: bool = False,
+        sampling_topk: int = -1,
+        sampling_topp: float = -1.0,
+        temperature: float = 1.0,
+    ):
+        """The generator that finds or draws translations, for :meth:`generate`; arguments as of :meth:`translate`."""
         options = GenerationConfig(
             beam=1 if sampling else beam,
             max_len_a=max_len_a,
@@ -74,13 +100,35 @@ class Translator:
             sampling_topk=sampling_topk,
             sampling_topp=sampling_topp,
         )
-        generator = self.task.build_generator([self.model], options).to(self.device)
-        translations = [""] * len(lines)
-        order = sorted((n for n, row in enumerate(rows) if len(row) > 1), key=lambda n: len(rows[n]))
-        for numbers in _batches(order, rows, max(1, batch_tokens // (1 if sampling else beam))):
-            for number, text in zip(numbers, self._generate(generator, [rows[n] for n in numbers], indices)):
-                translations[number] = self.codec.decode(text, target)
-        return translations
+        return self.task.build_generator([self.model], options).to(self.device)
+
+    def generate(
+        self, search, rows: Sequence[np.ndarray], source: str, target: str, batch_tokens: int = 4000
+    ) -> list[Tensor]:
+        """Translate rows of token ids, those of a length together.
+
+        Args:
+            search: of :meth:`search`.
+            rows: token ids of each sentence, with its closing ``</s>``.
+            source, target: language codes.
+            batch_tokens: source sub-words (padding included) times beam translated at once.
+
+        Returns:
+            of each row in their order, the best translation's ids (T,) int64 with its ``</s>``, on the CPU.
+
+        Raises:
+            InputError: an unknown language.
+        """
+        indices = self._indices(source, target)
+        found: list[Tensor] = [torch.empty(0)] * len(rows)
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+        for numbers in _batches(order, rows, max(1, batch_tokens // search.beam_size)):
+            for number, tokens in zip(numbers, self._generate(search, [rows[n] for n in numbers], indices)):
+                found[number] = tokens
+        return found
+
+    def _indices(self, source: str, target: str) -> tuple[int, int]:
+        return self.task.language_index(source, "source"), self.task.language_index(target, "target")
 
     def _encode(self, lines: Sequence[str], source: str) -> list:
         limit = self.model.max_positions()[0]
@@ -95,7 +143,7 @@ class Translator:
             rows.append(tokens)
         return rows
 
-    def _generate(self, generator, rows: list, languages: tuple[int, int]) -> list[str]:
+    def _generate(self, search, rows: list, languages: tuple[int, int]) -> list[Tensor]:
         tokens, lengths = pad_right(rows, self.task.vocabulary.pad)
         net_input = {
             "src_tokens": torch.from_numpy(tokens).to(self.device),
@@ -103,11 +151,18 @@ class Translator:
             "source_language": torch.full((len(rows),), languages[0], device=self.device),
             "target_language": torch.full((len(rows),), languages[1], device=self.device),
         }
-        beams = self.task.inference_step(generator, [self.model], {"net_input": net_input})
-        return [self.task.dictionary.string(hypotheses[0]["tokens"].cpu()) for hypotheses in beams]
+        with self._precision():
+            beams = self.task.inference_step(search, [self.model], {"net_input": net_input})
+        return [hypotheses[0]["tokens"].cpu() for hypotheses in beams]
+
+    def _precision(self):
+        """The precision that was asked for; None leaves it to the task."""
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
-def _batches(order: list[int], rows: list, max_tokens: int) -> list[list[int]]:
+def _batches(order: list[int], rows: Sequence[np.ndarray], max_tokens: int) -> list[list[int]]:
     """Numbers of rows, sorted by length, in batches of at most ``max_tokens`` with padding."""
     batches: list[list[int]] = []
     for number in order:
@@ -117,7 +172,12 @@ def _batches(order: list[int], rows: list, max_tokens: int) -> list[list[int]]:
     return batches
 
 
-def load(checkpoint: str, data: Optional[str] = None, device: Optional[str] = None) -> Translator:
+def load(
+    checkpoint: str,
+    data: Optional[str] = None,
+    device: Optional[str] = None,
+    dtype: Optional[torch.dtype] = None,
+) -> Translator:
     """Load a checkpoint for translation.
 
     Args:
@@ -125,6 +185,8 @@ def load(checkpoint: str, data: Optional[str] = None, device: Optional[str] = No
         data: the data-bin with dictionary and ``text.json``; default the checkpoint's own folder if it
             holds a dictionary, else the folder that it was trained on.
         device: default ``cuda`` if there is one, else ``cpu``.
+        dtype: precision of the computation, float32, bfloat16 or, on a GPU, float16; default bfloat16 for
+            a model that was trained with ``--autocast-bfloat16``, else float32.
 
     Raises:
         InputError: no such file, a broken or foreign checkpoint, a data folder that doesn't fit.
@@ -134,10 +196,14 @@ def load(checkpoint: str, data: Optional[str] = None, device: Optional[str] = No
     beside = os.path.dirname(os.path.abspath(checkpoint))
     if data is None and any(n.startswith("dict.") for n in os.listdir(beside)):
         data = beside
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype == torch.float16 and chosen.type == "cpu":
+        raise InputError("float16 is for GPUs; on a CPU take bfloat16")
     overrides: dict[str, Any] = {"pretrained_checkpoint": None, "eval_bleu": False, "langs": None}
     if data is not None:
         find_languages(data)  # says at once what is wrong with the folder
         overrides["data"] = data
+    if dtype is not None:
+        overrides["autocast_bfloat16"] = False  # the translator's own comes instead
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([checkpoint], arg_overrides=overrides)
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return Translator(models[0], task, chosen)
+    return Translator(models[0], task, chosen, dtype)

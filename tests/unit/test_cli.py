@@ -1,6 +1,7 @@
 """The ``mass-plugins`` command: what it prints, and one clear line and a status for what can be wrong."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import sys
@@ -16,6 +17,9 @@ from omegaconf import OmegaConf
 import mass_plugins
 import mass_plugins_launcher
 from mass_plugins import cli, doctor
+from mass_plugins.data.text_files import Shard
+from mass_plugins.generation import back_translate as work
+from mass_plugins.generation.back_translate import Settings
 from mass_plugins.scoring import curves
 from tests import tiny
 
@@ -230,6 +234,74 @@ class TestTranslate:
         stdin("Łódź 猫\n".encode())
         assert translate("x.pt") == 0
         assert raw.getvalue().decode("utf-8") == "Łódź 猫\n"
+
+
+class TestBackTranslate:
+    REQUIRED = ["--source", "en", "--target", "de"]
+
+    @pytest.fixture
+    def news(self, tmp_path):
+        (tmp_path / "news.en").write_text("sing seed.\nthing.\n")
+        return ["--input", str(tmp_path / "news.en"), "--destdir", str(tmp_path / "pairs")]
+
+    def test_pairs(self, translating, news, capsys, tmp_path):
+        path = str(translating / "checkpoint_last.pt")
+        assert cli.main(["back-translate", path, *self.REQUIRED, *news]) == 0
+        printed = capsys.readouterr()
+        assert printed.err == "" and f"{tmp_path}/pairs/bt.en (real text): 2 pairs\n" in printed.out
+        assert (tmp_path / "pairs" / "bt.en").read_text() == "s@@ ing s@@ eed .\nth@@ ing .\n"
+
+    def test_flags_reach_the_work(self, monkeypatch, news, capsys, tmp_path):
+        given = {
+            "shard": ("2/4", Shard(2, 4)), "tag": ("<BT>", "<BT>"), "max_pieces": ("99", 99), "sampling": (None, True),
+            "temperature": ("0.9", 0.9), "sampling_topk": ("10", 10), "sampling_topp": ("0.8", 0.8), "seed": ("7", 7),
+            "max_len_a": ("2", 2.0), "max_len_b": ("5", 5), "raw": (None, True), "drop_copies": (None, True),
+        }  # fmt: skip
+        assert {"source", "target", "beam", *given} == {field.name for field in dataclasses.fields(Settings)}
+        others = {"batch_tokens": ("55", 55), "buffer": ("66", 66), "overwrite": (None, True), "progress": (None, True)}
+        flags = []
+        for name, (text, _) in {**given, **others}.items():
+            flags += ["--" + name.replace("_", "-"), *([text] if text else [])]
+        calls = []
+        monkeypatch.setattr(mass_plugins, "load", lambda *a, **k: calls.append((a, k)) or "translator")
+        monkeypatch.setattr(work, "run", lambda *a, **k: calls.append((a, k)) or "report")
+        more = ["--data", "bin", "--dtype", "bfloat16"]
+        assert cli.main(["back-translate", "x.pt", *self.REQUIRED, *news, *more, *flags]) == 0
+        settings = Settings("en", "de", **{name: value for name, (_, value) in given.items()})
+        assert calls == [
+            (("x.pt",), {"data": "bin", "dtype": torch.bfloat16}),
+            (
+                ("translator", Path("x.pt"), [tmp_path / "news.en"]),
+                {"destdir": tmp_path / "pairs", "settings": settings, **{name: v for name, (_, v) in others.items()}},
+            ),
+        ]
+        assert capsys.readouterr().out == "report\n"
+        assert cli.main(["back-translate", "x.pt", *self.REQUIRED, *news, "--beam", "3"]) == 0
+        assert calls[2] == (("x.pt",), {"data": None, "dtype": None})
+        assert calls[3][1]["settings"] == Settings("en", "de", beam=3)
+
+    @pytest.mark.parametrize("flags, words", [
+        (["--shard", "4/4"], "--shard 4/4 is not I/N"),
+        (["--seed", "2"], "--seed does nothing without --sampling"),
+        (["--dtype", "float16"], "float16 is for GPUs"),
+        (["--tag", "<BT>"], "--tag <BT> is not in the dictionary"),
+        (["--input", "none.en"], "--input: none.en doesn't exist"),
+        (["--destdir", "/proc/none"], "/proc/none: No such file or directory"),
+    ], ids=" ".join)  # fmt: skip
+    def test_one_line_for_what_is_wrong(self, translating, news, capsys, tmp_path, flags, words):
+        path = str(translating / "checkpoint_last.pt")
+        assert cli.main(["back-translate", path, *self.REQUIRED, *news, *flags]) == 1
+        only_line(capsys, words)
+        assert not (tmp_path / "pairs").exists()
+
+    def test_ctrl_c(self, monkeypatch, news, capsys):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(mass_plugins, "load", lambda *_, **__: None)
+        monkeypatch.setattr(work, "run", interrupt)
+        assert cli.main(["back-translate", "x.pt", *self.REQUIRED, *news]) == 130
+        assert capsys.readouterr().err == "mass_plugins: interrupted; run the same command again to go on\n"
 
 
 class TestPlot:

@@ -1,0 +1,82 @@
+"""The translator's parts that other rooms use: rows of ids in and out, and the precision."""
+
+import numpy as np
+import pytest
+import torch
+
+import mass_plugins
+from mass_plugins.errors import InputError
+from mass_plugins.generation import translator as module
+from tests import tiny
+
+LINES = tiny.sentences(30, ["en"], "translator")["en"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(translating):
+    return str(translating / "checkpoint_last.pt")
+
+
+def rows_of(translator):
+    encode = translator.task.dictionary.encode_line
+    return [encode(translator.codec.encode(line, "en"), add_if_not_exist=False).numpy() for line in LINES]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 50, 4000])
+@pytest.mark.parametrize("beam", [1, 2])
+def test_rows_come_back_in_their_order(checkpoint, batch_tokens, beam):
+    translator = mass_plugins.load(checkpoint)
+    found = translator.generate(translator.search(beam=beam), rows_of(translator), "en", "de", batch_tokens)
+    assert all(row[-1] == 2 and row.dtype == torch.int64 for row in found)
+    texts = [translator.codec.decode(translator.task.dictionary.string(row), "de") for row in found]
+    assert texts == translator.translate(LINES, "en", "de", beam=beam)
+    assert len(set(texts)) > 5
+
+
+@pytest.mark.parametrize("beam, most", [(1, 60), (3, 20)])
+def test_batches_are_bounded(checkpoint, monkeypatch, beam, most):
+    translator, slots = mass_plugins.load(checkpoint), []
+    pad = module.pad_right
+
+    def note(rows, index):
+        slots.append(len(rows) * max(map(len, rows)))
+        return pad(rows, index)
+
+    monkeypatch.setattr(module, "pad_right", note)
+    translator.generate(translator.search(beam=beam), rows_of(translator), "en", "de", 60)
+    assert max(slots) <= most and len(slots) < len(LINES)
+
+
+def test_no_rows(checkpoint):
+    translator = mass_plugins.load(checkpoint)
+    assert translator.generate(translator.search(), [], "en", "de") == []
+    with pytest.raises(InputError, match="target 'it' is unknown"):
+        translator.generate(translator.search(), [np.array([2])], "en", "it")
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["trained in float32", "trained with autocast"])
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16], ids=str)
+def test_precision(checkpoint, monkeypatch, dtype, trained):
+    """The decoder sees the precision that was asked for, else the one of the training."""
+    load = module.checkpoint_utils.load_model_ensemble_and_task
+    overrides = {"autocast_bfloat16": True} if trained else {}
+    monkeypatch.setattr(
+        module.checkpoint_utils, "load_model_ensemble_and_task",
+        lambda paths, arg_overrides: load(paths, arg_overrides={**overrides, **arg_overrides}),
+    )  # fmt: skip
+    translator, seen = mass_plugins.load(checkpoint, dtype=dtype), []
+
+    def note(*arguments):
+        seen.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32)
+        return forward(*arguments)
+
+    forward = translator.model.encoder.forward
+    monkeypatch.setattr(translator.model.encoder, "forward", note)
+    assert len(translator.translate(LINES[:3], "en", "de", beam=1)) == 3
+    expected = dtype or (torch.bfloat16 if trained else torch.float32)
+    assert seen == [expected]
+
+
+def test_half_precision_of_gpus(checkpoint):
+    with pytest.raises(InputError, match="^float16 is for GPUs; on a CPU take bfloat16$"):
+        mass_plugins.load(checkpoint, device="cpu", dtype=torch.float16)
