@@ -163,8 +163,8 @@ translate() {
     mv "$OUT/translation.txt.tmp" "$OUT/translation.txt"
 }
 
-# record NAME SYSTEM SETTING SEED TRANSLATION REFERENCE [LANGUAGE]: one line for write_result, under NAME.
-# LANGUAGE, of the translation, is needed with SCORING=(--tokenized-bleu ...).
+# record NAME SYSTEM SETTING SEED TRANSLATION REFERENCE [LANGUAGE [PAPER]]: one line for write_result, under NAME.
+# LANGUAGE, of the translation, is needed with SCORING=(--tokenized-bleu ...); PAPER is a published number.
 record() {
     local name=$1
     shift

@@ -1,9 +1,10 @@
 """Score the translations of an example's runs: ``python -m mass_plugins.scoring.translation_runs``.
 
-Each run is a file of one line, tab-separated: system, setting, seed, translation, reference, and the
-language of the last two, which are files of detokenized text (without --tokenized-bleu it may be left
-out). The runs of one system in one setting become one score over seeds, or two with --tokenized-bleu;
-any two systems of a setting are compared by paired bootstrap, a seed with the same seed.
+Each run is a file of one line, tab-separated: system, setting, seed, translation, reference, where the
+last two are files of detokenized text; then, if wanted, their language, which --tokenized-bleu needs, and
+the paper's number (of tokenized BLEU if that is scored). The runs of one system in one setting become one
+score over seeds, or two with --tokenized-bleu; any two systems of a setting are compared by paired
+bootstrap, a seed with the same seed.
 """
 
 import argparse
@@ -27,18 +28,21 @@ class TranslationRun(NamedTuple):
     translation: list[str]
     reference: list[str]
     language: Optional[str] = None  # target; Moses' rules go by it
+    paper: Optional[float] = None
 
 
 def read_run(path: Path) -> TranslationRun:
     """Raises InputError: another number of columns, a file that is missing, lines that don't pair up."""
     cells = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
-    if len(cells) not in (5, 6):
-        raise InputError(f"{path} has {len(cells)} columns; five or six are needed: {TranslationRun._fields}")
+    if not 5 <= len(cells) <= 7:
+        raise InputError(f"{path} has {len(cells)} columns; five to seven are needed: {TranslationRun._fields}")
     system, setting, seed, *files = cells[:5]
+    language, paper = (cells[5:] + ["", ""])[:2]
     translation, reference = (_lines(Path(file)) for file in files)
     if len(translation) != len(reference):
         raise InputError(f"{files[0]} has {len(translation)} lines, its reference {files[1]} {len(reference)}")
-    return TranslationRun(system, setting, int(seed), translation, reference, *cells[5:])
+    published = float(paper) if paper else None
+    return TranslationRun(system, setting, int(seed), translation, reference, language or None, published)
 
 
 def _lines(path: Path) -> list[str]:
@@ -62,7 +66,8 @@ def score_runs(runs: list[TranslationRun], tokenized: Optional[str] = None) -> l
             lowercase = tokenized == "lowercased"
             found[TOKENIZED[tokenized]] = tokenized_bleu(run.translation, run.reference, run.language, lowercase)
         for metric, bleu in found.items():
-            empty = Score(run.system, run.setting, metric, bleu.signature, [], [])
+            paper = run.paper if metric == list(found)[-1] else None
+            empty = Score(run.system, run.setting, metric, bleu.signature, [], [], paper)
             score = scores.setdefault((run.setting, run.system, metric), empty)
             score.values.append(bleu.score)
             score.seeds.append(run.seed)

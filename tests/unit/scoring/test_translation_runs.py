@@ -12,12 +12,12 @@ ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = [f"the {n} dogs run over green grass today" for n in range(20)]
 
 
-def write_run(folder, system, setting, seed, translation, *language):
+def write_run(folder, system, setting, seed, translation, *more):
     name = f"{system}.{setting}.{seed}".replace(" ", "")
     (folder / "reference.txt").write_text("\n".join(REFERENCE) + "\n")
     (folder / f"{name}.txt").write_text("\n".join(translation) + "\n")
     run = folder / f"{name}.tsv"
-    cells = [system, setting, str(seed), str(folder / f"{name}.txt"), str(folder / "reference.txt"), *language]
+    cells = [system, setting, str(seed), str(folder / f"{name}.txt"), str(folder / "reference.txt"), *more]
     run.write_text("\t".join(cells))
     return run
 
@@ -78,6 +78,17 @@ def test_both_metrics_with_their_signatures(example, tmp_path, capsys):
     assert score(example, runs, "--tokenized-bleu", "cased") == 0
     cased = json.loads((example / "result.json").read_text())["scores"][1]
     assert cased["metric"] == "tokenized BLEU" and cased["mean"] == plain["mean"]
+
+
+def test_the_papers_number_is_that_of_tokenized_bleu_if_it_is_scored(example, tmp_path):
+    runs = [
+        write_run(tmp_path, "mass", "de-en", 1, REFERENCE, "en", "35.2"),
+        write_run(tmp_path, "mass", "en-de", 1, REFERENCE, "de"),
+    ]
+    for flags, numbers in (((), [35.2, None]), (("--tokenized-bleu", "cased"), [None, 35.2, None, None])):
+        assert score(example, runs, *flags) == 0
+        scores = json.loads((example / "result.json").read_text())["scores"]
+        assert [row["paper"] for row in scores] == numbers
 
 
 def test_tokenized_bleu_needs_the_language(example, tmp_path, capsys):
