@@ -79,5 +79,5 @@ print(json.dumps([ours(MODEL_REGISTRY), ours(TASK_REGISTRY), before, mass_plugin
         )
     )
     assert found[0] == ["mass_base", "mass_middle", "mass_tiny", "mass_unmt"]
-    assert found[1] == ["mass_pretraining", "seq2seq_finetuning"]
+    assert found[1] == ["mass_pretraining", "seq2seq_finetuning", "unsupervised_translation"]
     assert found[2] == [0, 30]  # no handler, level WARNING: fairseq's logging.basicConfig is undone
