@@ -142,7 +142,7 @@ class BatchDecoder:
                 chosen = self._choose(logits, slot < min_len, banned, languages, sampling, generator)
             last = chosen.masked_fill(finished, self.pad)
             tokens[rows, slot] = last
-            if scores is not None:
+            if scores is not None and shares is not None:
                 found = shares.gather(1, chosen.unsqueeze(1)).squeeze(1)
                 scores[rows, slot] = found.masked_fill(finished, 0)
             finished = finished | (chosen == self.eos)

@@ -215,8 +215,6 @@ class UnsupervisedTranslationTask(MultilingualTask):
                 parts[step] = self._mixture(streams, shards=shards, places=places)
                 places = len(next(iter(parts.values())))
         self.datasets[split] = UpdateDataset(parts, self.cfg.seed)
-        if self.seen is None:
-            self.seen = self._seen_tokens(split)
 
     def _load_validation(self, folder: str, split: str) -> None:
         parallel = [direction for direction in self.directions if has_pairs(folder, split, *direction)]
@@ -271,9 +269,9 @@ class UnsupervisedTranslationTask(MultilingualTask):
 
     def _pairs(self, folder: str, split: str, direction: Direction) -> ParallelStream:
         source, target = open_parallel(folder, split, *direction, self.dictionary)
-        indices = (self.languages.index(language) for language in direction)
+        first, second = (self.languages.index(language) for language in direction)
         name = f"{folder}, {split} {direction}"
-        return ParallelStream(name, source, target, source.sizes, target.sizes, *indices, self.vocabulary)
+        return ParallelStream(name, source, target, source.sizes, target.sizes, first, second, self.vocabulary)
 
     def _seen_tokens(self, split: str) -> torch.Tensor:
         """(L, V) bool over all shards; a language without text may write anything."""
@@ -339,8 +337,12 @@ class UnsupervisedTranslationTask(MultilingualTask):
 
     def _allowed(self, device) -> Optional[torch.Tensor]:
         mode = str(self.cfg.restrict_vocabulary)
-        if mode == "never" or (mode == "auto" and not self.state.restrict_vocabulary):
-            return None
+        free = mode == "never" or (mode == "auto" and not self.state.restrict_vocabulary)
+        return None if free else self._seen_on(device)
+
+    def _seen_on(self, device) -> torch.Tensor:
+        if self.seen is None:
+            self.seen = self._seen_tokens(self.cfg.train_subset)
         self.seen = self.seen.to(device)
         return self.seen
 
@@ -398,10 +400,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
         return pairs, there, counts, bleu
 
     def _count(self, text, translation, there: Direction) -> TranslationCounts:
-        if self.seen is None:
-            self.seen = self._seen_tokens(self.cfg.train_subset)
-        self.seen = self.seen.to(text.device)
-        own, other = (self.seen[self.languages.index(language)] for language in (there.target, there.source))
+        seen = self._seen_on(text.device)
+        own, other = (seen[self.languages.index(language)] for language in (there.target, there.source))
         return TranslationCounts.of(text, translation, own, other, (self.vocabulary.pad, self.vocabulary.eos))
 
     def _translate_pairs(self, batch, model) -> tuple[Direction, BleuStatistics]:
@@ -415,7 +415,9 @@ class UnsupervisedTranslationTask(MultilingualTask):
         )
 
     def _texts(self, tokens, language: str, escape_unk: bool = False) -> list[str]:
-        detokenize = Detokenizer(self.dictionary, self.codec)
+        codec = self.codec
+        assert codec is not None, "build_model asks for it"
+        detokenize = Detokenizer(self.dictionary, codec)
         return [detokenize(row, language, escape_unk) for row in tokens]
 
     def _print(self, direction: Direction, sources, translations, others: dict[str, list[str]]) -> None:
