@@ -74,12 +74,12 @@ def learn_vocabulary(cleaned: list[Cleaned], flags: Flags) -> Vocabulary:
         for language in item.corpus.languages if item.corpus.split == "train" else ():
             files.setdefault(language, []).append(item.file(language))
             sizes[language] += item.lines
-    sample = Sample(files, dict(sizes), flags.sample)
-    drawn = ", ".join(f"{count} lines of {language}" for language, count in sample.quotas.items())
     settings = flags.cleaning.settings
-    say(f"learning {flags.vocab_size - SPECIAL} sub-words ({settings.subwords}) from {drawn}")
+    sample = Sample(files, dict(sizes), flags.sample, settings.reserve)
+    drawn = ", ".join(f"{count} lines of {language}" for language, count in sample.quotas.items())
+    say(f"learning {flags.vocab_size - SPECIAL - len(settings.reserve)} sub-words ({settings.subwords}) from {drawn}")
     codec, symbols = in_process(learn, settings, sample, flags.vocab_size, flags.sample)
-    return Vocabulary(codec, symbols)
+    return Vocabulary(codec, [*settings.reserve, *symbols])
 
 
 def lines_to_hold_out(item: Cleaned, corpora: list[Corpus], flags: Flags) -> int:

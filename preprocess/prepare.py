@@ -25,13 +25,13 @@ from mass_plugins.data.progress import Progress
 from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
-from preprocess.filter import LIMITS, Limits, add_limit_flags, limits_of
+from preprocess.filter import LIMITS, MASK, Limits, add_limit_flags, limits_of
 from preprocess.moses_tokenize import refuse_without_spaces
 from preprocess.pipeline import Flags, build, say
 from preprocess.report import REPORT_FILE, changed_flags, files_of, fingerprint, format_report, read_report
 from preprocess.stages import Cleaning
 from preprocess.streaming import Parser, add_run_flags, exit_status, positive
-from preprocess.subwords import SampleFlags
+from preprocess.subwords import FAIRSEQ_SYMBOLS, SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 
 NAME = "prepare.py"
@@ -42,7 +42,7 @@ _LEARNING = ("vocab_size", "subword_lines", "subword_alpha", "character_coverage
 # flag, what it settles, flags that would do nothing beside it
 _SETTLED = (
     ("like", "takes vocabulary and cleaning from there",
-     ("unicode", "tokenizer", "lowercase", "subwords", *_LEARNING, "dictionary", "codes")),
+     ("unicode", "tokenizer", "lowercase", "subwords", "reserve", *_LEARNING, "dictionary", "codes")),
     ("dictionary", "is a vocabulary already", _LEARNING),
     ("no_clean", "takes away all limits", (*LIMITS, "max_pieces")),
 )  # fmt: skip
@@ -99,6 +99,10 @@ def make_parser() -> argparse.ArgumentParser:
     words.add_argument(
         "--character-coverage", type=float, metavar="SHARE",
         help="of all characters that get a sub-word (default: all, in at most half of the vocabulary)",
+    )
+    words.add_argument(
+        "--reserve", nargs="+", metavar="TOKEN",
+        help="tokens with a place in the dictionary that stay whole at the beginning of a line, like <BT>",
     )
     words.add_argument(
         "--like", type=Path, metavar="DATA_BIN", help="use the vocabulary and cleaning of another data-bin"
@@ -167,7 +171,25 @@ def settings_of(args) -> TextSettings:
         tokenizer=args.tokenizer or ("moses" if subwords == "subword-nmt" else "none"),
         lowercase=bool(args.lowercase),
         subwords=subwords,
+        reserve=reserved_tokens(args.reserve or []),
     )
+
+
+def reserved_tokens(tokens: list[str]) -> tuple[str, ...]:
+    """The tokens of --reserve.
+
+    Raises:
+        InputError: one of them is no token, is there twice, or has a meaning already.
+    """
+    for token in tokens:
+        if token in (*FAIRSEQ_SYMBOLS, MASK) or token.startswith("madeupword"):
+            raise InputError(f"--reserve {token} has a meaning already; choose another token")
+        if tokens.count(token) > 1:
+            raise InputError(f"--reserve names {token} twice; once is enough")
+    try:
+        return TextSettings(reserve=tuple(tokens)).reserve
+    except InputError as error:
+        raise InputError(f"--reserve: {error}") from None
 
 
 def read_flags(args, settings: TextSettings, learns: bool) -> Flags:

@@ -16,7 +16,9 @@ _MUCH_UNKNOWN = 0.01
 
 def flags_as_dict(flags) -> dict:
     """The nested flags as plain values."""
-    return json.loads(json.dumps(dataclasses.asdict(flags)))
+    values = dataclasses.asdict(flags)
+    values["cleaning"]["settings"] = flags.cleaning.settings.as_dict()
+    return json.loads(json.dumps(values))
 
 
 def fingerprint(flags, digests: dict) -> str:
@@ -28,7 +30,11 @@ def fingerprint(flags, digests: dict) -> str:
 def changed_flags(report: dict, flags, digests: dict) -> list[str]:
     """What differs from a report, in words for an error message."""
     old, new = _flatten(report["flags"]), _flatten(flags_as_dict(flags))
-    changed = [f"{name} was {old.get(name)} and is {new.get(name)}" for name in new if old.get(name) != new[name]]
+    changed = [
+        f"{name} was {old.get(name)} and is {new.get(name)}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
     names = {*report["text"], *digests}
     changed += [f"{name} changed" for name in sorted(names) if report["text"].get(name) != digests.get(name)]
     return changed or ["by another version"]

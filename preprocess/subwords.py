@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Optional, Sequence
 
-from mass_plugins.data.text import TextCodec, TextSettings
+from mass_plugins.data.text import TextCodec, TextSettings, split_reserved
 from mass_plugins.errors import InputError
 from preprocess.filter import MASK
 
@@ -42,17 +42,19 @@ def quotas(sizes: Sequence[int], flags: SampleFlags) -> list[int]:
 
 
 class Sample:
-    """The lines to learn from; can be iterated several times without being in memory."""
+    """The lines to learn from, without reserved tokens; can be iterated several times without being in memory."""
 
-    def __init__(self, files: dict[str, list[Path]], sizes: dict[str, int], flags: SampleFlags):
-        self._files, self._sizes = files, sizes
+    def __init__(
+        self, files: dict[str, list[Path]], sizes: dict[str, int], flags: SampleFlags, reserved: Sequence[str] = ()
+    ):
+        self._files, self._sizes, self._reserved = files, sizes, reserved
         self.quotas = dict(zip(sizes, quotas(list(sizes.values()), flags)))
 
     def __iter__(self) -> Iterator[str]:
         for language, files in self._files.items():
             for index, line in enumerate(_lines(files)):
                 for _ in range(picked(index, self.quotas[language], self._sizes[language])):
-                    yield line
+                    yield split_reserved(line, self._reserved)[1]
 
 
 def _lines(files: list[Path]) -> Iterator[str]:
@@ -104,14 +106,15 @@ def _learn_sentencepiece(settings, sample: Sample, size: int, flags: SampleFlags
     for line in sample:
         characters.update(line)
     del characters[" "]
-    kept = covered_characters(characters, size - SPECIAL - 1, flags.coverage)
+    room = size - SPECIAL - len(settings.reserve)
+    kept = covered_characters(characters, room - 1, flags.coverage)
     others = str.maketrans(dict.fromkeys(set(characters).difference(kept), " "))
     lines = (line.translate(others) for line in sample) if others else iter(sample)
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=lines, model_writer=model,  # paths would be stored in the model
-            model_type="unigram", vocab_size=size - SPECIAL + 1, hard_vocab_limit=False,  # + 1: <unk>
+            model_type="unigram", vocab_size=room + 1, hard_vocab_limit=False,  # + 1: <unk>
             bos_id=-1, eos_id=-1, normalization_rule_name="identity", max_sentence_length=1 << 16,
             character_coverage=1.0, required_chars="".join(kept),  # its coverage is a 32-bit float
             num_threads=_THREADS, minloglevel=2,
@@ -146,9 +149,10 @@ def _learn_bpe(settings, sample: Sample, size: int, flags: SampleFlags) -> tuple
     for word, count in words.items():
         for character in word:
             characters[character] += count
-    room = (size - SPECIAL) // 2  # a character has two forms, at the end of a word and inside
+    symbols = size - SPECIAL - len(settings.reserve)
+    room = symbols // 2  # a character has two forms, at the end of a word and inside
     kept = covered_characters(characters, room, flags.coverage)
-    merges, known = size - SPECIAL - 2 * len(kept), set(kept)
+    merges, known = symbols - 2 * len(kept), set(kept)
     vocabulary = [f"{word} {count}\n" for word, count in sorted(words.items()) if known.issuperset(word)]
     codes = io.StringIO()
     try:
@@ -175,10 +179,11 @@ def model_symbols(codec: TextCodec) -> set[str]:
     return set(bpe_symbols(codec))
 
 
-def write_dictionary(path: Path, symbols: Iterable[str], counts: Counter) -> int:
-    """``[MASK] 1``, the symbols by falling count, and fairseq's padding; returns the size with special ones."""
-    ranked = sorted(set(symbols).difference(FAIRSEQ_SYMBOLS, [MASK]), key=lambda s: (-counts[s], s))
-    lines = [f"{MASK} 1", *(f"{symbol} {counts[symbol]}" for symbol in ranked)]
+def write_dictionary(path: Path, symbols: Iterable[str], counts: Counter, reserved: Sequence[str] = ()) -> int:
+    """``[MASK] 1``, the reserved tokens, the symbols by falling count, and fairseq's padding; returns the size with
+    special ones."""
+    ranked = sorted(set(symbols).difference(FAIRSEQ_SYMBOLS, [MASK], reserved), key=lambda s: (-counts[s], s))
+    lines = [*(f"{symbol} 1" for symbol in (MASK, *reserved)), *(f"{symbol} {counts[symbol]}" for symbol in ranked)]
     missing = -(len(FAIRSEQ_SYMBOLS) + len(lines)) % MULTIPLE
     lines += [f"madeupword{i:04d} 0" for i in range(missing)]
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

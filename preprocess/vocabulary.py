@@ -25,7 +25,7 @@ class Vocabulary:
     def write_dictionary(self, path: Path, counts: Counter) -> int:
         """Write ``dict.txt``; an existing one stays byte for byte. Returns its size with fairseq's own symbols."""
         if self.dictionary is None:
-            return write_dictionary(path, self.symbols, counts)
+            return write_dictionary(path, self.symbols, counts, self.codec.settings.reserve)
         path.write_bytes(self.dictionary.read_bytes())
         return len(self.symbols) + 4
 
@@ -84,5 +84,11 @@ def _checked(vocabulary: Vocabulary, codes: Optional[Path] = None) -> Vocabulary
         raise InputError(
             f"{vocabulary.dictionary} does not fit {codes or 'the model beside it'}: it lacks {missing:.0%} of the "
             "sub-words that the codes make; give the dictionary that was made with these codes"
+        )
+    unknown = [token for token in vocabulary.codec.settings.reserve if token not in listed]
+    if unknown:
+        raise InputError(
+            f"{vocabulary.dictionary} lacks {unknown[0]}, which is reserved; add the line '{unknown[0]} 1' at its end, "
+            "which keeps the ids of all others"
         )
     return vocabulary

@@ -9,6 +9,7 @@ nor fairseq, so that the tools in ``preprocess/`` start at once.
 """
 
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from mass_plugins.errors import InputError
 
@@ -54,14 +55,28 @@ class TextSettings:
     tokenizer: str = "moses"  # moses | none
     lowercase: bool = False
     subwords: str = "subword-nmt"  # subword-nmt | sentencepiece
+    # Tokens that stay whole at the beginning of a line, like a tag of synthetic text. A vocabulary without any is
+    # what it was before there were such: neither its repr nor its text.json tells of them.
+    reserve: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     def __post_init__(self):
+        object.__setattr__(self, "reserve", tuple(self.reserve))  # a list in JSON
         for name, known in (("unicode", UNICODE_FORMS), ("tokenizer", TOKENIZERS), ("subwords", tuple(MODEL_FILES))):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(known)}")
         for name in ("normalize", "lowercase"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name}={getattr(self, name)!r} is not true or false; mend {SETTINGS_FILE}")
+        for token in self.reserve:
+            if not isinstance(token, str) or len(token.split()) != 1 or token != token.strip() or SPACE_SIGN in token:
+                raise InputError(f"reserve={token!r} is not one token without white space; write it like <BT>")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Field -> value, without ``reserve`` where nothing is."""
+        values = dataclasses.asdict(self)
+        if not self.reserve:
+            del values["reserve"]
+        return values
 
 
 def base_language(language: str) -> str:
@@ -74,6 +89,25 @@ def has_spaces(language: str) -> bool:
     return base_language(language) not in WITHOUT_SPACES
 
 
+def split_reserved(text: str, reserved: Sequence[str]) -> tuple[str, str]:
+    """The reserved token that a text begins with, or nothing, and the rest."""
+    if reserved and (words := text.split(maxsplit=1)) and words[0] in reserved:
+        return words[0], words[1] if len(words) > 1 else ""
+    return "", text
+
+
+def _after_reserved(function):
+    """A step of the pipeline that lets a reserved token at the beginning be; one that stands alone is no text."""
+
+    @functools.wraps(function)
+    def step(self, text: str, *language: str) -> str:
+        token, rest = split_reserved(text, self.settings.reserve)
+        result = function(self, rest, *language)
+        return f"{token} {result}" if token and result else result
+
+    return step
+
+
 class WordPipeline:
     """Raw line -> normalized line -> words, and words -> raw line. Everything Moses is sacremoses."""
 
@@ -83,6 +117,7 @@ class WordPipeline:
         self._tokenizers: dict[str, Any] = {}
         self._detokenizers: dict[str, Any] = {}
 
+    @_after_reserved
     def normalize(self, line: str, language: str) -> str:
         """One line of clean text: Unicode form, no control characters, Moses punctuation, single spaces."""
         settings = self.settings
@@ -99,6 +134,7 @@ class WordPipeline:
             line = line.lower()
         return " ".join(line.split())  # every kind of white space: fairseq splits at all of them
 
+    @_after_reserved
     def tokenize(self, text: str, language: str) -> str:
         """Normalized text -> words joined by single spaces."""
         if self.settings.tokenizer == "none":
@@ -112,6 +148,7 @@ class WordPipeline:
         """Raw line -> words joined by single spaces."""
         return self.tokenize(self.normalize(line, language), language)
 
+    @_after_reserved
     def detokenize(self, words: str, language: str) -> str:
         """Words joined by spaces -> text as people write it."""
         if self.settings.tokenizer == "none":
@@ -183,6 +220,7 @@ class TextCodec(WordPipeline):
         """Sub-words joined by spaces -> raw (detokenized) line."""
         return self.detokenize(self.join(pieces), language)
 
+    @_after_reserved
     def segment(self, words: str) -> str:
         """Words joined by spaces -> sub-words joined by spaces."""
         if not words:
@@ -193,6 +231,7 @@ class TextCodec(WordPipeline):
             self._bpe.cache.clear()
         return self._bpe.segment(words)
 
+    @_after_reserved
     def join(self, pieces: str) -> str:
         """Sub-words joined by spaces -> words joined by spaces."""
         if self.settings.subwords == "sentencepiece":
@@ -202,7 +241,7 @@ class TextCodec(WordPipeline):
     def save(self, folder: str | os.PathLike) -> None:
         """Write ``text.json`` and the model file into ``folder``, each whole or not at all."""
         name = MODEL_FILES[self.settings.subwords]
-        content = {"version": VERSION, **dataclasses.asdict(self.settings), "model": name}
+        content = {"version": VERSION, **self.settings.as_dict(), "model": name}
         _write_whole(Path(folder) / name, self.model)
         text = json.dumps(content, indent=2) + "\n"
         _write_whole(Path(folder) / SETTINGS_FILE, text.encode("utf-8"))

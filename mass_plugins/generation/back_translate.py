@@ -121,7 +121,9 @@ class PairMaker:
         self.max_len = positions - 1
         self.max_pieces = _max_pieces(settings.max_pieces, positions)
         self._check_tag(task.cfg.data)
-        self.reserved = {*self.symbols[: task.dictionary.nspecial], MASK, *([settings.tag] if settings.tag else [])}
+        self.reserved = {*self.symbols[: task.dictionary.nspecial], MASK, *self.codec.settings.reserve}
+        if settings.tag:
+            self.reserved.add(settings.tag)
         self.ordinary = np.zeros(len(self.symbols), dtype=bool)  # tokens that a translation may hold
         self.ordinary[task.vocabulary.ordinary] = True
         self.ordinary[[self.indices[symbol] for symbol in self.reserved if symbol in self.indices]] = False
@@ -139,15 +141,19 @@ class PairMaker:
         tag = self.settings.tag
         if tag is None:
             return
-        if self.settings.raw:
-            raise InputError(f"--tag {tag} would be cut into sub-words by who reads --raw; leave one of them out")
         if tag in self.symbols[:4] or tag == MASK:
             raise InputError(f"--tag {tag} has a meaning of its own; choose another")
         if tag not in self.indices:
             unused = [symbol for symbol in self.symbols if symbol.startswith(UNUSED)]
             instead = f"give an entry of it that no text uses, --tag {unused[0]}, or " if unused else ""
             raise InputError(
-                f"--tag {tag} is not in the dictionary of {data}; {instead}pre-train with a dictionary that has it"
+                f"--tag {tag} is not in the dictionary of {data}; {instead}pre-train with data from "
+                f"prepare.py --reserve '{tag}'"
+            )
+        if self.settings.raw and tag not in self.codec.settings.reserve:
+            raise InputError(
+                f"--tag {tag} would be cut into sub-words when the --raw text is prepared; leave out --raw, or "
+                f"pre-train with data from prepare.py --reserve"
             )
 
     def pairs(self, lines: Sequence[str], seen: SeenHashes, key: int) -> Pairs:

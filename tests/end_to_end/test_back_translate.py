@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from fairseq.data import Dictionary, data_utils
 
+from mass_plugins.data.text import TextCodec
 from tests import tiny
 from tests.conftest import ROOT, Finished, environment, run, script
 
@@ -101,4 +103,48 @@ def test_shards_are_trained_on_with_real_pairs(command, tmp_path, tiny_data_bin,
         "train", f"{tiny_data_bin}:{tmp_path / 'bt-bin'}", *tiny.FINETUNE, "--directions", "de-en", "--max-epoch", 2,
         "--save-dir", tmp_path / "checkpoints",
     )  # fmt: skip
+    assert "done training" in done.stdout
+
+
+@pytest.fixture
+def prepare(tmp_path):
+    """Runs prepare.py in the test's folder."""
+
+    def command(*arguments) -> Finished:
+        flags = [word for argument in arguments for word in str(argument).split()]
+        return run([sys.executable, ROOT / "preprocess" / "prepare.py", *flags, "--workers", 1], cwd=tmp_path)
+
+    return command
+
+
+def test_raw_pairs_with_a_reserved_tag_are_prepared_with_real_ones(tmp_path, prepare, run_fairseq):
+    """As README has it: a tag is reserved, a model trained, back-translates, its pairs are prepared and trained on."""
+    for name, lines in (("real", 80), ("dev", 10)):
+        for language, text in tiny.sentences(lines, ("de", "en"), name).items():
+            (tmp_path / f"{name}.{language}").write_text("".join(f"{line}\n" for line in text))
+    news = tiny.sentences(50, ["en"], "more")["en"]
+    (tmp_path / "news.en").write_text("".join(f"{line}\n" for line in news))
+    prepare("--parallel de-en=real --valid-parallel de-en=dev --vocab-size 160 --reserve <BT> --destdir first")
+    assert (tmp_path / "first" / "dict.de.txt").read_text().startswith("[MASK] 1\n<BT> 1\n")
+    training = (*tiny.FINETUNE, "--disable-validation", "--lr", 0.01, "--log-format", "none", "--save-dir")
+    run_fairseq("train", tmp_path / "first", *training, tmp_path / "model", "--max-update", 150)
+    made = run(
+        [sys.executable, "-m", "mass_plugins", "back-translate", tmp_path / "model" / "checkpoint_last.pt", *DIRECTION,
+         "--input", tmp_path / "news.en", "--destdir", tmp_path, "--raw", "--tag", "<BT>"], cwd=ROOT,
+    )  # fmt: skip
+    sources = (tmp_path / "bt.de").read_text().splitlines()
+    assert len(sources) > 25 and all(line.startswith("<BT> ") for line in sources), made.stdout
+    prepare("--like first --parallel de-en=real bt --valid-parallel de-en=dev --destdir second")
+
+    def rows(language: str) -> list[str]:
+        dictionary = Dictionary.load(str(tmp_path / "second" / f"dict.{language}.txt"))
+        prefix = str(tmp_path / "second" / f"train.de-en.{language}")
+        return [dictionary.string(row) for row in data_utils.load_indexed_dataset(prefix, dictionary)]
+
+    codec = TextCodec.load(tmp_path / "second")
+    pairs = [(de, en) for de, en in zip(rows("de"), rows("en")) if "<BT>" in de]
+    assert 25 < len(pairs) <= len(sources) and not any("<BT>" in en for _, en in pairs)
+    assert {codec.decode(de, "de") for de, _ in pairs} <= set(sources)
+    assert {codec.decode(en, "en") for _, en in pairs} <= set(news)
+    done = run_fairseq("train", tmp_path / "second", *training, tmp_path / "again", "--max-update", 2)
     assert "done training" in done.stdout

@@ -397,9 +397,14 @@ WRONG_BEFORE_WORK = {
     "like nothing": ("--mono de=mono.de --like no", "--like no is not a folder; give the data-bin"),
     "like any folder": ("--mono de=mono.de --like folder", "--like: folder/text.json doesn't exist; prepare"),
     "like and flags": (
-        "--mono de=mono.de --like folder --vocab-size 99 --subword-alpha 0.5 --lowercase",
-        "--like takes vocabulary and cleaning from there; leave out --lowercase, --vocab-size, --subword-alpha, which",
+        "--mono de=mono.de --like folder --vocab-size 99 --subword-alpha 0.5 --lowercase --reserve <BT>",
+        "--like takes vocabulary and cleaning from there; leave out --lowercase, --reserve, --vocab-size, --subword-al",
     ),
+    "reserve what has a meaning": ("--mono de=mono.de --reserve <BT> </s>", "--reserve </s> has a meaning already"),
+    "reserve what is no token": (
+        "--mono de=mono.de --reserve \u2581BT", "--reserve: reserve='\u2581BT' is not one token without white space"
+    ),
+    "reserve twice": ("--mono de=mono.de --reserve <BT> <BT>", "--reserve names <BT> twice; once is enough"),
     "dictionary and flags": (
         "--mono de=mono.de --dictionary mask.txt --codes codes --subword-lines 5 --character-coverage 0.9",
         "--dictionary is a vocabulary already; leave out --subword-lines, --character-coverage, which would do nothing",

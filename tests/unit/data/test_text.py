@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import re
 import unicodedata
 from pathlib import Path
 
@@ -256,12 +257,54 @@ class TestSettings:
                 TextCodec(TextSettings(subwords=other, tokenizer=tokenizer), codec.model)
 
 
+class TestReserved:
+    @pytest.fixture
+    def tagged(self, codec):
+        """The codec, to which ``<BT>`` and ``<N>`` are tokens."""
+        return TextCodec(dataclasses.replace(codec.settings, reserve=("<BT>", "<N>")), codec.model)
+
+    @pytest.mark.parametrize("token", ["<BT>", "<N>"])
+    def test_a_token_at_the_beginning_stays_whole(self, codec, tagged, token):
+        for language, lines in LINES.items():
+            for line in lines:
+                pieces = codec.encode(line, language)
+                assert tagged.encode(f"{token} {line}", language) == (f"{token} {pieces}" if pieces else "")
+                assert tagged.encode(f" {token}\t{line}", language) == (f"{token} {pieces}" if pieces else "")
+                if pieces:
+                    assert tagged.decode(f"{token} {pieces}", language) == f"{token} {codec.decode(pieces, language)}"
+
+    def test_elsewhere_it_is_text(self, codec, tagged):
+        for line in ("a <BT> b", "<BT>a", "a <BT>", "<bt> a", "<BT><N> a", "plain"):
+            assert tagged.encode(line, "en") == codec.encode(line, "en")
+            assert tagged.decode(line, "en") == codec.decode(line, "en")
+
+    def test_the_first_of_two_is_the_token(self, codec, tagged):
+        assert tagged.encode("<BT> <N> a", "en").split()[0] == "<BT>"
+
+    def test_alone_it_is_no_text(self, tagged):
+        for line in ("<BT>", " <BT> ", "<BT> \u200b"):
+            assert tagged.normalize(line, "en") == tagged.encode(line, "en") == ""
+
+    def test_it_is_saved_and_loaded(self, tagged, tmp_path):
+        tagged.save(tmp_path)
+        assert json.loads((tmp_path / SETTINGS_FILE).read_text())["reserve"] == ["<BT>", "<N>"]
+        loaded = TextCodec.load(tmp_path)
+        assert loaded.settings == tagged.settings and loaded.encode("<BT> a", "en") == tagged.encode("<BT> a", "en")
+        assert pickle.loads(pickle.dumps(tagged)).settings == tagged.settings
+
+    @pytest.mark.parametrize("token", ["", " ", "a b", "<BT> ", "\u2581a", 5])
+    def test_what_is_no_token(self, token):
+        with pytest.raises(InputError, match=f"^reserve={re.escape(repr(token))} is not one token without white space"):
+            TextSettings(reserve=(token,))
+
+
 class TestFiles:
     def test_what_is_saved_is_loaded(self, codec, tmp_path):
         codec.save(tmp_path)
         model = MODEL_FILES[codec.settings.subwords]
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([SETTINGS_FILE, model])
         expected = {"version": 1, "model": model, **dataclasses.asdict(codec.settings)}
+        del expected["reserve"]  # nothing is: the file is what it was before there were such tokens
         assert json.loads((tmp_path / SETTINGS_FILE).read_text()) == expected
         loaded = TextCodec.load(tmp_path)
         assert (loaded.settings, loaded.model) == (codec.settings, codec.model)

@@ -1,5 +1,6 @@
 """Offline back-translation: which pairs come of which lines, and runs that stop and go on."""
 
+import dataclasses
 import gzip
 import re
 from collections import Counter
@@ -10,6 +11,7 @@ import torch
 
 import mass_plugins
 from mass_plugins.data.seen_hashes import SeenHashes
+from mass_plugins.data.text import TextCodec
 from mass_plugins.data.text_files import Shard
 from mass_plugins.errors import InputError
 from mass_plugins.generation import back_translate, pair_files
@@ -88,6 +90,14 @@ class TestPairs:
         found, plain = pairs(TEXT, tag="madeupword0001"), pairs(TEXT)
         assert found.synthetic == [f"madeupword0001 {text}" for text in plain.synthetic]
         assert found.real == plain.real
+
+    def test_a_reserved_tag_goes_with_raw_text(self, pairs, translator, monkeypatch):
+        settings = dataclasses.replace(translator.codec.settings, reserve=("madeupword0001",))
+        monkeypatch.setattr(translator, "codec", TextCodec(settings, translator.codec.model))
+        found = pairs(["madeupword0001 sing.", "sing."], tag="madeupword0001", raw=True)
+        assert found.synthetic == [f"madeupword0001 {translator.translate(['sing.'], 'en', 'de', beam=1)[0]}"]
+        assert (found.real, found.left_out) == (["sing."], {"with a reserved symbol": 1})
+        assert pairs(["madeupword0001 sing."], raw=True).left_out == {"with a reserved symbol": 1}  # with no tag, too
 
     def test_lines_that_are_left_out(self, pairs, translator):
         long = " ".join(["sing"] * 40)  # 80 sub-words
@@ -209,7 +219,7 @@ class TestSettings:
         ({"tag": "<BT>"}, "--tag <BT> is not in the dictionary of "),
         ({"tag": "<s>"}, "--tag <s> has a meaning of its own"),
         ({"tag": "[MASK]"}, "--tag [MASK] has a meaning of its own"),
-        ({"tag": "madeupword0001", "raw": True}, "--tag madeupword0001 would be cut into sub-words"),
+        ({"tag": "madeupword0001", "raw": True}, "--tag madeupword0001 would be cut into sub-words when"),
         ({"sampling": True, "temperature": 0.0}, "a sampling temperature of 0.0 is not positive"),
         ({"sampling": True, "sampling_topp": 2.0}, "a sampling share of 2.0 is not in (0, 1]"),
     ], ids=str)  # fmt: skip
@@ -218,7 +228,10 @@ class TestSettings:
             PairMaker(translator, Settings(**{"source": "en", "target": "de", **changes}), 4000)
 
     def test_how_an_unknown_tag_gets_into_the_dictionary(self, translator):
-        with pytest.raises(InputError, match=r"give an entry of it that no text uses, --tag madeupword0000, or "):
+        mend = (
+            "give an entry of it that no text uses, --tag madeupword0000, or pre-train .* prepare.py --reserve '<BT>'$"
+        )
+        with pytest.raises(InputError, match=mend):
             PairMaker(translator, Settings("en", "de", tag="<BT>"), 4000)
 
     def test_too_little_memory(self, pairs, translator, monkeypatch):

@@ -19,7 +19,7 @@ from preprocess.subwords import (
     read_dictionary,
     write_dictionary,
 )
-from tests.unit.preprocess.conftest import make_lines
+from tests.unit.preprocess.conftest import FLAGS, make_lines
 
 
 @given(st.integers(0, 300), st.integers(1, 100))
@@ -102,6 +102,27 @@ def test_dictionary(tmp_path):
     dictionary = Dictionary.load(str(path))
     assert len(dictionary) == size == 8
     assert dictionary.index("[MASK]") == 4
+
+
+def test_reserved_tokens_follow_the_mask(tmp_path):
+    path = tmp_path / "dict.txt"
+    size = write_dictionary(path, ["<BT>", "b", "a"], Counter({"<BT>": 9, "a": 2}), reserved=("<BT>", "<A>"))
+    assert path.read_text() == "[MASK] 1\n<BT> 1\n<A> 1\na 2\nb 0\n" + "".join(
+        f"madeupword{n:04d} 0\n" for n in range(7)
+    )
+    assert len(Dictionary.load(str(path))) == size == 16
+
+
+@pytest.mark.parametrize("subwords", ["sentencepiece", "subword-nmt"])
+def test_reserved_tokens_take_room_and_are_not_learned_from(subwords, write):
+    lines, files = make_lines("de", 200), {}
+    for name, text in (("plain", lines), ("tagged", [f"<BT> {line}" for line in lines])):
+        files[name] = Sample({"de": [write(name, text)]}, {"de": 200}, FLAGS, ("<BT>", "<N>"))
+    assert list(files["tagged"]) == list(files["plain"])
+    settings = TextSettings(subwords=subwords, tokenizer="none", reserve=("<BT>", "<N>"))
+    _, symbols = learn(settings, files["tagged"], 122, FLAGS)
+    without = learn(TextSettings(subwords=subwords, tokenizer="none"), files["plain"], 120, FLAGS)[1]
+    assert symbols == without and len(symbols) == 115
 
 
 @pytest.mark.parametrize("count", range(9))

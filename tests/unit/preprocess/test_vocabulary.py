@@ -1,5 +1,6 @@
 """Vocabularies made elsewhere: taken as they are, or refused in one line."""
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -76,6 +77,24 @@ def test_a_dictionary_of_other_codes(data_bin, learned, tmp_path):
         InputError, match="other.txt does not fit .*: it lacks 100% of the sub-words that the codes make"
     ):
         vocabulary_from_files(other, codes, codec.settings)
+
+
+def test_reserved_tokens(data_bin, learned, tmp_path):
+    """They must be in the dictionary; one made by prepare.py has them, and then --like does, too."""
+    codec, symbols = learned
+    settings = dataclasses.replace(codec.settings, reserve=("<BT>",))
+    codes = data_bin / MODEL_FILES[codec.settings.subwords]
+    with pytest.raises(InputError, match="dict.de.txt lacks <BT>, which is reserved; add the line '<BT> 1' at its end"):
+        vocabulary_from_files(data_bin / "dict.de.txt", codes, settings)
+    for language in ("de", "en"):
+        with (data_bin / f"dict.{language}.txt").open("a") as stream:
+            stream.write("<BT> 1\n")
+    vocabulary = vocabulary_from_files(data_bin / "dict.de.txt", codes, settings)
+    vocabulary.codec.save(data_bin)
+    assert vocabulary_like(data_bin).codec.settings.reserve == ("<BT>",)
+    made = Vocabulary(vocabulary.codec, ["<BT>", *symbols])
+    made.write_dictionary(tmp_path / "dict.txt", Counter({"<BT>": 5}))
+    assert (tmp_path / "dict.txt").read_text().startswith("[MASK] 1\n<BT> 1\n")
 
 
 def test_the_digest_changes_with_the_vocabulary(learned):
