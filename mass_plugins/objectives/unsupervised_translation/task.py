@@ -153,9 +153,9 @@ class UnsupervisedTranslationTask(MultilingualTask):
             raise InputError("--back-translation-temperature, -topk and -topp need --back-translation-sampling")
         return None
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)
-        restrict = state_dict.get("restrict_vocabulary", True)
+    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
+        super().check_resumed(state, path, model_cfg)
+        restrict = state.get("task_state", {}).get("restrict_vocabulary", True)  # fairseq's trainer doesn't restore it
         self.state.merge_state_dict({"restrict_vocabulary": restrict})
 
     def build_model(self, cfg, from_checkpoint=False):

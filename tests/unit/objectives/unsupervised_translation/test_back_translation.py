@@ -54,7 +54,6 @@ class TestSyntheticPairs:
         assert all(row[length - 1] == EOS for row, length in zip(tokens, lengths))
         assert torch.equal(tokens.ne(PAD).sum(dim=1), lengths)
 
-
     def test_a_source_is_within_the_encoders_positions(self):
         model = with_weights(prefer(7), max_source_positions=10)
         lengths = TRANSLATOR.synthetic_pairs(model, batch_of_text([3, 7, 5]))["net_input"]["src_lengths"]
