@@ -1,9 +1,9 @@
 """WMT's files as plain text, a sentence a line, on stdout.
 
-    python wmt_text.py sgm < newstest2014-fren-src.en.sgm     the segments of a test set
-    gzip -dc en-ro.tmx.gz | python wmt_text.py tmx ro         one side of a translation memory
-    python wmt_text.py romanian < text.ro                     one form of s and t, then no diacritics
-    python wmt_text.py sample 50000000 news.*.en.gz           so many lines of all files, at even distances
+python wmt_text.py sgm < newstest2014-fren-src.en.sgm     the segments of a test set
+gzip -dc en-ro.tmx.gz | python wmt_text.py tmx ro         one side of a translation memory
+python wmt_text.py romanian < text.ro                     one form of s and t, then no diacritics
+python wmt_text.py sample 50000000 news.*.en.gz           so many lines of all files, at even distances
 """
 
 import argparse

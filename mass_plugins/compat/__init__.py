@@ -20,6 +20,7 @@ from mass_plugins.compat.imports import (
 from mass_plugins.compat.processes import (
     end_threads_that_read_ahead,
     join_processes_of_torchrun,
+    leave_what_is_inherited_to_the_parent,
     print_input_errors_in_one_line,
 )
 
@@ -34,6 +35,7 @@ def apply():
     _applied = True
     silence_harmless_warnings()
     print_input_errors_in_one_line()
+    leave_what_is_inherited_to_the_parent()
     restore_numpy_compat_long()
     import_fairseq_without_its_logging()
     from fairseq import checkpoint_utils

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import gc
 import itertools
 import multiprocessing
 import os
@@ -91,6 +92,17 @@ def end_threads_that_read_ahead(iterators):
 
     iterators.BackgroundConsumer.run = run_until_stopped
     atexit.register(end)
+
+
+def leave_what_is_inherited_to_the_parent():
+    """Keep a forked process from collecting garbage that it inherited.
+
+    Why: a data worker inherits the reading ends of batches whose epoch is over. Where its collector comes to one
+    of them, torch wants to end that one's workers, finds that they aren't its own children, and prints a traceback
+    ("can only test a child process").
+    Remove when torch's ``_MultiProcessingDataLoaderIter.__del__`` looks at the process it runs in.
+    """
+    os.register_at_fork(after_in_child=gc.freeze)
 
 
 def print_input_errors_in_one_line():

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 import mass_plugins
 import mass_plugins_launcher
 from mass_plugins import cli, doctor
+from mass_plugins.commands import plot
 from mass_plugins.data.text_files import Shard
 from mass_plugins.generation import back_translate as work
 from mass_plugins.generation.back_translate import Settings
@@ -306,11 +307,11 @@ class TestBackTranslate:
 
 class TestPlot:
     def test_names_and_paths(self, tmp_path):
-        assert cli._name_and_path("mass=logs/a.log") == ("mass", "logs/a.log")
-        assert cli._name_and_path("logs/a.log") == ("a", "logs/a.log")
+        assert plot._name_and_path("mass=logs/a.log") == ("mass", "logs/a.log")
+        assert plot._name_and_path("logs/a.log") == ("a", "logs/a.log")
         (tmp_path / "lr=1.log").touch()
-        assert cli._name_and_path(f"{tmp_path}/lr=1.log") == ("lr=1", f"{tmp_path}/lr=1.log")
-        assert cli._name_and_path(f"a={tmp_path}/lr=1.log") == ("a", f"{tmp_path}/lr=1.log")
+        assert plot._name_and_path(f"{tmp_path}/lr=1.log") == ("lr=1", f"{tmp_path}/lr=1.log")
+        assert plot._name_and_path(f"a={tmp_path}/lr=1.log") == ("a", f"{tmp_path}/lr=1.log")
 
     def test_a_picture(self, tmp_path, capsys):
         line = "x | INFO | valid | epoch 001 | valid on 'valid' subset | loss 3 | ppl 8 | num_updates 5\n"

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "mass_plugins"
 MAY_IMPORT = {
     "__init__": {"compat", "models", "objectives", "generation"},
     "__main__": {"cli"},
-    "cli": {"errors", "doctor", "scoring", "generation", "data", "__init__"},
+    "cli": {"commands", "errors"},
+    "commands": {"commands", "errors", "doctor", "scoring", "generation", "data", "__init__"},
     "compat": {"compat", "errors"},
     "data": {"data", "errors"},
     "doctor": set(),

@@ -11,6 +11,7 @@ import torch
 import mass_plugins  # noqa: F401  applies them
 from mass_plugins.compat import processes
 from mass_plugins.errors import InputError
+from tests.conftest import ROOT, run
 
 
 class TestTorchrun:
@@ -141,3 +142,33 @@ class TestHowARunEnds:
         _, status = os.waitpid(child, 0)
         exited = os.WIFEXITED(status)
         assert (exited, os.WEXITSTATUS(status) if exited else os.WTERMSIG(status)) == expected
+
+
+OLDER_READER = """
+import gc
+import torch
+import mass_plugins
+
+class Collecting(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        gc.collect()
+        return index
+
+def epoch():
+    return iter(torch.utils.data.DataLoader(Collecting(), num_workers=1))
+
+gc.disable()
+circle = [epoch()]
+next(circle[0])
+circle.append(circle)
+del circle
+assert len(list(epoch())) == 2
+"""
+
+
+def test_a_data_worker_leaves_an_older_epochs_reader_alone():
+    """One that is garbage by now, of workers that aren't its own, while the worker collects garbage."""
+    assert "can only test a child process" not in run([sys.executable, "-c", OLDER_READER], cwd=ROOT).stderr

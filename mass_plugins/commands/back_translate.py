@@ -1,0 +1,66 @@
+"""``mass-plugins back-translate``: a large corpus into synthetic pairs."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from mass_plugins.commands.flags import add_translation_model, positive
+from mass_plugins.errors import InputError
+
+HELP = (
+    "translate a large corpus into synthetic pairs: DESTDIR/bt.TARGET, translations, is the source of a later "
+    "training, DESTDIR/bt.SOURCE, the real lines, its target; the same command again goes on where it was cut off"
+)
+
+
+def add_flags(command):
+    add_translation_model(command)
+    add = command.add_argument_group("text").add_argument
+    add("--input", nargs="+", required=True, type=Path, metavar="FILE", help="a sentence a line; plain, .gz, .xz, .bz2")
+    add("--destdir", required=True, type=Path, help="folder of the pairs")
+    add("--shard", default="0/1", metavar="I/N", help="part I, from 0, of N: a process each writes DESTDIR/bt.I-of-N.*")
+    add("--raw", action="store_true", help="write raw text, for prepare.py --like (default: sub-words)")
+    add("--tag", metavar="TOKEN", help="entry of the dictionary to put before each translation")
+    add("--max-pieces", type=positive, metavar="N", help="leave out longer lines (default: the model's positions)")
+    add("--drop-copies", action="store_true", help="leave out translations that are equal to their line")
+    add("--overwrite", action="store_true", help="give up pairs in DESTDIR that were made otherwise")
+    add = command.add_argument_group("translation").add_argument
+    add("--beam", type=positive, default=1, help="width of the search (default 1: greedy)")
+    add("--sampling", action="store_true", help="draw from the model instead of searching")
+    add("--temperature", type=float, default=1.0, help="of --sampling: divides the logits (default 1)")
+    add("--sampling-topk", type=positive, default=0, metavar="K", help="draw from the K likeliest tokens")
+    add("--sampling-topp", type=float, default=1.0, metavar="P", help="draw from this share of probability")
+    add("--seed", type=int, default=1, help="of --sampling (default 1)")
+    add("--max-len-a", type=float, default=1.5, metavar="A", help="leave out translations that don't end within A")
+    add("--max-len-b", type=positive, default=20, metavar="B", help="times the length + B sub-words (default 1.5, 20)")
+    add = command.add_argument_group("running").add_argument
+    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: as trained); float16: GPU")
+    add("--batch-tokens", type=positive, default=4000, help="sub-words times beam translated at once (default 4000)")
+    add("--buffer", type=positive, default=5000, help="lines sorted, translated and kept together (default 5000)")
+    add("--progress", action=argparse.BooleanOptionalAction, help="show a bar (default: when stderr is a terminal)")
+
+
+def run(options):
+    import torch
+
+    from mass_plugins import load
+    from mass_plugins.data.text_files import Shard
+    from mass_plugins.generation.back_translate import Settings
+    from mass_plugins.generation.back_translate import run as translate_corpus
+
+    def given(*names):
+        return {name: getattr(options, name) for name in names}
+
+    chosen = given(*(field.name for field in dataclasses.fields(Settings)))
+    settings = Settings(**{**chosen, "shard": Shard.parse(options.shard)})
+    dtype = getattr(torch, options.dtype) if options.dtype else None
+    translator = load(options.checkpoint, data=options.data, dtype=dtype)
+    where = given("destdir", "batch_tokens", "buffer", "overwrite", "progress")
+    try:
+        print(translate_corpus(translator, Path(options.checkpoint), options.input, settings=settings, **where))
+    except OSError as error:
+        raise InputError(f"{error.filename or options.destdir}: {error.strerror or error}") from None
+    except KeyboardInterrupt:
+        print("mass_plugins: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
