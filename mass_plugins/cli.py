@@ -12,6 +12,12 @@ from mass_plugins.commands import back_translate, doctor, plot, translate, where
 from mass_plugins.errors import InputError
 
 COMMANDS = (where, doctor, translate, back_translate, plot)
+# first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
+GROUPS = {
+    "import": "turn a model of another program into a checkpoint",
+    "export": "turn a checkpoint into a model of another program",
+    "evaluate": "score vectors, rankings or texts",
+}
 
 
 def main(argv=None) -> int:
@@ -36,9 +42,17 @@ def main(argv=None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mass-plugins", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    groups = {}
     for module in COMMANDS:
-        name = module.__name__.rpartition(".")[2].replace("_", "-")
-        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        first, _, second = module.__name__.rpartition(".")[2].partition("_")
+        if first in GROUPS:
+            if first not in groups:
+                group = commands.add_parser(first, help=GROUPS[first], description=GROUPS[first])
+                groups[first] = group.add_subparsers(required=True, metavar="KIND")
+            command = groups[first].add_parser(second, help=module.HELP, description=module.HELP)
+        else:
+            name = f"{first}-{second}".replace("_", "-").rstrip("-")
+            command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         command.set_defaults(run=module.run)
         module.add_flags(command)
     return parser
