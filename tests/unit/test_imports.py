@@ -27,7 +27,8 @@ MAY_IMPORT = {
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
-                   "errors.py", "modules/all_gather.py", "modules/attention.py", "modules/language_embeddings.py")  # fmt: skip
+                   "data/string_augmentation.py", "errors.py", "modules/all_gather.py", "modules/attention.py",
+                   "modules/language_embeddings.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
