@@ -8,10 +8,21 @@ import argparse
 import os
 import sys
 
-from mass_plugins.commands import back_translate, doctor, plot, translate, where
+from mass_plugins.commands import (
+    back_translate,
+    bm25,
+    doctor,
+    evaluate_retrieval,
+    index,
+    mine,
+    plot,
+    search,
+    translate,
+    where,
+)
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot)
+COMMANDS = (where, doctor, translate, back_translate, plot, index, search, bm25, mine, evaluate_retrieval)
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

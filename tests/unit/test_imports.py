@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "__init__": {"compat", "models", "objectives", "generation"},
     "__main__": {"cli"},
     "cli": {"commands", "errors"},
-    "commands": {"commands", "errors", "doctor", "scoring", "generation", "data", "__init__"},
+    "commands": {"commands", "errors", "doctor", "scoring", "generation", "data", "retrieval", "__init__"},
     "compat": {"compat", "errors"},
     "data": {"data", "errors"},
     "doctor": set(),
@@ -22,13 +22,14 @@ MAY_IMPORT = {
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
     "objectives": {"objectives", "models", "modules", "data", "losses", "generation", "scoring", "errors"},
+    "retrieval": {"retrieval", "data", "errors"},
     "scoring": {"scoring", "data", "errors", "doctor"},  # Moses' words; versions and hardware of a result
 }
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
                    "data/string_augmentation.py", "errors.py", "modules/all_gather.py", "modules/attention.py",
-                   "modules/language_embeddings.py")  # fmt: skip
+                   "modules/language_embeddings.py", "retrieval/*.py", "data/retrieval*.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
