@@ -34,7 +34,13 @@ def run(options):
     from mass_plugins.retrieval.mining import MiningSettings, Report, make_groups
 
     settings = MiningSettings(
-        options.depth, options.skip, options.negatives, options.overlap, options.margin, options.seed
+        options.depth,
+        options.skip,
+        options.negatives,
+        options.overlap,
+        options.margin,
+        options.seed,
+        hard=bool(options.ranking or options.index),
     )
     judgements = read_judgements(options.qrels)
     store = PassageStore(options.corpus)

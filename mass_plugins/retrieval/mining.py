@@ -32,6 +32,7 @@ class MiningSettings:
         overlap: a document is a duplicate of a positive if their words' Jaccard index is at least this.
         margin: keep only documents that score at least this much below the query's best positive; None: any. Without a
             positive in the ranking its score is unknown, and the margin is not applied.
+        hard: leave out queries that have no negative.
         seed: of the draw, which depends on the query's id, not on its place.
     """
 
@@ -41,6 +42,7 @@ class MiningSettings:
     overlap: float = 0.8
     margin: Optional[float] = None
     seed: int = 1
+    hard: bool = False
 
     def __post_init__(self):
         if not 0 < self.overlap <= 1:
@@ -87,10 +89,15 @@ def _group(query: Query, ranking: Ranking, judgements: Judgements, passages, set
         report.left_out["queries without a relevant document"] += 1
     elif not query.text:
         report.left_out["queries without text"] += 1
+    elif settings.hard and not ranking:
+        report.left_out["queries without a ranking"] += 1
     elif not kept:
         report.left_out["queries whose relevant documents have no text"] += 1
     else:
         negatives = _draw(list(_negatives(ranking, positives, passages, settings, report)), query, settings)
+        if settings.hard and not negatives:
+            report.left_out["queries without a negative"] += 1
+            return
         report.groups += 1
         yield Group(query, [Candidate(passage) for passage in kept], [Candidate(passage) for passage in negatives])
 

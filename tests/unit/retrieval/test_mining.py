@@ -50,6 +50,13 @@ def test_queries_without_a_ranking_have_no_negatives_and_those_without_a_positiv
     }  # fmt: skip
 
 
+def test_hard_negatives_or_no_group():
+    groups, report = mine({"q1": RANKING, "q2": [("d1", 2.0), ("d2", 1.0)]}, hard=True)
+    assert list(groups) == ["q1"] and report.left_out["queries without a negative"] == 1
+    _, report = mine({"q1": RANKING}, hard=True)
+    assert report.left_out["queries without a ranking"] == 2  # q2 and q5
+
+
 def test_margin():
     assert names(mine({"q1": RANKING}, margin=0.5)[0]["q1"]) == ["d9", *(f"d{n}" for n in range(24, 40))]
     assert names(mine({"q1": RANKING}, margin=3.0)[0]["q1"]) == [f"d{n}" for n in range(25, 40)]
