@@ -12,12 +12,13 @@ MAY_IMPORT = {
     "__init__": {"compat", "models", "objectives", "generation"},
     "__main__": {"cli"},
     "cli": {"commands", "errors"},
-    "commands": {"commands", "errors", "doctor", "scoring", "generation", "data", "__init__"},
+    "commands": {"commands", "errors", "doctor", "scoring", "generation", "interop", "data", "__init__"},
     "compat": {"compat", "errors"},
     "data": {"data", "errors"},
     "doctor": set(),
     "errors": set(),
-    "generation": {"generation", "models", "data", "errors"},
+    "generation": {"generation", "models", "modules", "data", "errors"},
+    "interop": {"interop", "models", "modules", "data", "generation", "errors"},
     "losses": {"losses", "errors"},
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
@@ -27,7 +28,8 @@ MAY_IMPORT = {
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
-                   "errors.py", "modules/attention.py", "modules/language_embeddings.py")  # fmt: skip
+                   "errors.py", "modules/attention.py", "modules/language_embeddings.py",
+                   "modules/language_projections.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
