@@ -8,10 +8,19 @@ import argparse
 import os
 import sys
 
-from mass_plugins.commands import back_translate, doctor, plot, translate, where
+from mass_plugins.commands import (
+    back_translate,
+    doctor,
+    import_bart,
+    import_summarization,
+    import_xlm,
+    plot,
+    translate,
+    where,
+)
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot)
+COMMANDS = (where, doctor, translate, back_translate, plot, import_xlm, import_summarization, import_bart)
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

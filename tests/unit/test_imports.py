@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "doctor": set(),
     "errors": set(),
     "generation": {"generation", "models", "modules", "data", "errors"},
-    "interop": {"interop", "models", "modules", "data", "generation", "errors"},
+    "interop": {"interop", "models", "modules", "data", "generation", "compat", "errors"},
     "losses": {"losses", "errors"},
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
