@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "doctor": set(),
     "encoding": {"encoding", "models", "modules", "data", "errors"},
     "errors": set(),
-    "generation": {"generation", "models", "data", "errors"},
-    "interop": {"interop", "encoding", "models", "modules", "data", "compat", "errors"},
+    "generation": {"generation", "models", "modules", "data", "errors"},
+    "interop": {"interop", "encoding", "models", "modules", "data", "generation", "compat", "errors"},
     "losses": {"losses", "errors"},
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
@@ -30,7 +30,8 @@ MAY_IMPORT = {
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
                    "errors.py", "modules/attention.py", "modules/pooling.py", "modules/self_attention.py",
-                   "data/dictionary_hash.py", "modules/language_embeddings.py")  # fmt: skip
+                   "data/dictionary_hash.py", "modules/language_embeddings.py",
+                   "modules/language_projections.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
