@@ -13,16 +13,26 @@ from mass_plugins.commands import (
     bm25,
     doctor,
     evaluate_retrieval,
+    export_huggingface_encoder,
+    export_sentence_transformers,
+    import_bart,
+    import_huggingface_encoder,
+    import_summarization,
+    import_xlm,
     index,
     mine,
     plot,
+    represent,
     search,
+    teach,
     translate,
     where,
 )
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot, index, search, bm25, mine, evaluate_retrieval)
+COMMANDS = (where, doctor, translate, back_translate, plot, import_xlm, import_summarization, import_bart,
+            import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers, represent, index,
+            search, bm25, mine, teach, evaluate_retrieval)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",
@@ -60,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
             if first not in groups:
                 group = commands.add_parser(first, help=GROUPS[first], description=GROUPS[first])
                 groups[first] = group.add_subparsers(required=True, metavar="KIND")
-            command = groups[first].add_parser(second, help=module.HELP, description=module.HELP)
+            command = groups[first].add_parser(second.replace("_", "-"), help=module.HELP, description=module.HELP)
         else:
             name = f"{first}-{second}".replace("_", "-").rstrip("-")
             command = commands.add_parser(name, help=module.HELP, description=module.HELP)

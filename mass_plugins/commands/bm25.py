@@ -24,15 +24,17 @@ def add_flags(command):
 def run(options):
     from mass_plugins.data.retrieval_files import read_judgements, read_passages, read_queries
     from mass_plugins.retrieval.bm25 import Bm25, Bm25Settings
-    from mass_plugins.retrieval.search import RunFile
+    from mass_plugins.retrieval.lines_file import LinesFile
+    from mass_plugins.retrieval.search import run_batches
 
     settings = Bm25Settings(options.k1, options.b, options.language)
     chosen = {name: str(value) for name, value in vars(options).items() if name not in ("run", "overwrite")}
-    file = RunFile(options.output, chosen, options.overwrite)
+    file = LinesFile(options.output, chosen, options.overwrite)
     judged = read_judgements(options.judged, "--judged") if options.judged else None
     queries = [query for query in read_queries(options.queries) if judged is None or query.id in judged]
     index = Bm25(read_passages(options.corpus), settings)
     rest = iter(queries[file.done :])
     batches = iter(lambda: list(islice(rest, 256)), [])
-    file.write((index.search(batch, options.depth) for batch in batches), "bm25", len(queries), None)
+    found = (index.search(batch, options.depth) for batch in batches)
+    file.write(run_batches(found, "bm25"), len(queries), "bm25")
     print(f"{options.output}: {len(queries)} queries, {len(index.ids)} documents")

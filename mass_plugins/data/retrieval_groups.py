@@ -82,6 +82,12 @@ def _candidates(values: Any, place: str) -> list[Candidate]:
     return found
 
 
+def join_pair(query: np.ndarray, passage: np.ndarray, max_tokens: int) -> np.ndarray:
+    """``[CLS] q [SEP]`` and ``[CLS] d [SEP]``, ids -> ``[CLS] q [SEP] d [SEP]``; the passage loses its end."""
+    words = passage[1:-1][: max(0, max_tokens - len(query) - 1)]
+    return np.concatenate([query, words, passage[-1:]])
+
+
 class _Lines:
     """Random access to the lines of a plain file, whose places are found in one pass."""
 

@@ -1,23 +1,19 @@
 """Queries against an index: the best documents of each, and a TREC run that goes on where it was cut off."""
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Optional
 
 import numpy as np
 
-from mass_plugins.data.progress import Progress
 from mass_plugins.data.retrieval_files import Ranking, run_lines
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval import faiss_index
 from mass_plugins.retrieval.exact import PARTS, Scorer, blocks_of, search_exactly
-from mass_plugins.retrieval.growing import GrowingLines
 from mass_plugins.retrieval.index import Index
-from mass_plugins.retrieval.representations import Parts, Representations, given, read_json, write_json
+from mass_plugins.retrieval.lines_file import LinesFile
+from mass_plugins.retrieval.representations import Parts, Representations, given
 from mass_plugins.retrieval.top import RunningTop, Top
-
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -110,51 +106,10 @@ def rankings(
         ]
 
 
-class RunFile:
-    """A TREC run that grows by batches; OUTPUT.part and OUTPUT.json until it is finished.
-
-    Args:
-        settings: all that decides the run; another than an earlier one's is refused.
-    """
-
-    def __init__(self, output: Path, settings: dict, overwrite: bool = False):
-        self.output, self._settings = output, settings
-        self._part, self._record = Path(f"{output}.part"), Path(f"{output}.json")
-        record = None if overwrite else read_json(self._record, _VERSION)
-        if record is not None and record["settings"] != settings:
-            raise InputError(f"{output} is being written with other settings; name another file, or give --overwrite")
-        if record is None and output.exists() and not overwrite:
-            raise InputError(f"{output} exists; name another file, or give --overwrite to lose it")
-        self.done: int = record["queries"] if record else 0
-        self._size: int = record["size"] if record else 0
-
-    def write(
-        self, batches: Iterable[list[tuple[str, Ranking]]], name: str, total: int, progress: Optional[bool]
-    ) -> None:
-        """The rest of the run, then its final name."""
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        lines = GrowingLines(self._part, self._size)
-        try:
-            with Progress("search", progress, total, self.done) as bar:
-                for batch in batches:
-                    lines.append([run_lines(query, found, name).removesuffix("\n") for query, found in batch if found])
-                    self.done += len(batch)
-                    record = {
-                        "version": _VERSION,
-                        "settings": self._settings,
-                        "queries": self.done,
-                        "size": lines.commit(),
-                    }
-                    write_json(self._record, record)
-                    bar.add(len(batch))
-        except OSError as error:
-            raise InputError(
-                f"{self._part} can't be written ({error.strerror}); mend that and run the same command again"
-            ) from None
-        finally:
-            lines.close()
-        os.replace(self._part, self.output)
-        self._record.unlink(missing_ok=True)
+def run_batches(batches: Iterable[list[tuple[str, Ranking]]], name: str) -> Iterator[list[str]]:
+    """Each query's lines of the run, for :class:`LinesFile`."""
+    for batch in batches:
+        yield [run_lines(query, found, name) for query, found in batch]
 
 
 def search_to_file(
@@ -175,7 +130,7 @@ def search_to_file(
     """
     index.check_queries(queries, settings.score)
     chosen = asdict(settings) | {"queries": str(queries.folder), "index": str(index.folder), "name": name}
-    file = RunFile(output, chosen, overwrite)
+    file = LinesFile(output, chosen, overwrite)
     searcher = Searcher(index, settings, block)
-    file.write(rankings(searcher, queries, batch, file.done), name, len(queries), progress)
+    file.write(run_batches(rankings(searcher, queries, batch, file.done), name), len(queries), "search", progress)
     return len(queries)

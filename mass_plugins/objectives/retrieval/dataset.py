@@ -14,7 +14,7 @@ from fairseq.data import FairseqDataset
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.random_state import derive_keys, sentence_keys, uniform
-from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile
+from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile, join_pair
 from mass_plugins.data.seen_hashes import hash_lines
 
 _POSITIVE, _NEGATIVES = 61, 62
@@ -27,12 +27,6 @@ def draw_group(group: Group, size: int, key: np.ndarray) -> list[Candidate]:
         return [positive]
     order = np.argsort(uniform(derive_keys(key, _NEGATIVES), len(group.negatives))[0])
     return [positive, *(group.negatives[order[place % len(order)]] for place in range(size - 1))]
-
-
-def join_pair(query: np.ndarray, passage: np.ndarray, max_tokens: int) -> np.ndarray:
-    """``[CLS] q [SEP]`` and ``[CLS] d [SEP]`` -> ``[CLS] q [SEP] d [SEP]``; the passage loses its end."""
-    room = max(1, max_tokens - len(query) - 1)
-    return np.concatenate([query, passage[1:-1][:room], passage[-1:]])[:max_tokens]
 
 
 class RetrievalDataset(FairseqDataset):

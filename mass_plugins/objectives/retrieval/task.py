@@ -1,6 +1,7 @@
 """Tasks ``retrieval_finetuning`` and ``relevance_finetuning``: a retriever and its teacher from groups."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Optional
 
 import torch
@@ -56,7 +57,7 @@ class GroupsTask(EncoderTask):
             raise InputError(
                 f"{flag} is missing; give a file of groups" + ("" if training else ", or --disable-validation")
             )
-        groups, size = GroupFile(path, flag), self.cfg.group_size
+        groups, size = GroupFile(Path(path), flag), self.cfg.group_size
         if size < 1:
             raise InputError(f"--group-size {size} is not 1 or more")
         if size > 1 and groups.fewest_negatives == 0:
