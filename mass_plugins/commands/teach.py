@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mass_plugins.commands.represent import add_running
 
-HELP = "score the passages of training groups, by a cross-encoder or from a file; the same command again goes on where it was cut off"
+HELP = "score the passages of training groups, by a cross-encoder or from a file; goes on where it was cut off"
 
 
 def add_flags(command):

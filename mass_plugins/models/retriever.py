@@ -78,6 +78,12 @@ class Represented(NamedTuple):
         return [part for part in (self.cls, self.values) if part is not None]
 
 
+def freeze(module: nn.Module) -> None:
+    """Weights that are kept for later but have no part in this task: DDP would wait for their gradients."""
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+
+
 @register_model("retriever", dataclass=RetrieverConfig)
 class Retriever(BagOfWordsEncoder):
     """A text encoder with ``W_cls`` and ``W_o``."""
@@ -92,6 +98,10 @@ class Retriever(BagOfWordsEncoder):
         if self.representation != "ot" and cfg.cls_dim:
             self.cls_projection = nn.Linear(dim, cfg.cls_dim, bias=False)
             nn.init.orthogonal_(self.cls_projection.weight)  # products of vectors stay as near as they can
+        if self.bow_projection_kind != "mlm_head" or self.representation == "cls":
+            freeze(self.lm_head)
+        if self.bow_projection is not None and self.representation == "cls":
+            freeze(self.bow_projection)
 
     @property
     def cls_width(self) -> int:
@@ -157,6 +167,7 @@ class CrossEncoder(TextEncoder):
         self.relevance = nn.Linear(self.output_weight.shape[1], 1)
         nn.init.normal_(self.relevance.weight, std=0.02)
         nn.init.zeros_(self.relevance.bias)
+        freeze(self.lm_head)
 
     def start_new_weights(self, missing: set[str]) -> None:
         """The relevance is learnt anew."""
