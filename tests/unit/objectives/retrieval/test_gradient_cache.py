@@ -35,11 +35,15 @@ def make_sample(queries=4, group=3):
         rows[torch.arange(count), lengths - 1] = 2
         return rows.masked_fill(torch.arange(longest) >= lengths[:, None], PAD)
 
+    keys = torch.arange(queries * group)
     return {
-        "queries": texts(queries, 6), "passages": texts(queries * group, 10), "nsentences": queries,
-        "passage_keys": torch.arange(queries * group), "positive_keys": torch.arange(0, queries * group, group)[:, None],
+        "queries": texts(queries, 6),
+        "passages": texts(queries * group, 10),
+        "nsentences": queries,
+        "passage_keys": keys,
+        "positive_keys": keys[::group, None],
         "teacher": torch.randn(queries, group, generator=generator),
-    }  # fmt: skip
+    }
 
 
 def make_criterion():
@@ -62,7 +66,7 @@ def at_once(model, sample):
 def in_chunks(model, sample, texts):
     torch.manual_seed(7)
     loss, size, logged = backward_in_chunks(model, sample, make_criterion().compare, lambda x: x.backward(), texts)
-    assert size == logged["sample_size"] == len(sample["queries"])
+    assert size == len(sample["queries"]) and logged["sample_size"] == (0 if sample.get("dummy") else size)
     return loss.detach(), gradients(model), torch.rand(1)
 
 
@@ -74,7 +78,7 @@ def test_gradients_are_those_of_the_whole_batch(representation, texts):
     cached_loss, found, _ = in_chunks(model, sample, texts)
     assert torch.allclose(loss, cached_loss) and set(found) == set(expected)
     for name in expected:
-        assert torch.allclose(found[name], expected[name], rtol=1e-4, atol=1e-6), name
+        assert torch.allclose(found[name], expected[name], rtol=1e-4, atol=1e-4), name
     assert any(gradient.abs().max() > 1e-3 for gradient in found.values())
 
 
