@@ -46,7 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--destdir", type=Path, required=True, help="the folder to make")
     add("--overwrite", action="store_true", help="replace a DESTDIR that was made otherwise")
     add = parser.add_argument_group("units").add_argument
-    add("--unit-tokens", type=positive, default=63, metavar="N", help="of a unit, [SEP]s counted (default: %(default)s)")
+    add(
+        "--unit-tokens", type=positive, default=63, metavar="N", help="of a unit, [SEP]s counted (default: %(default)s)"
+    )
     add("--units", type=positive, default=32, metavar="N", help="of a document (default: %(default)s)")
     add(
         "--min-units", type=positive, metavar="N",
@@ -153,7 +155,9 @@ def format_report(rows: list[dict], destdir: Path) -> str:
             f"{counts['units made'] - sum(n for name, n in counts.items() if name.startswith('units dropped'))} units, of "
             f"{counts['documents read']} documents with {counts['lines read']} lines"
         )
-        lines += [f"  {count} {name}" for name, count in counts.items() if count and ("dropped" in name or "cut" in name)]
+        lines += [
+            f"  {count} {name}" for name, count in counts.items() if count and ("dropped" in name or "cut" in name)
+        ]
     return "\n".join(lines)
 
 

@@ -20,7 +20,5 @@ def run_ranks(function, world: int, *arguments) -> list:
         return [function(0, *arguments)]
     with tempfile.TemporaryDirectory() as folder:
         # forked: started anew, each process would import torch and fairseq first
-        multiprocessing.start_processes(
-            _serve, (folder, world, function, arguments), nprocs=world, start_method="fork"
-        )
+        multiprocessing.start_processes(_serve, (folder, world, function, arguments), nprocs=world, start_method="fork")
         return [torch.load(f"{folder}/{rank}.pt") for rank in range(world)]

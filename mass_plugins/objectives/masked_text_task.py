@@ -7,6 +7,7 @@ from fairseq.data import TokenBlockDataset
 from fairseq.dataclass import ChoiceEnum
 
 from mass_plugins.data.binarized import monolingual_languages, open_monolingual
+from mass_plugins.data.full_masking import FullMasker
 from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
 from mass_plugins.data.mixture import LONG_LINES
@@ -34,6 +35,13 @@ class MaskedTextConfig(EncoderTaskConfig):
     whole_words: bool = field(
         default=False, metadata={"help": "mask all tokens of a word or none (BERT's second release)"}
     )
+    mask_sets: int = field(
+        default=0,
+        metadata={
+            "help": "fully-explored masking: each text this many times in a batch, every token masked just once "
+            "(in place of --mask-ratio); 0: each text once, tokens drawn by --mask-ratio"
+        },
+    )
     mask_keep_rand: str = field(
         default="0.8,0.1,0.1",
         metadata={"help": "shares of masked slots that hold the mask, the token itself, a random token"},
@@ -60,13 +68,11 @@ class MaskedTextTask(EncoderTask):
     cfg: MaskedTextConfig
 
     def build_masker(self) -> TextMasker:
-        return TextMasker(
-            ratio=self.cfg.mask_ratio,
-            whole_words=self.cfg.whole_words,
-            replacement=Replacement.parse(self.cfg.mask_keep_rand),
-            vocabulary=self.text.vocabulary,
-            marks=self.text.marks,
-        )
+        replacement, whole_words = Replacement.parse(self.cfg.mask_keep_rand), self.cfg.whole_words
+        vocabulary, marks, sets = self.text.vocabulary, self.text.marks, self.cfg.mask_sets
+        if sets:
+            return FullMasker(1 / max(1, sets), whole_words, replacement, vocabulary, marks, sets=sets)
+        return TextMasker(self.cfg.mask_ratio, whole_words, replacement, vocabulary, marks)
 
     def masked_text(self, split: str, epoch: int, places: Optional[int] = None) -> MaskedTextDataset:
         """The split's text; ``places`` of an epoch, by default as many as there are samples."""
@@ -99,4 +105,11 @@ class MaskedTextTask(EncoderTask):
                 eos=self.text.vocabulary.eos,
                 break_mode=mode,
             )
-        return MaskedTextStream(f"{folder}, {split} {language}", dataset, dataset.sizes, masker, self.text.cls)
+        return MaskedTextStream(
+            f"{folder}, {split} {language}",
+            dataset,
+            dataset.sizes,
+            masker,
+            self.text.cls,
+            copies=max(1, self.cfg.mask_sets),
+        )
