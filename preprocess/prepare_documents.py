@@ -28,7 +28,7 @@ from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.progress import Progress
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono
-from preprocess.documents import Document, DocumentMaker, read_documents
+from preprocess.documents import DocumentMaker, read_documents
 from preprocess.prepare import building, move_into_place
 from preprocess.streaming import Parser, add_run_flags, exit_status, positive
 
@@ -150,9 +150,9 @@ def format_report(rows: list[dict], destdir: Path) -> str:
     lines = [f"{destdir}:"]
     for row in rows:
         counts = Counter(row["counts"])
+        kept = counts["units made"] - sum(n for name, n in counts.items() if name.startswith("units dropped"))
         lines.append(
-            f"{row['split']} {row['language']}: {counts['documents made']} documents with "
-            f"{counts['units made'] - sum(n for name, n in counts.items() if name.startswith('units dropped'))} units, of "
+            f"{row['split']} {row['language']}: {counts['documents made']} documents with {kept} units, of "
             f"{counts['documents read']} documents with {counts['lines read']} lines"
         )
         lines += [

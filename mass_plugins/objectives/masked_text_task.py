@@ -20,7 +20,7 @@ BREAK_MODES = ("eos", "complete", "none")
 
 
 @dataclass
-class MaskedTextConfig(EncoderTaskConfig):
+class MaskingConfig(EncoderTaskConfig):
     langs: Optional[str] = field(
         default=None, metadata={"help": "languages to train on, like de,en; default: all that the data-bin has"}
     )
@@ -28,12 +28,24 @@ class MaskedTextConfig(EncoderTaskConfig):
         default=1.0,
         metadata={"help": "languages are drawn in proportion to size^alpha: 0 uniform, 1 as they are (XLM-R: 0.3)"},
     )
-    separate_languages: bool = field(
-        default=False, metadata={"help": "a language a batch; by default batches mix them"}
-    )
     mask_ratio: float = field(default=0.15, metadata={"help": "share of the tokens to mask (BERT: 0.15)"})
     whole_words: bool = field(
         default=False, metadata={"help": "mask all tokens of a word or none (BERT's second release)"}
+    )
+    mask_keep_rand: str = field(
+        default="0.8,0.1,0.1",
+        metadata={"help": "shares of masked slots that hold the mask, the token itself, a random token"},
+    )
+    long_lines: ChoiceEnum(LONG_LINES) = field(
+        default="error",
+        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
+    )
+
+
+@dataclass
+class MaskedTextConfig(MaskingConfig):
+    separate_languages: bool = field(
+        default=False, metadata={"help": "a language a batch; by default batches mix them"}
     )
     mask_sets: int = field(
         default=0,
@@ -41,10 +53,6 @@ class MaskedTextConfig(EncoderTaskConfig):
             "help": "fully-explored masking: each text this many times in a batch, every token masked just once "
             "(in place of --mask-ratio); 0: each text once, tokens drawn by --mask-ratio"
         },
-    )
-    mask_keep_rand: str = field(
-        default="0.8,0.1,0.1",
-        metadata={"help": "shares of masked slots that hold the mask, the token itself, a random token"},
     )
     sample_break_mode: ChoiceEnum(BREAK_MODES) = field(
         default="eos",
@@ -56,23 +64,34 @@ class MaskedTextConfig(EncoderTaskConfig):
     tokens_per_sample: int = field(
         default=512, metadata={"help": "tokens of a sample that is no line, [CLS] included (BERT, RoBERTa: 512)"}
     )
-    long_lines: ChoiceEnum(LONG_LINES) = field(
-        default="error",
-        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
-    )
 
 
-class MaskedTextTask(EncoderTask):
+class MaskingTask(EncoderTask):
+    """A task that masks tokens."""
+
+    cfg: MaskingConfig
+
+    def build_masker(self) -> TextMasker:
+        return TextMasker(
+            ratio=self.cfg.mask_ratio,
+            whole_words=self.cfg.whole_words,
+            replacement=Replacement.parse(self.cfg.mask_keep_rand),
+            vocabulary=self.text.vocabulary,
+            marks=self.text.marks,
+        )
+
+
+class MaskedTextTask(MaskingTask):
     """Text of one language or more, masked."""
 
     cfg: MaskedTextConfig
 
     def build_masker(self) -> TextMasker:
-        replacement, whole_words = Replacement.parse(self.cfg.mask_keep_rand), self.cfg.whole_words
-        vocabulary, marks, sets = self.text.vocabulary, self.text.marks, self.cfg.mask_sets
-        if sets:
-            return FullMasker(1 / max(1, sets), whole_words, replacement, vocabulary, marks, sets=sets)
-        return TextMasker(self.cfg.mask_ratio, whole_words, replacement, vocabulary, marks)
+        sets = self.cfg.mask_sets
+        if not sets:
+            return super().build_masker()
+        options = {**vars(super().build_masker()), "ratio": 1 / max(1, sets), "sets": sets}
+        return FullMasker(**{name: value for name, value in options.items() if name != "ordinary"})
 
     def masked_text(self, split: str, epoch: int, places: Optional[int] = None) -> MaskedTextDataset:
         """The split's text; ``places`` of an epoch, by default as many as there are samples."""
