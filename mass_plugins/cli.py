@@ -13,7 +13,9 @@ from mass_plugins.commands import (
     bm25,
     doctor,
     encode,
+    evaluate_lareqa,
     evaluate_retrieval,
+    evaluate_tatoeba,
     export_huggingface_encoder,
     export_sentence_transformers,
     import_bart,
@@ -33,7 +35,7 @@ from mass_plugins.errors import InputError
 
 COMMANDS = (where, doctor, translate, back_translate, encode, plot, import_xlm, import_summarization, import_bart,
             import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers, represent, index,
-            search, bm25, mine, teach, evaluate_retrieval)  # fmt: skip
+            search, bm25, mine, teach, evaluate_retrieval, evaluate_tatoeba, evaluate_lareqa)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

@@ -86,7 +86,7 @@ def pack(lines: Sequence[np.ndarray], limit: int, end: int, together: bool = Tru
 
 
 def cut_into_documents(units: int, size: int, minimum: int) -> list[int]:
-    """Units of each document that ``units`` consecutive ones make: ``size`` each, and the rest if it has ``minimum``."""
+    """Units of each document that is made of ``units`` in a row: ``size``, and the rest if that has ``minimum``."""
     whole, rest = divmod(units, size)
     return [size] * whole + ([rest] if rest >= max(1, minimum) else [])
 

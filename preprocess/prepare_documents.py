@@ -1,6 +1,6 @@
 """Documents -> a folder of units and documents, for MSM and CMLM.
 
-    python preprocess/prepare_documents.py --documents en=wiki.jsonl.xz de=a.txt b.txt --like data-bin --destdir documents
+    python preprocess/prepare_documents.py --documents en=wiki.jsonl.xz de=a.txt --like data-bin --destdir docs
 
 LANGUAGE=FILE [FILE ...] names documents: JSON lines ({"text": "a line\\nanother"} or {"lines": [...]}), where the name
 has .jsonl in it, else text with empty lines between documents, a sentence or paragraph a line. Plain, .gz, .xz and .bz2

@@ -62,7 +62,7 @@ class MsmPretrainingTask(MaskedTextTask):
         tokens = sum(stream.unit_tokens for stream in documents.streams)
         units = sum(len(stream.documents.units) for stream in documents.streams)
         if training or self.balance is None:
-            self.balance = self.cfg.mask_ratio * tokens / units
+            self.balance = self.build_masker().ratio * tokens / units
         if not share:
             self.datasets[split] = JointDataset([documents])
             return
