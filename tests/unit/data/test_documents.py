@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.documents import DocumentDataset, DocumentStream, Documents
+from mass_plugins.data.documents import DocumentDataset, Documents, DocumentStream
 from mass_plugins.data.joint import JointDataset
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.errors import InputError
