@@ -4,7 +4,7 @@
 
 FOLDER holds the downloads (see msm_small/README.md), plain or packed, in any folder below it. OUT gets
 documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; and for the test
-tatoeba/<language>.{source,english} and xquad/<language>.json. Languages without documents end it with one line.
+tatoeba/<language>.{source,english}, xquad/<language>.json, and for a picture parallel.<language>.txt. Languages without documents end it with one line.
 
     bible          book, chapter, verse, text: a chapter is a document, a verse a line
     python-docs    {"doc": .., "en": .., "fr": ..}: a file of the documentation is a document, a paragraph a line
@@ -73,6 +73,16 @@ def write_documents(folder: Path, out: Path, language: str) -> int:
     return count
 
 
+def write_parallel(folder: Path, out: Path, languages: list[str]) -> None:
+    """parallel.<language>.txt: the first verses of Ruth, line n of one the translation of line n of the others."""
+    for language in languages:
+        path = find(folder, f"bible.{language}.tsv")
+        if path is not None:
+            rows = (line.split("\t") for line in lines_of(path))
+            verses = [row[3] for row in rows if len(row) == 4 and row[:2] == ["Ruth", "1"]]
+            (out / f"parallel.{language}.txt").write_text("".join(verse + "\n" for verse in verses), encoding="utf-8")
+
+
 def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
     """The pairs of the languages that there are; returns these."""
     archive, found = find(folder, "tatoeba-v1.tar"), []
@@ -99,6 +109,7 @@ def main(source: Path, out: Path, languages: list[str]) -> int:
             print(f"error: {source} has no documents in {language} (bible.{language}.tsv)", file=sys.stderr)
             return 1
         print(f"{language}: {count} lines")
+    write_parallel(source, out, languages)
     if find(source, "tatoeba-v1.tar") is None:
         print(f"error: {source} has no tatoeba-v1.tar.xz", file=sys.stderr)
         return 1
