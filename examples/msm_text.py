@@ -3,8 +3,9 @@
     python examples/msm_text.py FOLDER OUT de,en,es,...
 
 FOLDER holds the downloads (see msm_small/README.md), plain or packed, in any folder below it. OUT gets
-documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; and for the test
-tatoeba/<language>.{source,english}, xquad/<language>.json, and for a picture parallel.<language>.txt. Languages without documents end it with one line.
+documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; for the test
+tatoeba/<language>.{source,english} and xquad/<language>.json; and for a picture parallel.<language>.txt. A language
+without documents ends it with one line.
 
     bible          book, chapter, verse, text: a chapter is a document, a verse a line
     python-docs    {"doc": .., "en": .., "fr": ..}: a file of the documentation is a document, a paragraph a line

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from fairseq_cli.train import cli_main as fairseq_train
 
 from mass_plugins.cli import main as mass_plugins
 from preprocess import prepare_documents
@@ -38,11 +37,6 @@ def data(tmp_path_factory):
     return folder
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr("sys.argv", ["fairseq-train", *map(str, words), *tiny.PLUGIN_FLAGS])
-    fairseq_train()
-
-
 def test_documents(data):
     report = json.loads((data / "documents" / "documents.json").read_text())
     row = next(row for row in report["corpora"] if row["split"] == "train" and row["language"] == "de")
@@ -52,12 +46,12 @@ def test_documents(data):
     assert sizes.sum() == counts["units made"] - dropped and sizes.min() >= 2 and sizes.max() == 4
 
 
-def test_train_encode_evaluate(data, tmp_path, monkeypatch, capsys):
+def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
     where = [data / "data-bin", "--documents", data / "documents", "--save-dir", tmp_path / "msm"]
-    run(monkeypatch, *where, *MSM, "--units-per-document", "4", "--max-update", "4")
-    said = capsys.readouterr().out
+    said = run_fairseq("train", *where, *MSM, "--units-per-document", "4", "--max-update", "8").output
     assert '"train_unit_loss"' in said and '"train_mlm_loss"' in said and '"valid_unit_accuracy"' in said
-    run(monkeypatch, *where, *MSM, "--units-per-document", "4", "--max-update", "6")  # goes on
+    goes_on = run_fairseq("train", *where, *MSM, "--units-per-document", "4", "--max-update", "10").output
+    assert "Loaded checkpoint" in goes_on
     checkpoint = str(tmp_path / "msm" / "checkpoint_last.pt")
     text = tiny.sentences(9, tiny_encoder.LANGUAGES, "tatoeba")
     for language, lines in text.items():
@@ -78,12 +72,12 @@ def test_train_encode_evaluate(data, tmp_path, monkeypatch, capsys):
     assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", f"x={tmp_path}/t.de"]) == 1
 
 
-def test_cmlm_starts_from_mlm(data, tmp_path, monkeypatch, capsys):
+def test_cmlm_and_msm_start_from_mlm(data, tmp_path, run_fairseq):
     options = ["--mask-sets", "3", "--max-update", "2", "--save-dir", tmp_path / "mlm"]
-    run(monkeypatch, data / "data-bin", *MLM, *options)
+    run_fairseq("train", data / "data-bin", *MLM, *options)
     start = ["--pretrained-checkpoint", tmp_path / "mlm" / "checkpoint_last.pt", "--max-update", "2"]
-    run(monkeypatch, data / "documents", *CMLM, *start, "--save-dir", tmp_path / "cmlm")
-    assert '"train_accuracy"' in capsys.readouterr().out
+    done = run_fairseq("train", data / "documents", *CMLM, *start, "--save-dir", tmp_path / "cmlm")
+    assert '"train_accuracy"' in done.output
     start[-1] = "1"
     where = [data / "data-bin", "--documents", data / "documents", "--units-per-document", "4", "--no-save"]
-    run(monkeypatch, *where, *MSM, *start)
+    run_fairseq("train", *where, *MSM, *start)

@@ -62,7 +62,9 @@ def test_equals_one_copy_at_a_time():
 def test_order_matters():
     model, (vectors, real) = make_model(), documents([5])
     swapped = vectors[:, [0, 2, 1, 3, 4]]
-    assert (model.predict_units(vectors, real)[4] - model.predict_units(swapped, real)[4]).abs().max() > 1e-4
+    assert (
+        model.predict_units(vectors, real)[4] - model.predict_units(swapped, real)[4]
+    ).abs().max() > 1e-5  # rounding: 1e-7
 
 
 def test_without_context_only_the_place_is_known():

@@ -73,9 +73,14 @@ def test_two_ranks_equal_one(shares):
     parts = run_ranks(step, 2, [[document_batch(share)] for share in shares])
     assert sum(part[0] for part in parts) == pytest.approx(loss, rel=1e-4)
     assert sum(part[1] for part in parts) == size
+    largest = max(float(gradient.abs().max()) for gradient in gradients.values())
     for name, gradient in gradients.items():
-        total = sum(part[2][name] for part in parts)
-        torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()) + 1e-7)
+        total, own = sum(part[2][name] for part in parts), float(gradient.abs().max())
+        if own < 1e-6 * largest:  # biases of keys, and what batch-norm takes out again: nothing but rounding
+            assert total.abs().max() < 1e-6 * largest, name
+        else:
+            torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-3 * own)
+    assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in gradients.values()) > 0.8 * len(gradients)
 
 
 @pytest.mark.parametrize("other", ("text", "dummy"))
