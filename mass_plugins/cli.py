@@ -1,4 +1,4 @@
-"""The ``mass-plugins`` command: where, doctor, translate, back-translate, plot.
+"""The ``mass-plugins`` command: where, doctor, translate, back-translate, encode, plot, import, export.
 
 Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line of help; ``add_flags(command)``;
 ``run(options)``, which calls the room that does the work and returns the exit status, None for 0.
@@ -12,8 +12,10 @@ from mass_plugins.commands import (
     back_translate,
     bm25,
     doctor,
+    encode,
     evaluate_retrieval,
     export_huggingface_encoder,
+    export_retriever,
     export_sentence_transformers,
     import_bart,
     import_huggingface_encoder,
@@ -30,9 +32,9 @@ from mass_plugins.commands import (
 )
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot, import_xlm, import_summarization, import_bart,
+COMMANDS = (where, doctor, translate, back_translate, encode, plot, import_xlm, import_summarization, import_bart,
             import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers, represent, index,
-            search, bm25, mine, teach, evaluate_retrieval)  # fmt: skip
+            search, bm25, mine, teach, evaluate_retrieval, export_retriever)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",
