@@ -5,6 +5,7 @@
 #   bash run.sh pretrain     the pre-trainings alone
 #   bash run.sh result       result.json from the runs that have ended
 #   DATA=folder bash run.sh  files that are here already, plain, .xz or .gz, in the folder or below it
+DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../retrieval.sh"
 source "$CONFIG"

@@ -3,7 +3,7 @@
 from mass_plugins.commands.encoder_flags import add_export_flags
 
 HELP = (
-    "a retriever's vectors as a folder that SentenceTransformer(folder) reads (its ordinary tokens can't be had there)"
+    "a retriever's vectors, not its ordinary tokens, as a folder that SentenceTransformer(folder) reads"
 )
 
 

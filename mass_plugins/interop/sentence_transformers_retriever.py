@@ -2,8 +2,8 @@
 
 ``SentenceTransformer(folder).encode`` makes the cls part of ``mass-plugins represent``; similarity is the dot product.
 The ordinary tokens' part can't be had there: its ``SparseEncoder`` takes the maximum of ``log(1 + relu(MLM logits))``
-over all tokens, ``[CLS]`` and ``[SEP]`` included, where ours is signed, of a projection without the head, between the two,
-cut to its largest entries for documents and dense for queries.
+over all tokens, ``[CLS]`` and ``[SEP]`` included, where ours is signed, of a projection without the head, between the
+two, cut to its largest entries for documents and dense for queries.
 """
 
 import json
