@@ -2,9 +2,7 @@
 
 from mass_plugins.commands.encoder_flags import add_export_flags
 
-HELP = (
-    "a retriever's vectors, not its ordinary tokens, as a folder that SentenceTransformer(folder) reads"
-)
+HELP = "a retriever's vectors, not its ordinary tokens, as a folder that SentenceTransformer(folder) reads"
 
 
 def add_flags(command):
