@@ -88,9 +88,7 @@ def test_pretraining_learns_and_keeps_its_decoder(dupmae, data_bin, run_fairseq,
     state = load_checkpoint_to_cpu(str(dupmae / "checkpoint_last.pt"))
     assert "enhanced_decoder.q_proj.weight" in state["model"] and (dupmae / "tokenizer.json").exists()
     start = ("--pretrained-checkpoint", dupmae / "checkpoint_last.pt")
-    run_fairseq(
-        "train", data_bin, *flow.PRETRAIN, *start, "--max-update", 1, "--lr", 1e-12, "--save-dir", tmp_path
-    )
+    run_fairseq("train", data_bin, *flow.PRETRAIN, *start, "--max-update", 1, "--lr", 1e-12, "--save-dir", tmp_path)
     again = load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["model"]
     for name, weight in state["model"].items():
         assert torch.allclose(again[name], weight, atol=1e-6), name
