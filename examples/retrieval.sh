@@ -4,6 +4,11 @@ SHARED=("${BASH_SOURCE[0]}" "$EXAMPLE/../retrieval_text.py") # the result depend
 
 plugin() { python -m mass_plugins "$@"; }
 
+# prepare_encoder WORDS...: preprocess/prepare_encoder.py into $OUT/data-bin.
+prepare_encoder() {
+    python "$ROOT/preprocess/prepare_encoder.py" "$@" --destdir "$OUT/data-bin" --overwrite
+}
+
 # represent CHECKPOINT CORPUS: $OUT/documents and $OUT/index.
 index_corpus() {
     plugin represent "$1" --corpus "$2" --destdir "$OUT/documents" "${REPRESENT[@]}"

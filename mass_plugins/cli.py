@@ -17,6 +17,7 @@ from mass_plugins.commands import (
     evaluate_retrieval,
     evaluate_tatoeba,
     export_huggingface_encoder,
+    export_retriever,
     export_sentence_transformers,
     import_bart,
     import_huggingface_encoder,
@@ -37,7 +38,7 @@ from mass_plugins.errors import InputError
 COMMANDS = (where, doctor, translate, back_translate, encode, plot, plot_vectors, import_xlm, import_summarization,
             import_bart, import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers,
             represent, index, search, bm25, mine, teach,
-            evaluate_retrieval, evaluate_tatoeba, evaluate_lareqa)  # fmt: skip
+            evaluate_retrieval, evaluate_tatoeba, evaluate_lareqa, export_retriever)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

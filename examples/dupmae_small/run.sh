@@ -5,6 +5,7 @@
 #   bash run.sh pretrain     the pre-trainings alone
 #   bash run.sh result       result.json from the runs that have ended
 #   DATA=folder bash run.sh  files that are here already, plain, .xz or .gz, in the folder or below it
+DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../retrieval.sh"
 source "$CONFIG"
@@ -105,7 +106,8 @@ main() {
     local names=() seed name collection objective
     stage text get_text
     TEXT=$FOLDER
-    stage data-bin prepare --vocab-size "$VOCABULARY" --lowercase --mono en="$TEXT/text.txt" --valid-mono en="$TEXT/valid.txt"
+    stage data-bin prepare_encoder --vocab-size "$VOCABULARY" --lowercase --mono en="$TEXT/text.txt" \
+        --valid-mono en="$TEXT/valid.txt"
     ALL=$FOLDER/data-bin
     stage groups mine_negatives
     GROUPS_FOLDER=$FOLDER

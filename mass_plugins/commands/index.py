@@ -38,6 +38,6 @@ def run(options):
         options.kind, options.lists, options.codes, training=options.training, links=options.links,
         build_depth=options.build_depth,
     )  # fmt: skip
-    folders = adopt_files(options.documents, options.ids, options.destdir / "vectors", "documents")
+    folders = adopt_files(options.documents, options.ids, options.destdir / "vectors", "documents", options.overwrite)
     index = build(folders, options.destdir, settings, options.block, options.overwrite)
     print(f"{options.destdir}: {len(index)} documents in {len(index.shards)} shards")

@@ -45,7 +45,7 @@ def run(options):
     )
     index = Index(options.index)
     adopted = options.output.with_name(options.output.name + ".vectors")
-    queries = Representations(adopt_files([options.queries], options.ids, adopted, "queries")[0])
+    queries = Representations(adopt_files([options.queries], options.ids, adopted, "queries", options.overwrite)[0])
     count = search_to_file(
         index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
     )

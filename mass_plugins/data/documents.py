@@ -9,7 +9,7 @@ The batch: ``net_input`` with ``src_tokens (N, S)`` and ``src_lengths (N,)``, th
 """
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ class Documents(NamedTuple):
         starts: (D,) int64, its first unit.
     """
 
-    units: object
+    units: Any
     counts: np.ndarray
     starts: np.ndarray
 
@@ -75,7 +75,7 @@ class DocumentStream:
         self.name, self.documents, self.vocabulary = name, documents, vocabulary
         self.kind = ("documents", language)
         self.source_language = self.target_language = language
-        sizes = np.asarray(documents.units.sizes) + 1  # type: ignore[attr-defined]
+        sizes = np.asarray(documents.units.sizes) + 1
         self.unit_tokens = int(sizes.sum())
         self.longest = np.maximum.reduceat(sizes, documents.starts)
         # What a document takes of a batch: its units are padded to the longest one.
@@ -86,7 +86,7 @@ class DocumentStream:
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         start, count = self.documents.starts[item], self.documents.counts[item]
         units = self.documents.units
-        return tuple(np.concatenate([self._start, units[n].numpy()]) for n in range(start, start + count))  # type: ignore[index]
+        return tuple(np.concatenate([self._start, units[n].numpy()]) for n in range(start, start + count))
 
     def locate(self, item: int) -> str:
         return f"{self.name}, document {item + 1}"
@@ -96,6 +96,7 @@ class DocumentDataset(MixtureDataset):
     """A mixture of documents, a language a batch; nothing of them is drawn but their order."""
 
     LIMIT_FLAGS = "--max-positions"
+    streams: list[DocumentStream]  # type: ignore[assignment]
 
     def __init__(self, streams, seed: int, alpha: float = 1.0, fixed: bool = False, shards: int = 1):
         super().__init__(streams, seed, alpha, fixed=fixed, shards=shards, separate=True)

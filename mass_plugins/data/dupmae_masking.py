@@ -54,23 +54,27 @@ def sample_patterns(lengths: np.ndarray, ratio: float, keys: np.ndarray) -> Patt
         keys: (B,) uint64.
     """
     width = int(lengths.max())
-    count = min(width, PATTERNS)
-    slots = np.arange(width)
-    # Four draws of 16 bits come of one hash. With the slot in the lower half no two are equal, so that exactly so many
-    # are below the k-th: sorting costs less than a selection of another k in each row.
-    groups = -(-width // 4)
-    counters = _STRIDE * np.arange(count)[:, None] + np.arange(groups)  # whatever the batch's width
-    bits = hash_at(derive_keys(keys, _PATTERNS)[:, None, None], counters[None]).view(np.uint16)[..., :width]
-    order = bits.astype(np.uint32) << np.uint32(16) | slots.astype(np.uint32)
-    order[:, :, 0] = np.iinfo(np.uint32).max  # slot 0 is never hidden
-    order[np.broadcast_to((slots >= lengths[:, None])[:, None], order.shape)] = np.iinfo(np.uint32).max
+    slots, stream = np.arange(width), derive_keys(keys, _PATTERNS)
+    seen = np.zeros((len(lengths), min(width, PATTERNS), width), dtype=bool)
     hidden = np.floor(ratio * (lengths - 1) + 0.5).astype(np.int64)
-    ranked = np.sort(order, axis=2)
-    last = np.take_along_axis(ranked, np.maximum(hidden - 1, 0)[:, None, None].repeat(count, axis=1), axis=2)
-    seen = (order > last) | (hidden == 0)[:, None, None]
-    seen &= (slots < lengths[:, None])[:, None]
+    for row, length in enumerate(lengths.tolist()):  # text by text, because one's draws fit into a core's cache
+        count = min(length, PATTERNS)
+        seen[row, :count, :length] = _hide(stream[row : row + 1, None], count, length, int(hidden[row]))
     rows = integers_at(derive_keys(keys, _ROWS)[:, None], slots[None], 1 << 30)
     return Patterns(seen, rows % np.minimum(lengths, PATTERNS)[:, None])
+
+
+def _hide(key: np.ndarray, count: int, length: int, hidden: int) -> np.ndarray:
+    """``count`` patterns of one text: (count, length) bool, False at ``hidden`` slots of each."""
+    if hidden == 0:
+        return np.ones((count, length), dtype=bool)
+    # Four draws of 16 bits come of one hash; with the slot in the lower half no two are equal.
+    counters = _STRIDE * np.arange(count)[:, None] + np.arange(-(-length // 4))
+    order = hash_at(key, counters).view(np.uint16)[:, :length].astype(np.uint32)
+    order <<= np.uint32(16)
+    order |= np.arange(length, dtype=np.uint32)
+    order[:, 0] = np.iinfo(np.uint32).max  # slot 0 is never hidden
+    return order > np.partition(order, hidden - 1, axis=1)[:, hidden - 1 : hidden]
 
 
 def visible(patterns: Patterns) -> np.ndarray:

@@ -44,6 +44,7 @@ class MaskedTextDataset(MixtureDataset):
     """A mixture of masked text; each item's mask depends on (seed, epoch, place) alone."""
 
     LIMIT_FLAGS = "--max-positions or --max-tokens"
+    streams: list[MaskedTextStream]  # type: ignore[assignment]
 
     def batch_by_size(self, indices, max_tokens=None, max_sentences=None, **limits) -> list:
         """As in a mixture; a text counts as often as it is in a batch.

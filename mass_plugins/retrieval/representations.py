@@ -11,6 +11,7 @@ ot_dense.npy           (N, V) all values; queries
 """
 
 import fcntl
+import hashlib
 import json
 import os
 from contextlib import ExitStack
@@ -153,7 +154,11 @@ class RepresentationWriter:
             stack.callback(self._arrays[name].close)
 
     def append(self, ids: Sequence[str], parts: Parts) -> None:
-        """Rows of the next texts; they stay with the next commit."""
+        """Rows of the next texts; they stay with the next commit.
+
+        Raises:
+            InputError: a value that is no number, or too large for the files.
+        """
         found = {
             "cls.npy": parts.cls,
             "ot_index.npy": parts.entries,
@@ -164,6 +169,10 @@ class RepresentationWriter:
             rows = found[name]
             if rows is None or len(rows) != len(ids):
                 raise ValueError(f"{name}: a row for each of {len(ids)} ids is needed")
+            good = np.isfinite(rows.astype(self.description.layout()[name][1])).all(axis=1)
+            if not good.all():
+                wrong = ids[int(np.argmin(good))]
+                raise InputError(f"the representation of {wrong} has a value that is no number; is its model sound?")
             array.append(rows)
         self._ids.append(list(ids))
 
@@ -233,7 +242,7 @@ class Representations:
             yield begin, self.parts(begin, min(begin + size, self.rows))
 
 
-def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, model: str = "") -> None:
+def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, overwrite: bool = False) -> None:
     """A .npy file of vectors, as any program writes it, and the ids of its rows -> a folder of representations.
 
     Raises:
@@ -247,19 +256,20 @@ def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, mo
     if len(array) != len(ids):
         raise InputError(f"{vectors} has {len(array)} rows for {len(ids)} ids; encode the same file that --ids names")
     dtype = "float16" if array.dtype.itemsize == 2 else "float32"
-    source = {"vectors": vectors.name, "rows": len(array)}
-    with RepresentationWriter(folder, Description(model, role, cls=array.shape[1], dtype=dtype, text=source)) as writer:
+    with open(vectors, "rb") as file:
+        source = {"vectors": vectors.name, "digest": hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
+    description = Description("", role, cls=array.shape[1], dtype=dtype, text=source)
+    with RepresentationWriter(folder, description, overwrite) as writer:
         for begin in range(writer.rows, len(array) if not writer.finished else 0, 65536):
-            rows = array[begin : begin + 65536]
-            if not np.isfinite(rows).all():
-                raise InputError(f"{vectors} has a value that is no number in rows {begin} to {begin + len(rows) - 1}")
-            writer.append(ids[begin : begin + 65536], Parts(cls=rows))
+            writer.append(ids[begin : begin + 65536], Parts(cls=array[begin : begin + 65536]))
             writer.commit()
         if not writer.finished:
             writer.commit(finished=True)
 
 
-def adopt_files(paths: Sequence[Path], ids: Optional[Sequence[Path]], folder: Path, role: str) -> list[Path]:
+def adopt_files(
+    paths: Sequence[Path], ids: Optional[Sequence[Path]], folder: Path, role: str, overwrite: bool = False
+) -> list[Path]:
     """Folders as they are; .npy files adopted below ``folder``, with the ids of the texts in the files ``ids``."""
     arrays = [path for path in paths if path.suffix == ".npy"]
     if not arrays:
@@ -276,7 +286,7 @@ def adopt_files(paths: Sequence[Path], ids: Optional[Sequence[Path]], folder: Pa
     begin, folders = 0, []
     for number, (path, count) in enumerate(zip(paths, counts)):
         folders.append(folder / f"{number:04d}")
-        adopt_vectors(path, names[begin : begin + count], folders[-1], role)
+        adopt_vectors(path, names[begin : begin + count], folders[-1], role, overwrite)
         begin += count
     return folders
 

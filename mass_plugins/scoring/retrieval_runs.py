@@ -67,8 +67,8 @@ def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
         for other, system in combinations(systems, 2):
             shared = sorted(values[system].keys() & values[other].keys())
             if shared:
-                sides = [(name, [values[name][key] for key in shared]) for name in (system, other)]
-                found = compare(measure, *sides)
+                ours, theirs = ((name, [values[name][key] for key in shared]) for name in (system, other))
+                found = compare(measure, ours, theirs)
                 comparisons.append(
                     {
                         "setting": f"{found.queries} queries of all collections, {measure}",

@@ -6,12 +6,14 @@ import signal
 import numpy as np
 import pytest
 import torch
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
 from mass_plugins import cli
 from mass_plugins.data.retrieval_files import read_passages, read_queries, read_run
 from mass_plugins.encoding.retrieval_models import RetrieverModel
 from mass_plugins.retrieval.representations import Representations
 from tests import retrieval_flow as flow
+from tests import tiny_encoder
 from tests.conftest import run_until, script
 
 
@@ -20,11 +22,16 @@ def command(*words) -> None:
 
 
 @pytest.fixture(scope="module")
-def dupmae(once, tiny_data_bin, run_fairseq):
+def data_bin(once):
+    return once("retrieval-data-bin", tiny_encoder.make_data_bin)
+
+
+@pytest.fixture(scope="module")
+def dupmae(once, data_bin, run_fairseq):
     """Checkpoints of four updates of pre-training; ``stdout``."""
 
     def make(folder):
-        done = run_fairseq("train", tiny_data_bin, *flow.PRETRAIN, "--max-update", 4, "--save-dir", folder)
+        done = run_fairseq("train", data_bin, *flow.PRETRAIN, "--max-update", 4, "--save-dir", folder)
         (folder / "stdout").write_text(done.stdout + done.stderr)
 
     return once("dupmae", make)
@@ -75,16 +82,14 @@ def represented(once, retriever, collection):
     return once("represented", make)
 
 
-def test_pretraining_learns_and_keeps_its_decoder(dupmae, tiny_data_bin, run_fairseq, tmp_path):
+def test_pretraining_learns_and_keeps_its_decoder(dupmae, data_bin, run_fairseq, tmp_path):
     log = (dupmae / "stdout").read_text()
     assert "decoder_loss" in log and "bow_loss" in log and "encoder_accuracy" in log
-    state = torch.load(dupmae / "checkpoint_last.pt", weights_only=False)
-    assert "enhanced_decoder.q_proj.weight" in state["model"] and (dupmae / "text.json").exists()
+    state = load_checkpoint_to_cpu(str(dupmae / "checkpoint_last.pt"))
+    assert "enhanced_decoder.q_proj.weight" in state["model"] and (dupmae / "tokenizer.json").exists()
     start = ("--pretrained-checkpoint", dupmae / "checkpoint_last.pt")
-    run_fairseq(
-        "train", tiny_data_bin, *flow.PRETRAIN, *start, "--max-update", 1, "--lr", 1e-12, "--save-dir", tmp_path
-    )
-    again = torch.load(tmp_path / "checkpoint_last.pt", weights_only=False)["model"]
+    run_fairseq("train", data_bin, *flow.PRETRAIN, *start, "--max-update", 1, "--lr", 1e-12, "--save-dir", tmp_path)
+    again = load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["model"]
     for name, weight in state["model"].items():
         assert torch.allclose(again[name], weight, atol=1e-6), name
 
@@ -142,9 +147,7 @@ def test_mining_from_the_index_and_a_teacher(represented, collection, dupmae, ru
     student = (*flow.RETRIEVER, *start, "--distillation-weight", 1, "--contrastive-weight", 0, "--train-groups")
     done = run_fairseq("train", dupmae, *student, taught, "--save-dir", tmp_path / "student")
     assert '"distilled"' in done.output
-    refused = run_fairseq(
-        "train", dupmae, *student[:-5], groups, *student[-4:], "--save-dir", tmp_path / "x", expect=None
-    )
+    refused = run_fairseq("train", dupmae, *student, groups, "--save-dir", tmp_path / "x", expect=None)
     assert "make them with mass-plugins teach" in refused.output
 
 
@@ -168,9 +171,20 @@ def test_a_kill_while_representing_goes_on_to_the_same_files(retriever, collecti
     assert len(Representations(cut)) == 3000
 
 
+def test_export_to_sentence_transformers(retriever, collection, tmp_path):
+    """Its vectors are those of ``represent``, dot product and all."""
+    from sentence_transformers import SentenceTransformer
+
+    command("export", "retriever", retriever, "--destdir", tmp_path / "st")
+    texts = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
+    theirs = SentenceTransformer(str(tmp_path / "st"), device="cpu")
+    assert theirs.similarity_fn_name == "dot"
+    assert np.allclose(theirs.encode(texts), RetrieverModel(retriever).represent(texts, "documents").cls, atol=1e-5)
+
+
 @pytest.mark.parametrize("words, said", [
     (["represent", "{dupmae}", "--corpus", "{collection}/corpus.jsonl"], "is a text encoder of another task"),
-    (["represent", "{retriever}", "--corpus", "{collection}/none"], "doesn't exist"),
+    (["represent", "{retriever}", "--corpus", "{collection}/none"], "can't be read (No such file"),
     (["represent", "{retriever}", "--queries", "{collection}/queries.tsv", "--judged", "{other}"], "no text falls"),
 ])  # fmt: skip
 def test_bad_input(words, said, dupmae, retriever, collection, tmp_path, capsys):

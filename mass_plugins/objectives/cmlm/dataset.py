@@ -3,6 +3,8 @@
 The batch is that of :mod:`mass_plugins.data.masked_text` with ``condition_tokens (B, C)`` in ``net_input``.
 """
 
+from typing import Sequence
+
 import numpy as np
 import torch
 
@@ -30,7 +32,7 @@ class PairStream:
         self.kind = ("pairs", id(masker))
         self.source_language = self.target_language = 0
         self.vocabulary = masker.vocabulary
-        sizes = np.asarray(documents.units.sizes) + 1  # type: ignore[attr-defined]
+        sizes = np.asarray(documents.units.sizes) + 1
         first = np.ones(len(sizes), dtype=bool)
         first[documents.starts + documents.counts - 1] = False  # the last unit of a document has no next one
         self.firsts = np.flatnonzero(first)
@@ -40,7 +42,7 @@ class PairStream:
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         number = int(self.firsts[item])
-        pair = [np.concatenate([self._start, self.units[n].numpy()]) for n in (number, number + 1)]  # type: ignore[index]
+        pair = [np.concatenate([self._start, self.units[n].numpy()]) for n in (number, number + 1)]
         return tuple(cut(text, min(self.max_lengths)) for text in pair) if self.max_lengths else tuple(pair)
 
     def locate(self, item: int) -> str:
@@ -51,6 +53,10 @@ class PairDataset(MixtureDataset):
     """A mixture of adjacent units; each item's mask depends on (seed, epoch, place) alone."""
 
     LIMIT_FLAGS = "--max-positions or --max-tokens"
+    streams: list[PairStream]  # type: ignore[assignment]
+
+    def __init__(self, streams: Sequence[PairStream], **options):
+        super().__init__(streams, **options)  # type: ignore[arg-type]
 
     def collater(self, samples) -> dict:
         """Pairs -> a batch; no pairs -> ``{}``."""
