@@ -118,7 +118,7 @@ def read_corpora(args, known_vocabulary: bool) -> list[Corpus]:
     """All corpora of the command line; pairs lie the way round that their training text has.
 
     Raises:
-        InputError: nothing to train on, or validation text without training text.
+        InputError: nothing to train on, or validation text of a language without any.
     """
     corpora = [
         corpus
@@ -128,14 +128,17 @@ def read_corpora(args, known_vocabulary: bool) -> list[Corpus]:
     training = {corpus.languages for corpus in corpora if corpus.split == "train"}
     if not training and not known_vocabulary:
         raise InputError("no training text; give --mono LANGUAGE=FILE or --parallel SOURCE-TARGET=PREFIX")
+    heard = {language for languages in training for language in languages}
     result = []
     for corpus in corpora:
         if corpus.languages not in training and corpus.languages[::-1] in training:
             turned = tuple(part[::-1] for part in corpus.parts)
             corpus = Corpus(corpus.split, corpus.languages[::-1], turned, corpus.flag)
-        if corpus.languages not in training and not known_vocabulary:
-            where = "--mono" if corpus.kind == "mono" else "--parallel"
-            raise InputError(f"{corpus.flag} {corpus.name} has no training text; add {where} {corpus.name}=...")
+        for language in corpus.languages:
+            if language not in heard and not known_vocabulary:
+                raise InputError(
+                    f"{corpus.flag} {corpus.name}: {language} has no training text; add --mono {language}=..."
+                )
         result.append(corpus)
     return result
 

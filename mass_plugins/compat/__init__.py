@@ -49,6 +49,6 @@ def apply():
     save_whole_checkpoints_or_none(checkpoint_utils)
     copy_whole_checkpoints_or_none(PathManager)
     join_processes_of_torchrun(distributed_utils)
-    check_what_a_training_goes_on_from(Trainer, checkpoint_utils)
+    check_what_a_training_goes_on_from(Trainer, checkpoint_utils, distributed_utils)
     broadcast_plain_configs(distributed_utils)
     end_threads_that_read_ahead(iterators)

@@ -364,7 +364,11 @@ WRONG_BEFORE_WORK = {
     "no text at all": ("", "no training text; give --mono LANGUAGE=FILE or --parallel SOURCE-TARGET=PREFIX"),
     "language without file": ("--mono de=mono.de en=", "--mono 'en' names no language and file; write it like --mono"),
     "validation text alone": (
-        "--mono de=mono.de --valid-mono fr=few.de", "--valid-mono fr has no training text; add --mono fr=..."
+        "--mono de=mono.de --valid-mono fr=few.de", "--valid-mono fr: fr has no training text; add --mono fr=..."
+    ),
+    "pairs to validate of a language without text": (
+        "--mono de=mono.de --valid-parallel de-en=dev",
+        "--valid-parallel de-en: en has no training text; add --mono en=...",
     ),
     "language without spaces": (
         "--mono zh=mono.de --subwords subword-nmt", "the Moses tokenizer doesn't segment 'zh'; use --subwords"
