@@ -1,4 +1,4 @@
-"""The ``mass-plugins`` command: where, doctor, translate, back-translate, plot.
+"""The ``mass-plugins`` command: where, doctor, translate, back-translate, encode, plot, import, export.
 
 Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line of help; ``add_flags(command)``;
 ``run(options)``, which calls the room that does the work and returns the exit status, None for 0.
@@ -8,10 +8,24 @@ import argparse
 import os
 import sys
 
-from mass_plugins.commands import back_translate, doctor, plot, translate, where
+from mass_plugins.commands import (
+    back_translate,
+    doctor,
+    encode,
+    export_huggingface_encoder,
+    export_sentence_transformers,
+    import_bart,
+    import_huggingface_encoder,
+    import_summarization,
+    import_xlm,
+    plot,
+    translate,
+    where,
+)
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot)
+COMMANDS = (where, doctor, translate, back_translate, encode, plot, import_xlm, import_summarization, import_bart,
+            import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",
@@ -49,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
             if first not in groups:
                 group = commands.add_parser(first, help=GROUPS[first], description=GROUPS[first])
                 groups[first] = group.add_subparsers(required=True, metavar="KIND")
-            command = groups[first].add_parser(second, help=module.HELP, description=module.HELP)
+            command = groups[first].add_parser(second.replace("_", "-"), help=module.HELP, description=module.HELP)
         else:
             name = f"{first}-{second}".replace("_", "-").rstrip("-")
             command = commands.add_parser(name, help=module.HELP, description=module.HELP)

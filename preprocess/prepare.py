@@ -108,7 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--like", type=Path, metavar="DATA_BIN", help="use the vocabulary and cleaning of another data-bin"
     )
     words.add_argument("--dictionary", type=Path, metavar="FILE", help="an existing dictionary; needs --codes")
-    words.add_argument("--codes", type=Path, metavar="FILE", help="BPE codes or sentencepiece model of --dictionary")
+    words.add_argument(
+        "--codes", type=Path, metavar="FILE", help="BPE codes, sentencepiece model or tokenizer.json of --dictionary"
+    )
     add_run_flags(parser.add_argument_group("running"))
     return parser
 # fmt: on
@@ -163,6 +165,8 @@ def read_vocabulary(args) -> Optional[Vocabulary]:
         raise InputError("--dictionary and --codes belong together; give both, or --like DATA_BIN")
     if args.dictionary:
         return vocabulary_from_files(args.dictionary, args.codes, settings_of(args))
+    if args.subwords == "tokenizer":
+        raise InputError("--subwords tokenizer can't be learned; give --codes tokenizer.json and its --dictionary")
     return None
 
 
@@ -256,8 +260,11 @@ def move_into_place(made: Path, destdir: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) -> bool:
+def already_done(destdir: Path, flags, digests: dict, overwrite: bool, files=files_of) -> bool:
     """Whether ``destdir`` holds just this data, whole. With a file missing, all is made anew.
+
+    Args:
+        files: report -> every file that there must be.
 
     Raises:
         InputError: it holds something else, or would lose it.
@@ -268,7 +275,7 @@ def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) ->
     if report is None:
         raise InputError(f"--destdir {destdir} exists and holds no {REPORT_FILE}; choose another folder")
     if report["fingerprint"] == fingerprint(flags, digests):
-        return is_whole(destdir, files_of(report), overwrite)
+        return is_whole(destdir, files(report), overwrite)
     if not overwrite:
         different = ", ".join(changed_flags(report, flags, digests))
         raise InputError(

@@ -18,3 +18,17 @@ def add_translation_model(command):
     command.add_argument(
         "--data", help="data-bin with dictionary and text.json (default: where the checkpoint is, or was trained)"
     )
+
+
+def add_import_flags(command):
+    command.add_argument("--destdir", required=True, metavar="DIR", help="folder to write, which must not exist")
+    command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't tell")
+    command.add_argument("--seed", type=int, default=1, help="of weights that the file doesn't have (default 1)")
+
+
+def save_imported(model, options):
+    """Write an imported model; print where, and how a training goes on from it."""
+    model.save(options.destdir, seed=options.seed)
+    start = f"--pretrained-checkpoint {options.destdir}/checkpoint.pt"
+    print(f"{options.destdir}/checkpoint.pt: {', '.join(model.languages)}; {len(model.symbols) + 4} words")
+    print("fine-tune it with: " + " ".join([*model.flags(), start]))
