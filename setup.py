@@ -11,6 +11,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mass_plugins/__init__.py
 EXTRAS = {
     "plot": ["matplotlib>=3.6"],
     "tensorboard": ["tensorboard"],
+    "transformers": ["transformers>=5", "tokenizers>=0.20", "safetensors>=0.4"],  # models in and out
+    "ctranslate2": ["ctranslate2>=4"],
     "test": ["pytest>=7.4", "pytest-xdist>=3.3", "hypothesis>=6.80"],
     "lint": ["ruff>=0.4", "mypy>=1.8"],
 }

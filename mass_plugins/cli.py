@@ -1,4 +1,4 @@
-"""The ``mass-plugins`` command: where, doctor, translate, back-translate, plot.
+"""The ``mass-plugins`` command: where, doctor, translate, back-translate, plot, import, export.
 
 Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line of help; ``add_flags(command)``;
 ``run(options)``, which calls the room that does the work and returns the exit status, None for 0.
@@ -11,6 +11,8 @@ import sys
 from mass_plugins.commands import (
     back_translate,
     doctor,
+    export_bart,
+    export_ctranslate2,
     import_bart,
     import_summarization,
     import_xlm,
@@ -20,7 +22,10 @@ from mass_plugins.commands import (
 )
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot, import_xlm, import_summarization, import_bart)
+COMMANDS = (
+    *(where, doctor, translate, back_translate, plot),
+    *(import_xlm, import_summarization, import_bart, export_bart, export_ctranslate2),
+)
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",
