@@ -13,7 +13,10 @@ from mass_plugins.commands import (
     doctor,
     export_bart,
     export_ctranslate2,
+    export_huggingface_encoder,
+    export_sentence_transformers,
     import_bart,
+    import_huggingface_encoder,
     import_summarization,
     import_xlm,
     plot,
@@ -25,6 +28,7 @@ from mass_plugins.errors import InputError
 COMMANDS = (
     *(where, doctor, translate, back_translate, plot),
     *(import_xlm, import_summarization, import_bart, export_bart, export_ctranslate2),
+    *(import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers),
 )
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
@@ -63,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
             if first not in groups:
                 group = commands.add_parser(first, help=GROUPS[first], description=GROUPS[first])
                 groups[first] = group.add_subparsers(required=True, metavar="KIND")
-            command = groups[first].add_parser(second, help=module.HELP, description=module.HELP)
+            command = groups[first].add_parser(second.replace("_", "-"), help=module.HELP, description=module.HELP)
         else:
             name = f"{first}-{second}".replace("_", "-").rstrip("-")
             command = commands.add_parser(name, help=module.HELP, description=module.HELP)

@@ -1,0 +1,303 @@
+"""Raw lines <-> what a text encoder reads: ``[CLS] .. [SEP]`` as token ids.
+
+Two kinds of text pipeline have one interface, :class:`EncoderText`: a tokenizer file of Hugging Face's ``tokenizers``
+(``tokenizer.json`` and ``encoder_text.json``; ids are the tokenizer's own, so nothing of an imported model is
+re-ordered), and the sub-words of ``preprocess/prepare.py`` (``text.json``, its model file, ``dict.<language>.txt``).
+The files lie in a data-bin and beside checkpoints.
+"""
+
+import json
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Optional, Sequence
+
+import numpy as np
+from fairseq.data import Dictionary
+
+from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
+from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.noise import WordMarks
+from mass_plugins.data.text import SETTINGS_FILE, SPACE_SIGN, TextCodec
+from mass_plugins.data.token_masking import ordinary_tokens
+from mass_plugins.errors import InputError
+
+VERSION = 1
+TOKENIZER_FILE = "tokenizer.json"
+ENCODER_FILE = "encoder_text.json"
+# role -> names that tokenizers give it
+SPECIALS = {
+    "cls": ("[CLS]", "<s>"),
+    "sep": ("[SEP]", "</s>"),
+    "pad": ("[PAD]", "<pad>"),
+    "unk": ("[UNK]", "<unk>"),
+    "mask": (MASK, "<mask>"),
+}
+_UNUSED = "madeupword"
+
+
+class EncoderDictionary(Dictionary):
+    """fairseq's dictionary with the ids of a tokenizer: special symbols are wherever that has them.
+
+    Args:
+        symbols: in the order of their ids.
+        specials: role -> symbol, of the roles of ``SPECIALS``; ``bos`` is the CLS and ``eos`` the SEP.
+    """
+
+    def __init__(self, symbols: Sequence[str], specials: dict[str, str]):
+        names = {"bos": specials["cls"], "pad": specials["pad"], "eos": specials["sep"], "unk": specials["unk"]}
+        super().__init__(**names, add_special_symbols=False)
+        for symbol in symbols:
+            self.add_symbol(symbol)
+        self.bos_index, self.pad_index = self.indices[specials["cls"]], self.indices[specials["pad"]]
+        self.eos_index, self.unk_index = self.indices[specials["sep"]], self.indices[specials["unk"]]
+        self.nspecial = 0
+
+
+class EncoderText(ABC):
+    """The text pipeline of an encoder.
+
+    Attributes:
+        dictionary: whose ``bos`` is the CLS and ``eos`` the SEP.
+        vocabulary: ids of mask, padding, SEP, and of the tokens that are neither special nor unused.
+        marks: where words begin.
+    """
+
+    dictionary: Dictionary
+    vocabulary: Vocabulary
+    marks: WordMarks
+
+    @property
+    def mask(self) -> int:
+        """Id of the mask token."""
+        return self.vocabulary.mask
+
+    @property
+    def cls(self) -> int:
+        """Id of the token that a text begins with."""
+        return self.dictionary.bos()
+
+    @abstractmethod
+    def pieces(self, lines: Sequence[str], language: Optional[str] = None) -> list[np.ndarray]:
+        """Raw lines -> ids of each without CLS and SEP, int64."""
+
+    @abstractmethod
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write the files into ``folder``, each whole or not at all."""
+
+    def encode(
+        self, lines: Sequence[str], max_tokens: Optional[int] = None, language: Optional[str] = None
+    ) -> list[np.ndarray]:
+        """Raw lines -> int64 ids of each, CLS first and SEP last; an empty line is these two.
+
+        Args:
+            max_tokens: longer ones lose their ends and keep their SEP; counts CLS and SEP, at least 2.
+            language: of our own sub-words, whose cleaning goes by it; default the first.
+        """
+        if max_tokens is not None and max_tokens < 2:
+            raise InputError(f"max_tokens={max_tokens} has no room for {self._ends()}; raise it")
+        room = None if max_tokens is None else max_tokens - 2
+        first, last = np.array([self.dictionary.bos()]), np.array([self.dictionary.eos()])
+        return [np.concatenate([first, ids[:room], last]) for ids in self.pieces(lines, language)]
+
+    def word_starts(self, tokens: np.ndarray) -> np.ndarray:
+        """(B, S) int64, CLS first -> (B, S) bool: slots where a word begins; special tokens are words of their own."""
+        starts = self.marks.word_starts(tokens)
+        starts[:, :2] = True
+        return starts
+
+    def _ends(self) -> str:
+        return f"{self.dictionary[self.dictionary.bos()]} and {self.dictionary[self.dictionary.eos()]}"
+
+    @staticmethod
+    def is_in(folder: str | os.PathLike) -> bool:
+        """Whether a folder holds a text pipeline."""
+        return any((Path(folder) / name).is_file() for name in (ENCODER_FILE, SETTINGS_FILE))
+
+    @staticmethod
+    def load(folder: str | os.PathLike) -> "EncoderText":
+        """Read what ``save`` or prepare.py wrote.
+
+        Raises:
+            InputError: no pipeline there, a damaged file, or one of a newer version.
+        """
+        if (Path(folder) / ENCODER_FILE).is_file():
+            return TokenizerText.load(folder)
+        if (Path(folder) / SETTINGS_FILE).is_file():
+            return SubwordText.load(folder)
+        raise InputError(
+            f"{folder} has neither {ENCODER_FILE} nor {SETTINGS_FILE}, so raw text can't be read; prepare it with "
+            "preprocess/prepare_encoder.py, or import a model with its tokenizer"
+        )
+
+
+class TokenizerText(EncoderText):
+    """A tokenizer file of Hugging Face's.
+
+    Args:
+        tokenizer: content of ``tokenizer.json``; kept byte for byte.
+        specials: role -> symbol; default: the usual names, as far as the tokenizer has them.
+        size: entries of the vocabulary; the model may have more than the tokenizer.
+
+    Raises:
+        InputError: not a tokenizer file, a missing special token, more tokens than ``size``.
+    """
+
+    def __init__(self, tokenizer: bytes, specials: Optional[dict[str, str]] = None, size: Optional[int] = None):
+        self.content = tokenizer
+        self.tokenizer = _open_tokenizer(tokenizer)
+        ids = self.tokenizer.get_vocab(with_added_tokens=True)
+        self.specials = _find_specials(ids, specials or {})
+        symbols = _symbols_by_id(ids, size)
+        self.dictionary = EncoderDictionary(symbols, self.specials)
+        settings = json.loads(tokenizer)
+        added = {token["content"] for token in settings.get("added_tokens", []) if token.get("special")}
+        special = added | set(self.specials.values())
+        ordinary = [i for i, s in enumerate(symbols) if s not in special and not s.startswith(("[unused", _UNUSED))]
+        self.vocabulary = Vocabulary(
+            mask=self.dictionary.index(self.specials["mask"]),
+            pad=self.dictionary.pad(),
+            eos=self.dictionary.eos(),
+            ordinary=np.array(ordinary, dtype=np.int64),
+        )
+        self.special_ids = np.array([i for i, symbol in enumerate(symbols) if symbol in special], dtype=np.int64)
+        self.marks = _marks(settings, symbols, special)
+
+    @property
+    def is_sentencepiece(self) -> bool:
+        """Whether tokens mark spaces as sentencepiece does, not as WordPiece or byte-level BPE do."""
+        return any(symbol.startswith(SPACE_SIGN) for symbol in self.dictionary.symbols)
+
+    def __reduce__(self):
+        return TokenizerText, (self.content, self.specials, len(self.dictionary))
+
+    def pieces(self, lines: Sequence[str], language: Optional[str] = None) -> list[np.ndarray]:
+        try:
+            encoded = self.tokenizer.encode_batch_fast(list(lines), add_special_tokens=False)
+        except (TypeError, UnicodeError):
+            number = next((i for i, line in enumerate(lines, start=1) if not _is_text(line)), 0)
+            raise InputError(f"line {number} is no text, or has half a surrogate pair in it; mend it") from None
+        return [np.array(row.ids, dtype=np.int64) for row in encoded]
+
+    def save(self, folder: str | os.PathLike) -> None:
+        content = {"version": VERSION, "specials": self.specials, "size": len(self.dictionary)}
+        _write_whole(Path(folder) / TOKENIZER_FILE, self.content)
+        _write_whole(Path(folder) / ENCODER_FILE, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "TokenizerText":
+        """Read what ``save`` wrote."""
+        path, tokenizer = Path(folder) / ENCODER_FILE, Path(folder) / TOKENIZER_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["version"] != VERSION:
+                raise InputError(f"version {content['version']} is not {VERSION}; update mass_plugins")
+            return cls(tokenizer.read_bytes(), dict(content["specials"]), int(content["size"]))
+        except FileNotFoundError as error:
+            raise InputError(f"{error.filename} doesn't exist, {path} needs it; prepare or import it again") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} is damaged ({error!r}); prepare or import it again") from None
+
+
+class SubwordText(EncoderText):
+    """The sub-words of preprocess/prepare.py; ``<s>`` is the CLS and ``</s>`` the SEP."""
+
+    def __init__(self, codec: TextCodec, dictionary: Dictionary, languages: Sequence[str]):
+        self.codec, self.dictionary, self.languages = codec, dictionary, list(languages)
+        self.vocabulary = Vocabulary(
+            mask=dictionary.index(MASK),
+            pad=dictionary.pad(),
+            eos=dictionary.eos(),
+            ordinary=ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK),
+        )
+        self.special_ids = np.array([*range(dictionary.nspecial), self.vocabulary.mask], dtype=np.int64)
+        marks = WordMarks.of(dictionary.symbols)
+        begins = marks.begins.copy()
+        begins[self.special_ids] = True
+        self.marks = WordMarks(begins, marks.continued)
+
+    def pieces(self, lines: Sequence[str], language: Optional[str] = None) -> list[np.ndarray]:
+        chosen = language or self.languages[0]
+        if chosen not in self.languages:
+            raise InputError(f"language {chosen!r} is unknown; the model's are {','.join(self.languages)}")
+        index = self.dictionary.index
+        rows = ([index(piece) for piece in self.codec.encode(line, chosen).split()] for line in lines)
+        return [np.array(row, dtype=np.int64) for row in rows]
+
+    def save(self, folder: str | os.PathLike) -> None:
+        self.codec.save(folder)
+        for language in self.languages:
+            path = Path(folder) / f"dict.{language}.txt"
+            temporary = path.with_name(path.name + ".tmp")
+            self.dictionary.save(str(temporary))
+            temporary.replace(path)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "SubwordText":
+        """Read what ``save`` or prepare.py wrote."""
+        languages = find_languages(str(folder))
+        return cls(TextCodec.load(folder), load_joint_dictionary(str(folder), languages), languages)
+
+
+def _find_specials(ids: dict[str, int], given: dict[str, str]) -> dict[str, str]:
+    found = {}
+    for role, names in SPECIALS.items():
+        wanted = [given[role]] if role in given else list(names)
+        known = [name for name in wanted if name in ids]
+        if not known:
+            raise InputError(f"the tokenizer has no {' or '.join(wanted)}; a text encoder needs a {role} token")
+        found[role] = known[0]
+    return found
+
+
+def _symbols_by_id(ids: dict[str, int], size: Optional[int]) -> list[str]:
+    """Symbols in the order of their ids; where there is none, an unused one."""
+    needed = max(ids.values()) + 1
+    if size is not None and needed > size:
+        raise InputError(f"the tokenizer has {needed} tokens and the model only {size}; give the model's own tokenizer")
+    by_id = {number: symbol for symbol, number in ids.items()}
+    return [by_id.get(number, f"{_UNUSED}{number:04d}") for number in range(size or needed)]
+
+
+def _open_tokenizer(content: bytes):
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise InputError("the tokenizers package is missing; pip install 'mass_plugins[encoders]'") from None
+    try:
+        tokenizer = Tokenizer.from_str(content.decode("utf-8"))
+    except Exception as error:  # tokenizers raises plain Exception
+        raise InputError(
+            f"{TOKENIZER_FILE} can't be read ({str(error).splitlines()[0][:200]}); fetch it again"
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _marks(settings: dict, symbols: Sequence[str], special: set[str]) -> WordMarks:
+    """Where words begin, by the signs of WordPiece, sentencepiece or byte-level BPE."""
+    model = settings["model"]
+    prefix = model.get("continuing_subword_prefix")
+    if prefix:
+        begins = [not symbol.startswith(prefix) or symbol in special for symbol in symbols]
+    else:
+        byte_level = "\u0120"  # a space there
+        sign = next((sign for sign in (SPACE_SIGN, byte_level) if any(s.startswith(sign) for s in symbols)), "")
+        begins = [symbol.startswith(sign) or symbol in special for symbol in symbols]
+    return WordMarks(np.array(begins), np.zeros(len(symbols), dtype=bool))
+
+
+def _is_text(line) -> bool:
+    try:
+        return isinstance(line, str) and line.encode("utf-8") is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,344 @@
+"""The text encoder that MLM pre-training, Mirror-BERT, DupMAE and MSM share: BERT and its relatives.
+
+Devlin et al. 2019 (BERT), Liu et al. 2019 (RoBERTa), Conneau et al. 2020 (XLM-R), Wang et al. 2020 (MiniLM). Layers
+are fairseq's, post-norm and batch first. BERT and MiniLM have types and count positions from 0; RoBERTa and XLM-R have
+no types, and their positions begin behind the padding's row. Nothing is masked out of sight but padding as a key, so
+hidden states equal transformers' everywhere, padded slots included.
+"""
+
+from argparse import Namespace
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from fairseq import utils
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.models import BaseFairseqModel, register_model
+from fairseq.models.transformer import TransformerConfig
+from fairseq.modules import LayerNorm
+from fairseq.modules.checkpoint_activations import checkpoint_wrapper
+from fairseq.modules.transformer_layer import TransformerEncoderLayerBase
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from mass_plugins.errors import InputError
+from mass_plugins.modules.positions import Positions
+from mass_plugins.modules.self_attention import SelfAttention
+
+POSITION_STYLES = ("bert", "roberta")
+_STD = 0.02  # of all initial weights, as in BERT
+
+
+def _size(default: int, meaning: str):
+    return field(default=default, metadata={"help": meaning})
+
+
+@dataclass
+class TextEncoderConfig(FairseqDataclass):
+    encoder_layers: int = _size(12, "layers")
+    encoder_embed_dim: int = _size(768, "width")
+    encoder_ffn_embed_dim: int = _size(3072, "inner width of the feed-forward layers")
+    encoder_attention_heads: int = _size(12, "attention heads")
+    max_positions: int = _size(512, "longest text in tokens, [CLS] and [SEP] included (BERT: 512)")
+    position_style: ChoiceEnum(POSITION_STYLES) = field(
+        default="bert",
+        metadata={"help": "bert: positions from 0 on; roberta: behind the padding's row, which padded slots take"},
+    )
+    token_types: int = _size(2, "token types, of which a text has the first (BERT: 2; RoBERTa, XLM-R: 0)")
+    layer_norm_epsilon: float = field(default=1e-12, metadata={"help": "BERT, MiniLM: 1e-12; RoBERTa, XLM-R: 1e-5"})
+    activation_fn: ChoiceEnum(utils.get_available_activation_fns()) = field(
+        default="gelu", metadata={"help": "activation of the feed-forward layers and of the MLM head (BERT: gelu)"}
+    )
+    dropout: float = field(default=0.1, metadata={"help": "dropout (BERT: 0.1)"})
+    attention_dropout: float = field(default=0.1, metadata={"help": "dropout on attention weights (BERT: 0.1)"})
+    activation_dropout: float = field(default=0.0, metadata={"help": "dropout after the activation (BERT: 0)"})
+    drop_head: float = field(
+        default=0.0,
+        metadata={"help": "share of attention heads dropped in training (Mirror-BERT's ablation: 0.2, RoBERTa 0.05)"},
+    )
+    checkpoint_activations: bool = field(
+        default=False,
+        metadata={"help": "recompute activations in the backward pass: less memory, more time"},
+    )
+
+
+@dataclass
+class TextEncoderTinyConfig(TextEncoderConfig):
+    """3 layers of width 256, for tests and small data."""
+
+    encoder_layers: int = 3
+    encoder_embed_dim: int = 256
+    encoder_ffn_embed_dim: int = 1024
+    encoder_attention_heads: int = 4
+
+
+@dataclass
+class BertBaseConfig(TextEncoderConfig):
+    """BERT-base: 12 layers of width 768."""
+
+
+@dataclass
+class BertLargeConfig(TextEncoderConfig):
+    """BERT-large: 24 layers of width 1024."""
+
+    encoder_layers: int = 24
+    encoder_embed_dim: int = 1024
+    encoder_ffn_embed_dim: int = 4096
+    encoder_attention_heads: int = 16
+
+
+@dataclass
+class RobertaBaseConfig(TextEncoderConfig):
+    """RoBERTa-base: 12 layers of width 768."""
+
+    position_style: ChoiceEnum(POSITION_STYLES) = "roberta"
+    token_types: int = 0
+    layer_norm_epsilon: float = 1e-5
+
+
+@dataclass
+class XlmrBaseConfig(RobertaBaseConfig):
+    """XLM-R base: RoBERTa-base with the vocabulary of a hundred languages."""
+
+
+@dataclass
+class XlmrLargeConfig(XlmrBaseConfig):
+    """RoBERTa-large and XLM-R large: 24 layers of width 1024."""
+
+    encoder_layers: int = 24
+    encoder_embed_dim: int = 1024
+    encoder_ffn_embed_dim: int = 4096
+    encoder_attention_heads: int = 16
+
+
+@dataclass
+class MiniLmConfig(TextEncoderConfig):
+    """MiniLM-L6-H384: 6 layers of width 384."""
+
+    encoder_layers: int = 6
+    encoder_embed_dim: int = 384
+    encoder_ffn_embed_dim: int = 1536
+
+
+_SHAPE = (
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+    "max_positions",
+    "position_style",
+    "token_types",
+    "layer_norm_epsilon",
+    "activation_fn",
+)
+
+
+def check_same_encoder(path: str, trained, cfg) -> None:
+    """Compare the options of a checkpoint's encoder with those of the one that is to take its weights.
+
+    Raises:
+        InputError: one differs; names it.
+    """
+    for option in _SHAPE:
+        if option not in trained:
+            raise InputError(f"{path} is no text encoder; give a checkpoint of one (mass-plugins import makes them)")
+        if trained[option] != cfg[option]:
+            raise InputError(
+                f"{path} was trained with --{option.replace('_', '-')} {trained[option]}, "
+                f"not {cfg[option]}; set it, or the --arch, as it was"
+            )
+
+
+class EncoderLayer(TransformerEncoderLayerBase):
+    """fairseq's layer on (B, S, D), with the fused kernel in its attention."""
+
+    def __init__(self, cfg: TransformerConfig, epsilon: float, drop_head: float):
+        self._drop_head = drop_head  # the attention is built by fairseq's constructor
+        super().__init__(cfg)
+        self.activation_fn = _activation(cfg.activation_fn)
+        self.self_attn_layer_norm.eps = self.final_layer_norm.eps = epsilon
+
+    def build_self_attention(self, embed_dim, cfg):
+        return SelfAttention(embed_dim, cfg.encoder.attention_heads, cfg.attention_dropout, self._drop_head)
+
+
+class MaskedLmHead(nn.Module):
+    """Dense, activation, layer-norm; the projection is the token embeddings with a bias of its own."""
+
+    def __init__(self, dim: int, num_tokens: int, activation: str, epsilon: float):
+        super().__init__()
+        self.dense = nn.Linear(dim, dim)
+        self.activation = _activation(activation)
+        self.layer_norm = LayerNorm(dim, eps=epsilon)
+        self.bias = nn.Parameter(torch.zeros(num_tokens))
+
+    def forward(self, hidden: Tensor, weight: Tensor) -> Tensor:
+        """(..., D) and (V, D) -> (..., V)."""
+        return F.linear(self.layer_norm(self.activation(self.dense(hidden))), weight, self.bias)
+
+
+@register_model("text_encoder", dataclass=TextEncoderConfig)
+class TextEncoder(BaseFairseqModel):
+    """A batch of texts -> a vector for each token, and the masked-LM head.
+
+    Args:
+        cfg: a :class:`TextEncoderConfig`, or the like of one.
+        num_tokens: size V of the vocabulary.
+        padding_idx: id of the padding token.
+    """
+
+    def __init__(self, cfg, num_tokens: int, padding_idx: int):
+        super().__init__()
+        flat = _as_dict(cfg)
+        _check(flat)
+        dim, epsilon = flat["encoder_embed_dim"], flat["layer_norm_epsilon"]
+        self.padding_idx, self._positions = padding_idx, flat["max_positions"]
+        self.embed_tokens = nn.Embedding(num_tokens, dim, padding_idx)
+        self.embed_positions: nn.Module
+        if str(flat["position_style"]) == "roberta":
+            self.embed_positions = Positions(flat["max_positions"], dim, padding_idx)
+        else:
+            self.embed_positions = nn.Embedding(flat["max_positions"], dim)
+        self.embed_types = nn.Embedding(flat["token_types"], dim) if flat["token_types"] else None
+        self.layernorm_embedding = LayerNorm(dim, eps=epsilon)
+        self.dropout = nn.Dropout(flat["dropout"])
+        layer_cfg = _layer_config(flat)
+        layers = [EncoderLayer(layer_cfg, epsilon, flat["drop_head"]) for _ in range(flat["encoder_layers"])]
+        if flat["checkpoint_activations"]:
+            layers = [checkpoint_wrapper(layer) for layer in layers]
+        self.layers = nn.ModuleList(layers)
+        self.lm_head = MaskedLmHead(dim, num_tokens, str(flat["activation_fn"]), epsilon)
+        self._start()
+
+    @classmethod
+    def build_model(cls, cfg, task):
+        """Build for the task's dictionary."""
+        dictionary = task.source_dictionary
+        return cls(cfg, len(dictionary), dictionary.pad())
+
+    def _start(self) -> None:
+        """BERT's initial weights: normal with 0.02, biases and the padding's rows zero."""
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Embedding)):
+                nn.init.normal_(module.weight, std=_STD)
+                if isinstance(module, nn.Linear):
+                    nn.init.zeros_(module.bias)
+                elif module.padding_idx is not None:
+                    nn.init.zeros_(module.weight[module.padding_idx])
+
+    @property
+    def output_weight(self) -> Tensor:
+        """(V, D): the projection of the MLM head, which is the token embeddings."""
+        return self.embed_tokens.weight
+
+    def max_positions(self) -> int:
+        return self._positions
+
+    def embed(self, src_tokens: Tensor) -> Tensor:
+        """(B, S) int64 -> (B, S, D): word + position + type, layer-norm, dropout.
+
+        Raises:
+            InputError: more slots than the model has positions for.
+        """
+        slots = src_tokens.shape[1]
+        if slots > self._positions:
+            raise InputError(
+                f"a text has {slots} tokens, more than the model's {self._positions} positions; shorten it"
+            )
+        x = self.embed_tokens(src_tokens)
+        if isinstance(self.embed_positions, Positions):
+            x = x + self.embed_positions(src_tokens)
+        else:
+            x = x + self.embed_positions.weight[:slots]
+        if self.embed_types is not None:
+            x = x + self.embed_types.weight[0]
+        return self.dropout(self.layernorm_embedding(x))
+
+    def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None) -> Tensor:
+        """Last hidden states of a batch.
+
+        Args:
+            src_tokens: (B, S) int64, ``[CLS] .. [SEP]``, right-padded.
+            src_lengths: not looked at; fairseq's batches have it.
+
+        Returns:
+            (B, S, D).
+        """
+        padding = src_tokens.eq(self.padding_idx)
+        # On a GPU the question alone would cost more than the kernel that knows of no padding saves.
+        hidden = None if padding.device.type == "cpu" and not padding.any() else padding
+        x = self.embed(src_tokens)
+        for layer in self.layers:
+            x = layer(x, encoder_padding_mask=hidden)
+        return x
+
+    def lm_logits(self, hidden: Tensor) -> Tensor:
+        """The masked-LM head on any hidden states, best on those of masked slots alone: (..., D) -> (..., V)."""
+        return self.lm_head(hidden, self.output_weight)
+
+
+def _activation(name: str):
+    """fairseq's by name; its own GELU would compute in float32 whatever the precision."""
+    return F.gelu if name == "gelu" else utils.get_activation_fn(name)
+
+
+def _as_dict(cfg) -> dict:
+    if is_dataclass(cfg) and not isinstance(cfg, type):
+        return asdict(cfg)
+    return dict(OmegaConf.to_container(OmegaConf.create(cfg), resolve=True))
+
+
+def _check(flat: dict) -> None:
+    width, heads = flat["encoder_embed_dim"], flat["encoder_attention_heads"]
+    if heads < 1 or width % heads:
+        raise InputError(f"--encoder-attention-heads {heads} doesn't divide --encoder-embed-dim {width}")
+    for option in ("encoder_layers", "max_positions"):
+        if flat[option] < 1:
+            raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not 1 or more")
+    for option in ("dropout", "attention_dropout", "activation_dropout", "drop_head"):
+        if not 0 <= flat[option] < 1:
+            raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not in [0, 1)")
+
+
+def _layer_config(flat: dict) -> TransformerConfig:
+    names = ("encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "activation_fn", "dropout",
+             "attention_dropout", "activation_dropout")  # fmt: skip
+    return TransformerConfig.from_namespace(
+        Namespace(**{name: flat[name] for name in names}, encoder_normalize_before=False)
+    )
+
+
+@register_model("text_encoder_tiny", dataclass=TextEncoderTinyConfig)
+class TextEncoderTiny(TextEncoder):
+    pass
+
+
+@register_model("text_encoder_bert_base", dataclass=BertBaseConfig)
+class TextEncoderBertBase(TextEncoder):
+    pass
+
+
+@register_model("text_encoder_bert_large", dataclass=BertLargeConfig)
+class TextEncoderBertLarge(TextEncoder):
+    pass
+
+
+@register_model("text_encoder_roberta_base", dataclass=RobertaBaseConfig)
+class TextEncoderRobertaBase(TextEncoder):
+    pass
+
+
+@register_model("text_encoder_xlmr_base", dataclass=XlmrBaseConfig)
+class TextEncoderXlmrBase(TextEncoder):
+    pass
+
+
+@register_model("text_encoder_xlmr_large", dataclass=XlmrLargeConfig)
+class TextEncoderXlmrLarge(TextEncoder):
+    pass
+
+
+@register_model("text_encoder_minilm", dataclass=MiniLmConfig)
+class TextEncoderMiniLm(TextEncoder):
+    pass
