@@ -5,6 +5,9 @@ target language's own takes the place of all. BART's norms have an epsilon of 1e
 one, embeddings and positions are multiplied by sqrt(width), so that it counts for less before the first norm.
 """
 
+import contextlib
+import io
+import json
 import os
 import shutil
 from pathlib import Path
@@ -159,11 +162,22 @@ def _write(target: Path, model, made: TokenizerFile, translator: Translator) -> 
     try:
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True)
-        model.save_pretrained(half)
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+            model.save_pretrained(half)
         tokenizer.save_pretrained(half)
+        _name_the_class(half / "tokenizer_config.json")
         translator.codec.save(half)
+        for path in half.iterdir():  # safetensors keeps its file to its owner, but these are made to be served
+            path.chmod(0o644)
         os.replace(half, target)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}; make room or choose another") from None
     finally:
         shutil.rmtree(half, ignore_errors=True)
+
+
+def _name_the_class(path: Path) -> None:
+    """The tokenizer's class by its older name, which transformers 4 and CTranslate2's converter know, too."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -149,7 +149,7 @@ def _renumbered(codec: TextCodec, symbols: list[str]):
 
     content = json.loads(codec.model)
     model = content["model"]
-    if model["type"] not in ("BPE", "WordPiece"):
+    if model["type"] not in ("BPE", "WordPiece", "WordLevel"):
         raise InputError(f"tokenizer.json holds a {model['type']} model, which this export doesn't know")
     numbers = {symbol: number for number, symbol in enumerate(symbols)}
     extra = sorted(set(model["vocab"]) - set(numbers), key=model["vocab"].get)
