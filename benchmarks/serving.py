@@ -40,7 +40,9 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--target", default=TARGET, help="with --checkpoint: language to translate into")
     parser.add_argument("--text", type=Path, help="with --checkpoint: raw text, a sentence a line")
     parser.add_argument("--lines", type=positive, default=500, help="of the text (default: 500)")
-    parser.add_argument("--beam", type=positive, default=5, help="beside greedy search (default: 5)")
+    parser.add_argument(
+        "--beams", type=positive, nargs="+", default=[1, 5], help="widths of the search; 1 is greedy (default: 1 5)"
+    )
     parser.add_argument("--batch-tokens", type=positive, default=1000, help="of a batch of sources (default: 1000)")
     parser.add_argument("--threads", type=positive, default=1, help="of each side (default: 1)")
     parser.add_argument("--lessons", type=positive, default=600, help="without --checkpoint: updates (default: 600)")
@@ -88,14 +90,17 @@ def measure(arguments: argparse.Namespace, folder: Path) -> tuple[list[Compariso
         translator, work, *direction, folder, threads=arguments.threads, batch_tokens=arguments.batch_tokens
     )
     comparisons, same = [], {}
-    for beam in dict.fromkeys((1, arguments.beam)):
+    for beam in dict.fromkeys(arguments.beams):
         search = "greedy" if beam == 1 else f"beam {beam}"
-        found = {name: translate(beam) for name, translate in sides.items()}
+        found: dict[str, list[list[int]]] = {}
+
+        def timed(name: str, beam: int = beam, found=found):
+            return lambda _: found.update({name: sides[name](beam)})
+
+        seconds = alternate({name: timed(name) for name in sides}, arguments.pairs, clock=arguments.clock)
         same[search] = {
             name: sum(map(list.__eq__, rows, found["fairseq"])) / len(work.rows) for name, rows in found.items()
         }
-        timed = {name: lambda _, translate=translate, beam=beam: translate(beam) for name, translate in sides.items()}
-        seconds = alternate(timed, arguments.pairs, clock=arguments.clock)
         for name in sides:
             if name != "fairseq":
                 title = f"serving, {name}, {search}"

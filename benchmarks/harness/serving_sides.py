@@ -1,6 +1,5 @@
 """The sides of the serving benchmark: the same sentences through fairseq, transformers and CTranslate2."""
 
-import json
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -62,7 +61,7 @@ def transformers_side(folder: Path, work: Work) -> Translate:
             width = tokens.shape[1] - len(start)
             found = model.generate(
                 input_ids=tokens, attention_mask=tokens.ne(1).long(), num_beams=beam,
-                max_length=None, max_new_tokens=int(MAX_LEN_A * width + MAX_LEN_B) + 1,
+                max_length=None, max_new_tokens=_limit(width),
             )  # fmt: skip
             result += [_until_end(row[1:]) for row in found.tolist()]
         return result
@@ -70,26 +69,33 @@ def transformers_side(folder: Path, work: Work) -> Translate:
     return translate
 
 
-def ctranslate2_side(folder: Path, work: Work, compute: str, threads: int, batch_tokens: int) -> Translate:
+def ctranslate2_side(folder: Path, work: Work, compute: str, threads: int) -> Translate:
     engine = ctranslate2.Translator(str(folder), device="cpu", compute_type=compute, intra_threads=threads)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     start = tokenizer.convert_ids_to_tokens(_start(folder))
     pieces = [start + tokenizer.convert_ids_to_tokens(row) for row in work.rows]
-    longest = int(MAX_LEN_A * max(map(len, work.rows)) + MAX_LEN_B)
 
     def translate(beam: int) -> list[list[int]]:
-        found = engine.translate_batch(
-            pieces, beam_size=beam, max_batch_size=batch_tokens, batch_type="tokens", max_decoding_length=longest
-        )
-        return [tokenizer.convert_tokens_to_ids(one.hypotheses[0]) for one in found]
+        result: list[list[int]] = []
+        for numbers in work.batches:
+            found = engine.translate_batch(
+                [pieces[number] for number in numbers], beam_size=beam,
+                max_decoding_length=_limit(len(work.rows[numbers[-1]])),
+            )  # fmt: skip
+            result += [tokenizer.convert_tokens_to_ids(one.hypotheses[0]) for one in found]
+        return result
 
     return translate
 
 
+def _limit(width: int) -> int:
+    """Most sub-words, </s> apart, of the translations of a batch; fairseq ends those that reach it."""
+    return int(MAX_LEN_A * width + MAX_LEN_B)
+
+
 def _start(folder: Path) -> list[int]:
     """Ids that the tokenizer puts before each source."""
-    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    return transformers.AutoTokenizer.from_pretrained(folder).encode("")[:-1] if content["post_processor"] else []
+    return transformers.AutoTokenizer.from_pretrained(folder).encode("")[:-1]
 
 
 def _until_end(tokens: list[int]) -> list[int]:
@@ -107,6 +113,6 @@ def engines(
     }
     for compute in ("float32", "int8"):
         export_ctranslate2(translator, source, target, str(folder / compute), quantization=compute)
-        side = ctranslate2_side(folder / compute, work, compute, threads, batch_tokens)
+        side = ctranslate2_side(folder / compute, work, compute, threads)
         sides[f"CTranslate2 {compute}"] = side
     return sides
