@@ -56,6 +56,23 @@ def find_languages(data_path: str) -> list[str]:
     return languages
 
 
+def monolingual_languages(data_path: str, split: str) -> list[str]:
+    """Languages with monolingual text in a data folder, sorted.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = os.listdir(data_path) if os.path.isdir(data_path) else []
+    found = (re.fullmatch(rf"{re.escape(split)}\.(.+)-None\.\1\.idx", name) for name in names)
+    languages = sorted(match[1] for match in found if match)
+    if not languages:
+        raise InputError(
+            f"{data_path} has no {split} text ({split}.<language>-None.<language>.idx); give the folder that "
+            "preprocess/prepare_encoder.py wrote"
+        )
+    return languages
+
+
 def open_monolingual(data_path: str, split: str, language: str, dictionary: Dictionary):
     """``<split>.<l>-None.<l>``, as ``fairseq-preprocess --only-source`` writes it."""
     prefix = _monolingual_prefix(data_path, split, language)

@@ -39,6 +39,7 @@ class MixtureDataset(FairseqDataset):
 
     # fairseq would keep its workers, and with them the first epoch's masks, for all epochs.
     can_reuse_epoch_itr_across_epochs = False
+    LIMIT_FLAGS = "--max-source-positions, --max-target-positions or --max-tokens"
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class MixtureDataset(FairseqDataset):
             f"{stream.locate(int(self.item_of[place]))} has {self.num_tokens(place)} tokens, more than "
             f"the {source_limit} (source) or {target_limit} (target) that the model's positions and "
             f"--max-tokens allow, and so have {int(long.sum()) - 1} others; set --long-lines skip or "
-            "truncate, or raise --max-source-positions, --max-target-positions or --max-tokens"
+            f"truncate, or raise {self.LIMIT_FLAGS}"
         )
 
     def _apply_limits(self, limits: tuple[int, int]) -> None:

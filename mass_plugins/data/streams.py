@@ -33,7 +33,7 @@ class Stream(Protocol):
     def locate(self, item: int) -> str: ...
 
 
-def _cut(tokens: np.ndarray, limit: int) -> np.ndarray:
+def cut(tokens: np.ndarray, limit: int) -> np.ndarray:
     """The first ``limit`` tokens, the last of them replaced by the closing ``</s>``."""
     if len(tokens) <= limit:
         return tokens
@@ -61,7 +61,7 @@ class MonolingualStream:
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         tokens = self.dataset[item].numpy()
-        return (_cut(tokens, min(self.max_lengths)) if self.max_lengths else tokens,)
+        return (cut(tokens, min(self.max_lengths)) if self.max_lengths else tokens,)
 
     def collate(self, items, keys) -> Seq2SeqArrays:
         return self.masker(*pad_right([item[0] for item in items], self.vocabulary.pad), keys)
@@ -103,7 +103,7 @@ class ParallelStream:
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         pair = (self.source[item].numpy(), self.target[item].numpy())
-        return tuple(map(_cut, pair, self.max_lengths)) if self.max_lengths else pair
+        return tuple(map(cut, pair, self.max_lengths)) if self.max_lengths else pair
 
     def collate(self, items, keys) -> Seq2SeqArrays:
         voc = self.vocabulary

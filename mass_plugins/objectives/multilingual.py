@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-from contextlib import nullcontext
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Optional
 
@@ -12,8 +11,6 @@ from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.dataclass.configs import CheckpointConfig, CommonConfig, DatasetConfig, DistributedTrainingConfig
-from fairseq.optim.amp_optimizer import AMPOptimizer
-from fairseq.tasks import FairseqTask
 from omegaconf import II, MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
@@ -26,6 +23,7 @@ from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
 from mass_plugins.models.mass_transformer import check_same_shape
+from mass_plugins.objectives.training_task import TrainingTask
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +81,8 @@ _OTHER_GROUPS = {
     "train_subset": DatasetConfig.train_subset,
     "best_checkpoint_metric": CheckpointConfig.best_checkpoint_metric,
     "max_tokens": None,
+    "save_dir": None,
+    "no_save": False,
     "ddp_backend": DistributedTrainingConfig.ddp_backend,
 }
 
@@ -102,7 +102,7 @@ def with_values_of_other_groups(cfg) -> DictConfig:
     return options
 
 
-class MultilingualTask(FairseqTask):
+class MultilingualTask(TrainingTask):
     """Languages and dictionary of a data folder, kept in the checkpoint as the task's state.
 
     A checkpoint's languages number its language embeddings, so where one is loaded its list wins; the
@@ -201,56 +201,6 @@ class MultilingualTask(FairseqTask):
     @property
     def target_dictionary(self) -> Dictionary:
         return self.dictionary
-
-    # -- batches
-
-    def shard(self, split: str, epoch: int) -> tuple[str, int]:
-        """Folder of ``split`` in this epoch, and how many folders the epochs go round."""
-        folders = utils.split_paths(self.cfg.data)
-        if split != self.cfg.train_subset:
-            return folders[0], 1
-        return folders[(epoch - 1) % len(folders)], len(folders)
-
-    def get_batch_iterator(self, *args, **kwargs):
-        """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers
-        that outlive theirs are killed by the garbage collector, after waiting 5 seconds for each."""
-        iterator = super().get_batch_iterator(*args, **kwargs)
-        iterator.persistent_workers = False
-        return iterator
-
-    def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
-        kept, skipped = dataset.filter_indices_by_size(indices, max_positions)
-        if len(skipped) > 0:
-            logger.info("skipped %d lines longer than %s", len(skipped), max_positions)
-        if len(kept) == 0:
-            raise InputError(f"every line is longer than {max_positions}; raise --max-source-positions")
-        return kept
-
-    # -- steps
-
-    def autocast(self, model):
-        """bfloat16 autocast on the model's device, if asked for."""
-        if not self.cfg.autocast_bfloat16:
-            return nullcontext()
-        return torch.autocast(next(model.parameters()).device.type, torch.bfloat16)
-
-    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
-        # fairseq's own opens a CUDA autocast that is disabled, which would end ours.
-        if isinstance(optimizer, AMPOptimizer):
-            return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        model.train()
-        model.set_num_updates(update_num)
-        with torch.autograd.profiler.record_function("forward"), self.autocast(model):
-            loss, sample_size, logging_output = criterion(model, sample)
-        if ignore_grad:
-            loss *= 0
-        with torch.autograd.profiler.record_function("backward"):
-            optimizer.backward(loss)
-        return loss, sample_size, logging_output
-
-    def valid_step(self, sample, model, criterion):
-        with self.autocast(model):
-            return super().valid_step(sample, model, criterion)
 
     # -- generation
 

@@ -28,13 +28,16 @@ class PretrainedModel:
             raise InputError(f"{path} is no checkpoint of fairseq-train; give a checkpoint_*.pt")
         return cls(path, state["model"], state["cfg"]["model"], state.get("task_state", {}))
 
-    def copy_into(self, model, cfg) -> None:
+    def copy_into(self, model, cfg, check_shape=check_same_shape) -> None:
         """Load the weights into a new model.
+
+        Args:
+            check_shape: ``(path, trained options, cfg)``, complains of options that differ.
 
         Raises:
             InputError: the architectures differ, naming the option that differs.
         """
-        check_same_shape(self.path, self.options, cfg)
+        check_shape(self.path, self.options, cfg)
         own = model.state_dict()
         different = set(own) ^ set(self.weights)
         different |= {k for k in set(own) & set(self.weights) if own[k].shape != self.weights[k].shape}
@@ -46,7 +49,7 @@ class PretrainedModel:
         model.load_state_dict(self.weights, strict=True)
 
 
-def build_from(path: Optional[str], task, cfg, build: Callable[[], Any]):
+def build_from(path: Optional[str], task, cfg, build: Callable[[], Any], check_shape=check_same_shape):
     """``build()``'s model with the weights of the checkpoint at ``path``, whose languages ``task`` takes over.
 
     Without a path, the model as it is.
@@ -56,5 +59,5 @@ def build_from(path: Optional[str], task, cfg, build: Callable[[], Any]):
     pretrained = PretrainedModel.read(path)
     task.adopt(pretrained.task_state, pretrained.path)
     model = build()
-    pretrained.copy_into(model, cfg)
+    pretrained.copy_into(model, cfg, check_shape)
     return model

@@ -1,0 +1,129 @@
+"""What every task of a text encoder shares: text pipeline, start from a checkpoint, what a checkpoint says of it."""
+
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from fairseq import utils
+from fairseq.data import Dictionary
+from fairseq.dataclass import FairseqDataclass
+from fairseq.distributed import utils as distributed_utils
+from omegaconf import II, MISSING
+
+from mass_plugins.data.encoder_text import EncoderText
+from mass_plugins.errors import InputError
+from mass_plugins.models.text_encoder import check_same_encoder
+from mass_plugins.modules.pooling import POOLINGS
+from mass_plugins.objectives.multilingual import dictionary_hash, with_values_of_other_groups
+from mass_plugins.objectives.pretrained import build_from
+from mass_plugins.objectives.training_task import TrainingTask
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class EncoderTaskConfig(FairseqDataclass):
+    data: str = field(
+        default=MISSING,
+        metadata={
+            "help": "folder of the text pipeline and of binarized text, as preprocess/prepare_encoder.py writes it, or "
+            "several shards data-bin/0:data-bin/1, one an epoch"
+        },
+    )
+    pretrained_checkpoint: Optional[str] = field(
+        default=None,
+        metadata={"help": "start from this checkpoint of a text encoder, trained here or imported (default: scratch)"},
+    )
+    autocast_bfloat16: bool = field(
+        default=False,
+        metadata={"help": "compute in bfloat16, keep weights in float32 (CPU and GPU)"},
+    )
+    seed: int = II("common.seed")
+    train_subset: str = II("dataset.train_subset")
+    save_dir: Optional[str] = II("checkpoint.save_dir")
+    no_save: bool = II("checkpoint.no_save")
+
+
+class EncoderTask(TrainingTask):
+    """A text pipeline and its dictionary, whose fingerprint every checkpoint holds as the task's state.
+
+    The pipeline's files are put beside the checkpoints, so that a checkpoint's folder is all that encoding needs.
+    """
+
+    cfg: EncoderTaskConfig
+    POSITIONS_FLAG = "--max-positions"
+
+    def __init__(self, cfg: EncoderTaskConfig, text: EncoderText):
+        super().__init__(cfg)
+        self.text = text
+        self.state.merge_state_dict({"dictionary": dictionary_hash(text.dictionary)})
+
+    @classmethod
+    def setup_task(cls, cfg: EncoderTaskConfig, **kwargs):
+        cfg = with_values_of_other_groups(cfg)
+        text = EncoderText.load(utils.split_paths(cfg.data)[0])
+        logger.info("dictionary: %d", len(text.dictionary))
+        return cls(cfg, text)
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        return self.text.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        return self.text.dictionary
+
+    # -- model and checkpoints
+
+    def build_model(self, cfg, from_checkpoint=False):
+        start = None if from_checkpoint else self.cfg.pretrained_checkpoint
+        model = build_from(
+            start, self, cfg, lambda: super(EncoderTask, self).build_model(cfg, from_checkpoint), check_same_encoder
+        )
+        if self.cfg.save_dir and not self.cfg.no_save and not from_checkpoint:
+            if distributed_utils.get_global_rank() == 0:
+                os.makedirs(self.cfg.save_dir, exist_ok=True)
+                self.text.save(self.cfg.save_dir)
+        return model
+
+    def describe_vectors(self, pooling: str, normalize: bool = False, max_tokens: Optional[int] = None) -> None:
+        """Tell checkpoints how a text's vector is meant to be made; ``mass-plugins encode`` goes by it.
+
+        Args:
+            pooling: one of ``POOLINGS``.
+            normalize: to unit length.
+            max_tokens: longer texts are cut, CLS and SEP counted; None: at the model's positions.
+        """
+        assert pooling in POOLINGS
+        vectors = {"pooling": pooling, "normalize": normalize, "max_tokens": max_tokens}
+        self.state.merge_state_dict({"vectors": vectors})
+
+    def adopt(self, state: dict[str, Any], origin: str) -> None:
+        """Check that a checkpoint's dictionary is the one of the data.
+
+        Raises:
+            InputError: not a checkpoint of an encoder, or of another dictionary.
+        """
+        if "dictionary" not in state:
+            raise InputError(
+                f"{origin} is no text encoder of mass_plugins; give one, or import it (mass-plugins import)"
+            )
+        if state["dictionary"] != dictionary_hash(self.text.dictionary):
+            raise InputError(
+                f"{origin} was trained with another dictionary than the one in {self.cfg.data}; prepare the text with "
+                "that model's tokenizer (prepare_encoder.py --like)"
+            )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.adopt(state_dict, "the checkpoint")
+        self.state.merge_state_dict(state_dict)
+
+    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
+        """Before a training goes on from ``path``: the same dictionary and model as so far.
+
+        Raises:
+            InputError: one of them differs.
+        """
+        self.adopt(state.get("task_state", {}), path)
+        check_same_encoder(path, state["cfg"]["model"], model_cfg)

@@ -1,0 +1,1 @@
+"""Pre-training of a text encoder as a masked language model (BERT)."""

@@ -1,0 +1,65 @@
+"""What every task of ours does with batches and steps: shards of data, bfloat16."""
+
+import logging
+from contextlib import nullcontext
+
+import torch
+from fairseq import utils
+from fairseq.optim.amp_optimizer import AMPOptimizer
+from fairseq.tasks import FairseqTask
+
+from mass_plugins.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingTask(FairseqTask):
+    """A task with the options ``data``, ``train_subset`` and ``autocast_bfloat16``, on data sets of ours."""
+
+    POSITIONS_FLAG = "--max-source-positions"  # which makes room for longer lines
+
+    def shard(self, split: str, epoch: int) -> tuple[str, int]:
+        """Folder of ``split`` in this epoch, and how many folders the epochs go round."""
+        folders = utils.split_paths(self.cfg.data)
+        if split != self.cfg.train_subset:
+            return folders[0], 1
+        return folders[(epoch - 1) % len(folders)], len(folders)
+
+    def get_batch_iterator(self, *args, **kwargs):
+        """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers
+        that outlive theirs are killed by the garbage collector, after waiting 5 seconds for each."""
+        iterator = super().get_batch_iterator(*args, **kwargs)
+        iterator.persistent_workers = False
+        return iterator
+
+    def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
+        kept, skipped = dataset.filter_indices_by_size(indices, max_positions)
+        if len(skipped) > 0:
+            logger.info("skipped %d lines longer than %s", len(skipped), max_positions)
+        if len(kept) == 0:
+            raise InputError(f"every line is longer than {max_positions}; raise {self.POSITIONS_FLAG}")
+        return kept
+
+    def autocast(self, model):
+        """bfloat16 autocast on the model's device, if asked for."""
+        if not self.cfg.autocast_bfloat16:
+            return nullcontext()
+        return torch.autocast(next(model.parameters()).device.type, torch.bfloat16)
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        # fairseq's own opens a CUDA autocast that is disabled, which would end ours.
+        if isinstance(optimizer, AMPOptimizer):
+            return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        model.train()
+        model.set_num_updates(update_num)
+        with torch.autograd.profiler.record_function("forward"), self.autocast(model):
+            loss, sample_size, logging_output = criterion(model, sample)
+        if ignore_grad:
+            loss *= 0
+        with torch.autograd.profiler.record_function("backward"):
+            optimizer.backward(loss)
+        return loss, sample_size, logging_output
+
+    def valid_step(self, sample, model, criterion):
+        with self.autocast(model):
+            return super().valid_step(sample, model, criterion)
