@@ -35,6 +35,7 @@ setup(
         "sacremoses>=0.1",
         "subword-nmt>=0.3.8",
         "sacrebleu>=2.3",
+        "scipy",
         "tqdm",
     ],
     extras_require={**EXTRAS, "all": sorted({name for extra in EXTRAS.values() for name in extra})},
