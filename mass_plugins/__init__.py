@@ -1,7 +1,7 @@
 """mass_plugins: MASS pre-training and fine-tuning as a plugin of fairseq.
 
 ``fairseq-train --user-dir mass_plugins`` and ``import mass_plugins`` both end here. This file is
-the list of what gets registered with fairseq, and only that; ``load`` is fetched when asked for.
+the list of what gets registered with fairseq, and only that; ``load`` and ``load_encoder`` are fetched when asked for.
 """
 
 from mass_plugins import compat
@@ -20,7 +20,7 @@ import mass_plugins.objectives.seq2seq_finetuning.task  # noqa: E402,F401
 import mass_plugins.objectives.unsupervised_translation.task  # noqa: E402,F401
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "load_encoder"]
 
 
 def load(checkpoint, data=None, **options):
@@ -28,3 +28,10 @@ def load(checkpoint, data=None, **options):
     from mass_plugins.generation.translator import load as load_translator
 
     return load_translator(checkpoint, data=data, **options)
+
+
+def load_encoder(path, pooling=None, **options):
+    """A text encoder with ``encode(lines)``; see ``encoding/encoder.py``."""
+    from mass_plugins.encoding.encoder import load_encoder as load_text_encoder
+
+    return load_text_encoder(path, pooling=pooling, **options)

@@ -8,10 +8,21 @@ import argparse
 import os
 import sys
 
-from mass_plugins.commands import back_translate, doctor, evaluate_sts, plot, translate, where
+from mass_plugins.commands import (
+    back_translate,
+    doctor,
+    evaluate_sts,
+    export_huggingface_encoder,
+    export_sentence_transformers,
+    import_huggingface_encoder,
+    plot,
+    translate,
+    where,
+)
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot, evaluate_sts)
+COMMANDS = (where, doctor, translate, back_translate, plot, import_huggingface_encoder, export_huggingface_encoder,
+            export_sentence_transformers, evaluate_sts)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",
@@ -49,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
             if first not in groups:
                 group = commands.add_parser(first, help=GROUPS[first], description=GROUPS[first])
                 groups[first] = group.add_subparsers(required=True, metavar="KIND")
-            command = groups[first].add_parser(second, help=module.HELP, description=module.HELP)
+            command = groups[first].add_parser(second.replace("_", "-"), help=module.HELP, description=module.HELP)
         else:
             name = f"{first}-{second}".replace("_", "-").rstrip("-")
             command = commands.add_parser(name, help=module.HELP, description=module.HELP)

@@ -13,6 +13,7 @@ from mass_plugins.compat.checkpoints import (
     trust_what_checkpoints_hold,
 )
 from mass_plugins.compat.imports import (
+    hide_torchaudio_that_does_not_load,
     import_fairseq_without_its_logging,
     restore_numpy_compat_long,
     silence_harmless_warnings,
@@ -37,6 +38,7 @@ def apply():
     print_input_errors_in_one_line()
     leave_what_is_inherited_to_the_parent()
     restore_numpy_compat_long()
+    hide_torchaudio_that_does_not_load()
     import_fairseq_without_its_logging()
     from fairseq import checkpoint_utils
     from fairseq.data import iterators

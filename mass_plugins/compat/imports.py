@@ -1,10 +1,12 @@
 """What importing fairseq brings about today: warnings, log lines, a name that NumPy has no more."""
 
 import logging
+import sys
 import types
 import warnings
 
 import numpy as np
+import torch
 
 # (message, category, module) of warnings that a user of this package can do nothing about.
 # The message is a regular expression matched at its start, the module likewise; both are narrow.
@@ -50,6 +52,24 @@ def import_fairseq_without_its_logging():
 
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def hide_torchaudio_that_does_not_load():
+    """Let ``import torchaudio`` say that there is none, where it would end with an OSError.
+
+    Why: fairseq-fixed installs torchaudio, whose package is built for CUDA; beside a torch for CPUs its library
+    doesn't load. transformers asks whether it is installed and imports it with every model, which then fails.
+    Remove when transformers survives a torchaudio that doesn't load, or fairseq doesn't ask for it.
+    """
+    if torch.version.cuda is None and "torchaudio" not in sys.modules:
+        try:
+            import torchaudio  # noqa: F401
+        except ImportError:
+            pass
+        except OSError:
+            for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
+                del sys.modules[name]
+            sys.modules["torchaudio"] = None  # type: ignore[assignment] # Python's own way to say: not there
 
 
 def restore_numpy_compat_long():

@@ -18,7 +18,7 @@ from fairseq.data import Dictionary
 from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
-from mass_plugins.data.text import SETTINGS_FILE, TextCodec
+from mass_plugins.data.text import SETTINGS_FILE, SPACE_SIGN, TextCodec
 from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 
@@ -163,6 +163,11 @@ class TokenizerText(EncoderText):
         self.special_ids = np.array([i for i, symbol in enumerate(symbols) if symbol in special], dtype=np.int64)
         self.marks = _marks(settings, symbols, special)
 
+    @property
+    def is_sentencepiece(self) -> bool:
+        """Whether tokens mark spaces as sentencepiece does, not as WordPiece or byte-level BPE do."""
+        return any(symbol.startswith(SPACE_SIGN) for symbol in self.dictionary.symbols)
+
     def __reduce__(self):
         return TokenizerText, (self.content, self.specials, len(self.dictionary))
 
@@ -279,8 +284,8 @@ def _marks(settings: dict, symbols: Sequence[str], special: set[str]) -> WordMar
     if prefix:
         begins = [not symbol.startswith(prefix) or symbol in special for symbol in symbols]
     else:
-        # U+2581 is sentencepiece's space, U+0120 the byte-level one.
-        sign = next((sign for sign in ("\u2581", "\u0120") if any(s.startswith(sign) for s in symbols)), "")
+        byte_level = "\u0120"  # a space there
+        sign = next((sign for sign in (SPACE_SIGN, byte_level) if any(s.startswith(sign) for s in symbols)), "")
         begins = [symbol.startswith(sign) or symbol in special for symbol in symbols]
     return WordMarks(np.array(begins), np.zeros(len(symbols), dtype=bool))
 

@@ -156,6 +156,7 @@ class EncoderLayer(TransformerEncoderLayerBase):
     def __init__(self, cfg: TransformerConfig, epsilon: float, drop_head: float):
         self._drop_head = drop_head  # the attention is built by fairseq's constructor
         super().__init__(cfg)
+        self.activation_fn = _activation(cfg.activation_fn)
         self.self_attn_layer_norm.eps = self.final_layer_norm.eps = epsilon
 
     def build_self_attention(self, embed_dim, cfg):
@@ -168,7 +169,7 @@ class MaskedLmHead(nn.Module):
     def __init__(self, dim: int, num_tokens: int, activation: str, epsilon: float):
         super().__init__()
         self.dense = nn.Linear(dim, dim)
-        self.activation = utils.get_activation_fn(activation)
+        self.activation = _activation(activation)
         self.layer_norm = LayerNorm(dim, eps=epsilon)
         self.bias = nn.Parameter(torch.zeros(num_tokens))
 
@@ -275,6 +276,11 @@ class TextEncoder(BaseFairseqModel):
     def lm_logits(self, hidden: Tensor) -> Tensor:
         """The masked-LM head on any hidden states, best on those of masked slots alone: (..., D) -> (..., V)."""
         return self.lm_head(hidden, self.output_weight)
+
+
+def _activation(name: str):
+    """fairseq's by name; its own GELU would compute in float32 whatever the precision."""
+    return F.gelu if name == "gelu" else utils.get_activation_fn(name)
 
 
 def _as_dict(cfg) -> dict:

@@ -11,11 +11,12 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.distributed import utils as distributed_utils
 from omegaconf import II, MISSING
 
+from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import check_same_encoder
 from mass_plugins.modules.pooling import POOLINGS
-from mass_plugins.objectives.multilingual import dictionary_hash, with_values_of_other_groups
+from mass_plugins.objectives.multilingual import with_values_of_other_groups
 from mass_plugins.objectives.pretrained import build_from
 from mass_plugins.objectives.training_task import TrainingTask
 

@@ -1,6 +1,5 @@
 """What every multilingual sequence-to-sequence task shares: data folder, languages, dictionary, precision."""
 
-import hashlib
 import logging
 import os
 from dataclasses import dataclass, field, is_dataclass
@@ -15,6 +14,7 @@ from omegaconf import II, MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
+from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.mixture import LONG_LINES
@@ -265,8 +265,3 @@ class DirectedCodec:
 
     def decode(self, pieces: str) -> str:
         return self.codec.decode(pieces, self.target)
-
-
-def dictionary_hash(dictionary: Dictionary) -> str:
-    """Fingerprint of the symbols in their order."""
-    return hashlib.sha256("\n".join(dictionary.symbols).encode()).hexdigest()[:16]

@@ -1,0 +1,123 @@
+"""Texts -> vectors, in batches of equal length: ``mass_plugins.load_encoder(path).encode([...])``."""
+
+import os
+from contextlib import nullcontext
+from typing import Optional, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mass_plugins.data.collate import pad_right
+from mass_plugins.data.encoder_text import EncoderText
+from mass_plugins.encoding.loading import VectorSettings, load_model
+from mass_plugins.errors import InputError
+from mass_plugins.models.text_encoder import TextEncoder
+from mass_plugins.modules.pooling import pool
+
+
+class Encoder:
+    """A trained encoder with its text pipeline.
+
+    Args:
+        settings: how vectors are made.
+        device: where they are computed.
+        dtype: precision of the computation; None: float32.
+        batch_tokens: tokens, padding included, of a batch.
+    """
+
+    def __init__(
+        self,
+        model: TextEncoder,
+        text: EncoderText,
+        settings: VectorSettings,
+        device: torch.device,
+        dtype: Optional[torch.dtype] = None,
+        batch_tokens: int = 4000,
+    ):
+        self.model, self.text, self.device, self.dtype = model.to(device).eval(), text, device, dtype
+        self.settings, self.batch_tokens = settings, batch_tokens
+        self.max_tokens = settings.max_tokens or model.max_positions()
+
+    @property
+    def dim(self) -> int:
+        """Size D of a vector."""
+        return self.model.output_weight.shape[1]
+
+    def encode(self, lines: Sequence[str], language: Optional[str] = None) -> np.ndarray:
+        """Raw lines -> float32 (N, D), in their order. Long ones are cut; an empty one has a vector, too.
+
+        Args:
+            language: of text that prepare.py's sub-words clean by language.
+        """
+        if isinstance(lines, str):
+            raise InputError("encode takes a list of lines; put the line into one")
+        rows = self.text.encode(lines, self.max_tokens, language)
+        vectors = np.empty((len(rows), self.dim), dtype=np.float32)
+        found = [(numbers, self._vectors([rows[n] for n in numbers])) for numbers in self._batches(rows)]
+        for numbers, batch in found:  # fetched in the end: a GPU goes on while the next batch is padded
+            vectors[numbers] = batch.float().cpu().numpy()
+        return vectors
+
+    def _batches(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Numbers of rows of like length, the longest first: (n,) int64 each."""
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        if self.settings.pooling == "mean_with_padding":
+            lengths[:] = self.max_tokens
+        order = np.argsort(-lengths, kind="stable")
+        batches, start = [], 0
+        while start < len(order):
+            end = start + max(1, self.batch_tokens // int(lengths[order[start]]))
+            batches.append(order[start:end])
+            start = end
+        return batches
+
+    @torch.inference_mode()
+    def _vectors(self, rows: Sequence[np.ndarray]) -> Tensor:
+        pad = self.text.vocabulary.pad
+        tokens, _ = pad_right(rows, pad)
+        if self.settings.pooling == "mean_with_padding":  # at a fixed length, or neighbours would change a vector
+            tokens = np.pad(tokens, ((0, 0), (0, self.max_tokens - tokens.shape[1])), constant_values=pad)
+        batch = torch.from_numpy(tokens).to(self.device)
+        precision = nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
+        with precision:
+            hidden = self.model(batch)
+        vectors = pool(hidden.float(), batch.ne(pad), self.settings.pooling)
+        return torch.nn.functional.normalize(vectors, dim=-1) if self.settings.normalize else vectors
+
+
+def load_encoder(
+    path: str | os.PathLike,
+    pooling: Optional[str] = None,
+    normalize: Optional[bool] = None,
+    max_tokens: Optional[int] = None,
+    data: Optional[str | os.PathLike] = None,
+    device: Optional[str] = None,
+    dtype: Optional[str] = None,
+    batch_tokens: int = 4000,
+) -> Encoder:
+    """Load a text encoder.
+
+    Args:
+        path: a checkpoint of one, trained here or imported, or its folder.
+        pooling: ``cls``, ``mean`` or ``mean_with_padding``; like the two that follow, by default as the checkpoint
+            was trained or imported, else ``mean`` without normalization, cut at the model's positions.
+        normalize: make vectors of unit length.
+        max_tokens: cut longer texts, CLS and SEP counted.
+        data: folder of the tokenizer; default the checkpoint's own, else the one that it was trained on.
+        device: default ``cuda`` if there is one, else ``cpu``.
+        dtype: precision, ``float32``, ``bfloat16`` or, on a GPU, ``float16``.
+        batch_tokens: tokens, padding included, that are computed at once.
+
+    Raises:
+        InputError: no such file, a broken or foreign checkpoint, a tokenizer that doesn't fit.
+    """
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype not in (None, "float32", "bfloat16", "float16"):
+        raise InputError(f"dtype {dtype!r} is not float32, bfloat16 or float16")
+    if dtype == "float16" and chosen.type == "cpu":
+        raise InputError("float16 is for GPUs; on a CPU take bfloat16")
+    loaded = load_model(path, data)
+    settings = loaded.vector_settings(pooling, normalize, max_tokens)
+    precision = None if dtype in (None, "float32") else getattr(torch, dtype)
+    return Encoder(loaded.model, loaded.text, settings, chosen, precision, batch_tokens)

@@ -1,0 +1,136 @@
+"""A checkpoint of any of the encoder's tasks -> model, text pipeline, and how a text's vector is made."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from fairseq import checkpoint_utils, utils
+
+from mass_plugins.data.dictionary_hash import dictionary_hash
+from mass_plugins.data.encoder_text import EncoderText
+from mass_plugins.errors import InputError
+from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
+from mass_plugins.modules.pooling import POOLINGS
+
+NAMES = ("checkpoint.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # of the checkpoint that a folder stands for
+
+
+@dataclass(frozen=True)
+class VectorSettings:
+    """How a text's vector is made.
+
+    Attributes:
+        pooling: one of ``POOLINGS``.
+        normalize: to unit length.
+        max_tokens: longer texts are cut, CLS and SEP counted; None: at the model's positions.
+    """
+
+    pooling: str = "mean"
+    normalize: bool = False
+    max_tokens: Optional[int] = None
+
+
+@dataclass
+class LoadedEncoder:
+    """What a checkpoint holds, its optimizer left behind.
+
+    Attributes:
+        options: of :class:`TextEncoderConfig`.
+        vectors: as the checkpoint's task tells; None if it doesn't.
+    """
+
+    path: Path
+    model: TextEncoder
+    text: EncoderText
+    options: dict[str, Any]
+    vectors: Optional[VectorSettings]
+
+    def vector_settings(
+        self, pooling: Optional[str] = None, normalize: Optional[bool] = None, max_tokens: Optional[int] = None
+    ) -> VectorSettings:
+        """As the checkpoint tells, else the defaults; what is given wins.
+
+        Raises:
+            InputError: a pooling that doesn't exist, or more tokens than positions.
+        """
+        given = {"pooling": pooling, "normalize": normalize, "max_tokens": max_tokens}
+        chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        settings = replace(self.vectors or VectorSettings(), **chosen)
+        if settings.pooling not in POOLINGS:
+            raise InputError(f"pooling {settings.pooling!r} is not one of {', '.join(POOLINGS)}")
+        positions = self.model.max_positions()
+        if settings.max_tokens is not None and not 2 <= settings.max_tokens <= positions:
+            raise InputError(f"max_tokens={settings.max_tokens} is not in 2 .. {positions}, the model's positions")
+        return settings
+
+
+def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] = None) -> LoadedEncoder:
+    """Read a checkpoint.
+
+    Args:
+        checkpoint: a ``checkpoint*.pt``, or a folder with one.
+        data: folder of the text pipeline; default the checkpoint's own, else the one that it was trained on.
+
+    Raises:
+        InputError: no such file, a broken or foreign checkpoint, a text pipeline that doesn't fit.
+    """
+    path = find_checkpoint(Path(checkpoint))
+    state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    options = (state.get("cfg") or {}).get("model") or {}
+    if "layer_norm_epsilon" not in options or "model" not in state:
+        raise InputError(f"{path} is no text encoder; give a checkpoint of one, trained here or imported")
+    known = {name: options[name] for name in TextEncoderConfig.__dataclass_fields__ if name in options}
+    text = EncoderText.load(_text_folder(path, state, data))
+    task_state = state.get("task_state") or {}
+    if task_state.get("dictionary", dictionary_hash(text.dictionary)) != dictionary_hash(text.dictionary):
+        raise InputError(
+            f"{path} was trained with another tokenizer than the one in {_text_folder(path, state, data)}; give the "
+            "folder of its own with --data"
+        )
+    model = TextEncoder(TextEncoderConfig(**known), len(text.dictionary), text.dictionary.pad())
+    _take_weights(model, state["model"], path)
+    vectors = VectorSettings(**task_state["vectors"]) if "vectors" in task_state else None
+    return LoadedEncoder(path, model.eval(), text, known, vectors)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint's file, where a folder is given.
+
+    Raises:
+        InputError: there is none.
+    """
+    if path.is_dir():
+        for name in NAMES:
+            if (path / name).is_file():
+                return path / name
+        if (path / "config.json").is_file():
+            raise InputError(f"{path} is a Hugging Face folder; turn it into a checkpoint first: mass-plugins import")
+        raise InputError(f"{path} holds no {', '.join(NAMES)}; name the checkpoint's file")
+    if not path.is_file():
+        raise InputError(f"{path} doesn't exist; give a checkpoint*.pt of a text encoder, or its folder")
+    return path
+
+
+def _text_folder(path: Path, state: dict[str, Any], data) -> Path:
+    if data is not None:
+        return Path(data)
+    if EncoderText.is_in(path.parent):
+        return path.parent
+    task = (state.get("cfg") or {}).get("task") or {}
+    trained_on = utils.split_paths(str(task.get("data") or ""))
+    if not trained_on or not EncoderText.is_in(trained_on[0]):
+        raise InputError(f"{path} has no tokenizer beside it; name its folder with --data")
+    return Path(trained_on[0])
+
+
+def _take_weights(model: TextEncoder, weights: dict[str, Any], path: Path) -> None:
+    """Load the encoder's part of a checkpoint's weights; a task may have others beside, or put ``encoder.`` before."""
+    if "embed_tokens.weight" not in weights:
+        start = "encoder."
+        weights = {name[len(start) :]: value for name, value in weights.items() if name.startswith(start)}
+    own = model.state_dict()
+    wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
+    if wrong:
+        raise InputError(f"{path}: the weight {wrong[0]} is missing or of another size than its options say")
+    model.load_state_dict({name: weights[name] for name in own}, strict=True)

@@ -1,0 +1,86 @@
+"""The tokenizer of a Hugging Face folder, as a file of the ``tokenizers`` package, and back."""
+
+import json
+from pathlib import Path
+from typing import Any, Optional
+
+from mass_plugins.data.encoder_text import SPECIALS, TOKENIZER_FILE, TokenizerText
+from mass_plugins.errors import InputError
+
+_CONFIG_FILES = ("tokenizer_config.json", "special_tokens_map.json")  # the second wins
+_PROBE = "An example, with 3 words!"
+
+
+def read_tokenizer(folder: Path, size: int) -> TokenizerText:
+    """The text pipeline of a model with ``size`` token embeddings.
+
+    Raises:
+        InputError: no tokenizer file, a damaged one, one of another model, one that adds more than CLS and SEP.
+    """
+    settings: dict[str, Any] = {}
+    for name in _CONFIG_FILES:
+        if (folder / name).is_file():
+            try:
+                settings |= json.loads((folder / name).read_text(encoding="utf-8"))
+            except (ValueError, TypeError) as error:
+                raise InputError(f"{folder / name} is damaged ({error}); fetch it again") from None
+    specials = {role: symbol for role in SPECIALS if (symbol := _symbol(settings.get(f"{role}_token")))}
+    try:
+        content = _tokenizer_file(folder, settings)
+        text = TokenizerText(content, specials, size)
+        _check_ends(text)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    return text
+
+
+def _symbol(token) -> Optional[str]:
+    """A special token as settings give it: a string, or an object with its content."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
+
+
+def _tokenizer_file(folder: Path, settings: dict[str, Any]) -> bytes:
+    if (folder / TOKENIZER_FILE).is_file():
+        return (folder / TOKENIZER_FILE).read_bytes()
+    if (folder / "vocab.txt").is_file():
+        from tokenizers import BertWordPieceTokenizer
+
+        accents = settings.get("strip_accents")
+        made = BertWordPieceTokenizer(
+            str(folder / "vocab.txt"),
+            lowercase=bool(settings.get("do_lower_case", True)),
+            strip_accents=accents,
+            handle_chinese_chars=bool(settings.get("tokenize_chinese_chars", True)),
+        )
+        return made.to_str().encode("utf-8")
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        from tokenizers import AddedToken, ByteLevelBPETokenizer
+
+        files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
+        made = ByteLevelBPETokenizer(*files, add_prefix_space=bool(settings.get("add_prefix_space", False)))
+        made.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", AddedToken("<mask>", lstrip=True)])
+        return made.to_str().encode("utf-8")
+    raise InputError(
+        f"there is no {TOKENIZER_FILE} (nor vocab.txt, nor vocab.json and merges.txt); make one with "
+        "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+    )
+
+
+def _check_ends(text: TokenizerText) -> None:
+    """Our ``[CLS] .. [SEP]`` must be what the tokenizer's own rule gives, if it has one."""
+    ours, plain = text.encode([_PROBE])[0].tolist(), text.pieces([_PROBE])[0].tolist()
+    theirs = text.tokenizer.encode(_PROBE).ids
+    if theirs not in (ours, plain):
+        raise InputError(
+            f"its tokenizer makes {theirs} of {_PROBE!r}, and not {ours}: CLS, the text, SEP, as our encoder reads it"
+        )
+
+
+def write_tokenizer(text: TokenizerText, folder: Path, max_tokens: int) -> None:
+    """``tokenizer.json``, byte for byte what came in, and the settings that transformers wants beside it."""
+    (folder / TOKENIZER_FILE).write_bytes(text.content)
+    specials = {f"{role}_token": symbol for role, symbol in text.specials.items()}
+    config = {**specials, "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_tokens}
+    for name, content in (("tokenizer_config.json", config), ("special_tokens_map.json", specials)):
+        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
