@@ -14,15 +14,18 @@ from mass_plugins.commands import (
     evaluate_sts,
     export_huggingface_encoder,
     export_sentence_transformers,
+    import_bart,
     import_huggingface_encoder,
+    import_summarization,
+    import_xlm,
     plot,
     translate,
     where,
 )
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot, import_huggingface_encoder, export_huggingface_encoder,
-            export_sentence_transformers, evaluate_sts)  # fmt: skip
+COMMANDS = (where, doctor, translate, back_translate, plot, evaluate_sts, import_xlm, import_summarization, import_bart,
+            import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

@@ -108,7 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--like", type=Path, metavar="DATA_BIN", help="use the vocabulary and cleaning of another data-bin"
     )
     words.add_argument("--dictionary", type=Path, metavar="FILE", help="an existing dictionary; needs --codes")
-    words.add_argument("--codes", type=Path, metavar="FILE", help="BPE codes or sentencepiece model of --dictionary")
+    words.add_argument(
+        "--codes", type=Path, metavar="FILE", help="BPE codes, sentencepiece model or tokenizer.json of --dictionary"
+    )
     add_run_flags(parser.add_argument_group("running"))
     return parser
 # fmt: on
@@ -160,6 +162,8 @@ def read_vocabulary(args) -> Optional[Vocabulary]:
         raise InputError("--dictionary and --codes belong together; give both, or --like DATA_BIN")
     if args.dictionary:
         return vocabulary_from_files(args.dictionary, args.codes, settings_of(args))
+    if args.subwords == "tokenizer":
+        raise InputError("--subwords tokenizer can't be learned; give --codes tokenizer.json and its --dictionary")
     return None
 
 

@@ -176,6 +176,8 @@ def model_symbols(codec: TextCodec) -> set[str]:
     """Every symbol of more than one character that a codec can produce (and its pieces of one)."""
     if codec.settings.subwords == "sentencepiece":
         return set(sentencepiece_symbols(codec))
+    if codec.settings.subwords == "tokenizer":
+        return codec.vocabulary()
     return set(bpe_symbols(codec))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import add_vector_flags, positive, vector_flags
 from mass_plugins.errors import InputError
 
 HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and sets of words"
@@ -20,9 +20,8 @@ def add_flags(command):
         "dev, else train; or words (default sentences)",
     )
     command.add_argument("--list", action="store_true", help="list the sets in --data and end")
-    command.add_argument(
-        "--pooling", choices=("cls", "mean", "mean_with_padding"), help="default: as the checkpoint was trained"
-    )
+    command.add_argument("--tokenizer", help="folder of the tokenizer (default: where the checkpoint is)")
+    add_vector_flags(command)
     command.add_argument("--bootstrap", type=positive, default=1000, help="samples of the intervals (default 1000)")
     command.add_argument("--seed", type=int, default=1, help="of the bootstrap (default 1)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write scores and cosines to this JSON file")
@@ -49,7 +48,7 @@ def run(options):
 
     from mass_plugins import load_encoder
 
-    encoder = load_encoder(options.checkpoint, pooling=options.pooling)
+    encoder = load_encoder(options.checkpoint, data=options.tokenizer, **vector_flags(options))
     result = evaluate(encoder.encode, sets, options.bootstrap, options.seed)
     if options.output:
         write_run(options.output, options.system, options.system_seed, result, sets, options.seconds)

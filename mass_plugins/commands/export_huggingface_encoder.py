@@ -1,6 +1,6 @@
 """``mass-plugins export huggingface-encoder``."""
 
-from mass_plugins.commands.flags import add_export_flags
+from mass_plugins.commands.encoder_flags import add_export_flags
 
 HELP = "a text encoder as a Hugging Face folder, MLM head included: AutoModel.from_pretrained reads it"
 

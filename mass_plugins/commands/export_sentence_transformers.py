@@ -1,6 +1,6 @@
 """``mass-plugins export sentence-transformers``."""
 
-from mass_plugins.commands.flags import add_export_flags, add_vector_flags, vector_flags
+from mass_plugins.commands.encoder_flags import add_export_flags, add_vector_flags, vector_flags
 
 HELP = "a text encoder with its pooling as a folder that SentenceTransformer(folder) reads"
 

@@ -1,7 +1,6 @@
 """Flags that several commands have."""
 
 import argparse
-from pathlib import Path
 
 
 def positive(text):
@@ -21,25 +20,15 @@ def add_translation_model(command):
     )
 
 
-def add_export_flags(command):
-    add_encoder(command)
-    command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
+def add_import_flags(command):
+    command.add_argument("--destdir", required=True, metavar="DIR", help="folder to write, which must not exist")
+    command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't tell")
+    command.add_argument("--seed", type=int, default=1, help="of weights that the file doesn't have (default 1)")
 
 
-def add_encoder(command):
-    command.add_argument(
-        "checkpoint", help="a checkpoint*.pt of a text encoder, trained here or imported; or its folder"
-    )
-    command.add_argument("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
-
-
-def add_vector_flags(command):
-    add = command.add_argument_group("vectors; by default as the checkpoint was trained, else mean").add_argument
-    add("--pooling", choices=("cls", "mean", "mean_with_padding"), help="how a text's vector is made of its tokens'")
-    add("--normalize", action=argparse.BooleanOptionalAction, help="make vectors of unit length")
-    add("--max-tokens", type=positive, metavar="N", help="cut longer texts (default: the model's positions)")
-
-
-def vector_flags(options):
-    """The values of :func:`add_vector_flags`."""
-    return {name: getattr(options, name) for name in ("pooling", "normalize", "max_tokens")}
+def save_imported(model, options):
+    """Write an imported model; print where, and how a training goes on from it."""
+    model.save(options.destdir, seed=options.seed)
+    start = f"--pretrained-checkpoint {options.destdir}/checkpoint.pt"
+    print(f"{options.destdir}/checkpoint.pt: {', '.join(model.languages)}; {len(model.symbols) + 4} words")
+    print("fine-tune it with: " + " ".join([*model.flags(), start]))

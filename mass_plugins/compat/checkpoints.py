@@ -1,6 +1,7 @@
 """Checkpoints: what they may hold, how they are read, handed to other processes and written."""
 
 import argparse
+import contextlib
 import functools
 import os
 import pickle
@@ -88,15 +89,11 @@ def explain_bad_checkpoints(checkpoint_utils):
 
     @functools.wraps(load)
     def load_checkpoint_to_cpu(path, *args, **kwargs):
-        reject_damaged_checkpoint(path)
         try:
-            return load(path, *args, **kwargs)
-        except (InputError, OSError, MemoryError):
+            with explained(path):
+                return load(path, *args, **kwargs)
+        except InputError:
             raise
-        except pickle.UnpicklingError as error:
-            raise InputError(_why_not_unpickled(path, error)) from error
-        except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(_damaged(path, str(error).split("\n")[0])) from error
         except (KeyError, AttributeError, TypeError) as error:
             raise InputError(
                 f"{path} is no checkpoint of fairseq-train ({type(error).__name__}: {error}); "
@@ -104,6 +101,20 @@ def explain_bad_checkpoints(checkpoint_utils):
             ) from error
 
     checkpoint_utils.load_checkpoint_to_cpu = load_checkpoint_to_cpu
+
+
+@contextlib.contextmanager
+def explained(path):
+    """What torch's safe loader says of the file ``path`` in one line, an InputError."""
+    reject_damaged_checkpoint(path)
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except pickle.UnpicklingError as error:
+        raise InputError(_why_not_unpickled(path, error)) from error
+    except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(_damaged(path, str(error).split("\n")[0])) from error
 
 
 def reject_damaged_checkpoint(path):

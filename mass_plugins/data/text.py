@@ -23,7 +23,8 @@ from mass_plugins.errors import InputError
 
 VERSION = 1
 SETTINGS_FILE = "text.json"
-MODEL_FILES = {"subword-nmt": "bpe.codes", "sentencepiece": "sentencepiece.model"}
+# tokenizer: a Hugging Face tokenizer.json, for models that come from elsewhere; nothing here learns one
+MODEL_FILES = {"subword-nmt": "bpe.codes", "sentencepiece": "sentencepiece.model", "tokenizer": "tokenizer.json"}
 UNICODE_FORMS = ("NFC", "NFKC", "none")
 TOKENIZERS = ("moses", "none")
 WORD_CACHE = 500_000  # words whose BPE is remembered; more would grow with the text
@@ -54,7 +55,7 @@ class TextSettings:
     normalize: bool = True  # Moses punctuation normalization
     tokenizer: str = "moses"  # moses | none
     lowercase: bool = False
-    subwords: str = "subword-nmt"  # subword-nmt | sentencepiece
+    subwords: str = "subword-nmt"  # subword-nmt | sentencepiece | tokenizer
     # Tokens that stay whole at the beginning of a line, like a tag of synthetic text. A vocabulary without any is
     # what it was before there were such: neither its repr nor its text.json tells of them.
     reserve: tuple[str, ...] = dataclasses.field(default=(), repr=False)
@@ -194,7 +195,7 @@ class TextCodec(WordPipeline):
 
     Args:
         settings: how the text is treated before the sub-words.
-        model: the content of the model file (BPE codes, or a sentencepiece model). It is kept, so
+        model: the content of the model file (BPE codes, a sentencepiece model, a tokenizer.json). It is kept, so
             that ``save`` works anywhere and a codec can be sent to another process.
 
     Raises:
@@ -206,6 +207,8 @@ class TextCodec(WordPipeline):
         self.model = model
         if settings.subwords == "sentencepiece":
             self._pieces = _open_sentencepiece(model)
+        elif settings.subwords == "tokenizer":
+            self._tokenizer = _open_tokenizer(model)
         else:
             self._bpe = _open_bpe(model)
 
@@ -227,6 +230,8 @@ class TextCodec(WordPipeline):
             return ""
         if self.settings.subwords == "sentencepiece":
             return " ".join(self._pieces.encode(words, out_type=str))
+        if self.settings.subwords == "tokenizer":
+            return " ".join(self._tokenizer.encode(words, add_special_tokens=False).tokens)
         if len(self._bpe.cache) > WORD_CACHE:
             self._bpe.cache.clear()
         return self._bpe.segment(words)
@@ -236,7 +241,13 @@ class TextCodec(WordPipeline):
         """Sub-words joined by spaces -> words joined by spaces."""
         if self.settings.subwords == "sentencepiece":
             return pieces.replace(" ", "").replace(SPACE_SIGN, " ").strip()
+        if self.settings.subwords == "tokenizer":
+            return self._tokenizer.decoder.decode(pieces.split()).strip()
         return (pieces + " ").replace("@@ ", "").strip()
+
+    def vocabulary(self) -> set[str]:
+        """Every piece that a tokenizer.json can produce."""
+        return set(self._tokenizer.get_vocab(with_added_tokens=False))
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write ``text.json`` and the model file into ``folder``, each whole or not at all."""
@@ -286,6 +297,22 @@ def _open_sentencepiece(model: bytes):
         return sentencepiece.SentencePieceProcessor(model_proto=model)
     except RuntimeError:
         raise InputError("not a sentencepiece model; give the .model file that sentencepiece wrote") from None
+
+
+def _open_tokenizer(model: bytes):
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise InputError("tokenizers isn't installed; pip install 'mass_plugins[transformers]'") from None
+    try:
+        tokenizer = Tokenizer.from_buffer(model)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # the library raises a bare Exception, or its own panic, which isn't even one
+        raise InputError("not a tokenizer.json of Hugging Face's; give the file of that name") from None
+    if tokenizer.decoder is None:
+        raise InputError("the tokenizer has no decoder, so its pieces can't be joined again; use one that has")
+    return tokenizer
 
 
 def _open_bpe(model: bytes):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mass_plugins.models.mass_transformer import MassDecoder
+from mass_plugins.modules.language_projections import LanguageLinear, pick
 
 
 @dataclass
@@ -24,6 +25,7 @@ class DecoderState:
     source_values: list[Tensor]
     visible: Tensor  # (B, 1, 1, S) bool: slots that cross-attention sees
     language: Tensor  # (B, D) vector of the target language
+    languages: Tensor  # (B,) its index
 
     def select(self, rows: Tensor, slots: int) -> "DecoderState":
         """The state of ``rows`` (B',) int64 alone; of the cache, the first ``slots`` are worth copying."""
@@ -46,6 +48,7 @@ class DecoderState:
             take(self.source_values),
             self.visible.index_select(0, rows),
             self.language.index_select(0, rows),
+            self.languages.index_select(0, rows),
         )
 
 
@@ -65,16 +68,22 @@ class _Precision(NamedTuple):
 
 
 class _Projection:
-    """One or several linear layers of the same input, in one matrix product."""
+    """One or several linear layers of the same input, in one matrix product; layers of a language each, too."""
 
     def __init__(self, precision: _Precision, *layers: nn.Module):
-        self.precision = precision
-        self.weight = torch.cat([layer.weight.detach() for layer in layers]).to(precision.product)
+        self.precision, self.num_languages = precision, 0
+        if isinstance(layers[0], LanguageLinear):  # then all of them are: (L, D, D) side by side -> (L, n D, D)
+            self.num_languages = len(layers[0].weight)
+        side = int(self.num_languages > 0)
+        weight = torch.cat([layer.weight.detach() for layer in layers], dim=side)
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
-        self.bias = torch.cat(biases).to(precision.product) if biases else None
+        self.weight = weight.flatten(0, -2).to(precision.product)
+        self.bias = torch.cat(biases, dim=side).flatten().to(precision.product) if biases else None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x.to(self.precision.product), self.weight, self.bias).to(self.precision.state)
+    def __call__(self, x: Tensor, languages: Optional[Tensor] = None) -> Tensor:
+        """(.., D) -> (.., D'); with ``languages`` (B,) int64, x is (.., B, D)."""
+        product = F.linear(x.to(self.precision.product), self.weight, self.bias).to(self.precision.state)
+        return pick(product, languages, self.num_languages) if self.num_languages else product
 
 
 class _Norm:
@@ -119,9 +128,10 @@ class _Layer:
         """(B, S, D) -> (B, H, S, D/H)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def source(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Encoder states (B, S, D) -> keys and values of cross-attention."""
-        keys, values = self.source_kv(states).chunk(2, dim=-1)
+    def source(self, states: Tensor, languages: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder states (B, S, D), target languages (B,) -> keys and values of cross-attention."""
+        pairs = self.source_kv(states.transpose(0, 1), languages).transpose(0, 1)
+        keys, values = pairs.chunk(2, dim=-1)
         return self.split(keys).contiguous(), self.split(values).contiguous()
 
     def __call__(self, x: Tensor, slot: int, state: DecoderState, number: int) -> Tensor:
@@ -139,8 +149,9 @@ class _Layer:
         return self.out(_attend(query, keys[:, :, : slot + 1], values[:, :, : slot + 1]))
 
     def _attend_to_source(self, x: Tensor, state: DecoderState, number: int) -> Tensor:
-        query = self.query(x).unflatten(-1, (self.heads, 1, -1))
-        return self.cross_out(_attend(query, state.source_keys[number], state.source_values[number], state.visible))
+        query = self.query(x, state.languages).unflatten(-1, (self.heads, 1, -1))
+        mixed = _attend(query, state.source_keys[number], state.source_values[number], state.visible)
+        return self.cross_out(mixed, state.languages)
 
 
 class IncrementalDecoder:
@@ -158,7 +169,7 @@ class IncrementalDecoder:
         weight = decoder.embed_tokens.weight
         precision = _Precision.of(dtype or weight.dtype, weight.device)
         self.state_dtype = precision.state
-        self.embed_tokens = weight.detach().to(precision.state)
+        self.embed_tokens = (decoder.embed_scale * weight.detach()).to(precision.state)
         self.embed_positions = decoder.embed_positions.weight.detach().to(precision.state)
         self.first_position = decoder.embed_positions.padding_idx + 1
         self.embed_languages = decoder.embed_languages.weight.detach().to(precision.state)
@@ -170,7 +181,8 @@ class IncrementalDecoder:
     def start(self, encoder_out: dict[str, list], steps: int) -> DecoderState:
         """Prepare for ``steps`` steps after :class:`MassEncoder`'s output, rows in its order."""
         source = encoder_out["encoder_out"][0].transpose(0, 1).to(self.state_dtype)  # (B, S, D)
-        pairs = [layer.source(source) for layer in self.layers]
+        languages = encoder_out["target_language"][0]
+        pairs = [layer.source(source, languages) for layer in self.layers]
         room = (len(source), self.layers[0].heads, steps, source.shape[-1] // self.layers[0].heads)
         return DecoderState(
             [source.new_empty(room) for _ in self.layers],
@@ -178,7 +190,8 @@ class IncrementalDecoder:
             [keys for keys, _ in pairs],
             [values for _, values in pairs],
             ~encoder_out["encoder_padding_mask"][0][:, None, None, :],
-            F.embedding(encoder_out["target_language"][0], self.embed_languages),
+            F.embedding(languages, self.embed_languages),
+            languages,
         )
 
     def step(self, tokens: Tensor, slot: int, state: DecoderState) -> Tensor:

@@ -2,13 +2,15 @@
 
 Song et al. 2019, section 4.1; layers are fairseq's. Post-norm (``mass_tiny``: pre-norm), GELU, learned
 positions, layer-norm on the embeddings, one matrix for all embeddings, and no sqrt(d) scaling of token
-embeddings: token, position and language vectors start at one scale, as in XLM.
+embeddings: token, position and language vectors start at one scale, as in XLM. What models trained by
+other programs have beside this is an option each, which mass_plugins.interop sets.
 """
 
 from argparse import Namespace
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Optional
 
+import torch
 from fairseq import utils
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models import register_model
@@ -20,18 +22,19 @@ from fairseq.models.transformer import (
 )
 from omegaconf import OmegaConf
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mass_plugins.data.binarized import MASK
 from mass_plugins.errors import InputError
 from mass_plugins.modules.attention import hide_slots
 from mass_plugins.modules.language_embeddings import language_embedding
+from mass_plugins.modules.language_projections import LanguageLinear, start_small
 from mass_plugins.modules.positions import Positions
 
 # What makes a fairseq Transformer a MASS model; not options, for checkpoints and exports rely on them.
 _FIXED = {
     "share_decoder_input_output_embed": True,
     "layernorm_embedding": True,
-    "no_scale_embedding": True,
     "encoder_learned_pos": True,
     "decoder_learned_pos": True,
 }
@@ -75,6 +78,28 @@ class MassTransformerConfig(FairseqDataclass):
     checkpoint_activations: bool = field(
         default=False,
         metadata={"help": "recompute activations in the backward pass: less memory, more time"},
+    )
+    # Of models that other programs trained; the defaults are those of every checkpoint from before they existed.
+    layer_norm_eps: float = field(default=1e-5, metadata={"help": "epsilon of all layer norms (XLM: 1e-12)"})
+    output_bias: bool = field(default=False, metadata={"help": "a bias for each word's logit (XLM has one)"})
+    scale_embedding: bool = field(
+        default=False,
+        metadata={"help": "multiply token embeddings by sqrt(width) (the release's summarization models)"},
+    )
+    separate_embeddings: bool = field(
+        default=False,
+        metadata={"help": "token embeddings of the encoder's own; the decoder's are the output's (XLM)"},
+    )
+    source_start: ChoiceEnum(["none", "eos", "bos"]) = field(
+        default="none",
+        metadata={"help": "a token that the encoder puts before every source (XLM: eos, that is </s>; BART: bos)"},
+    )
+    language_projections: ChoiceEnum(["none", "output", "all"]) = field(
+        default="none",
+        metadata={
+            "help": "cross-attention with an output projection (the release's 'v1'), or with all projections "
+            "('v2'), of its own for each target language"
+        },
     )
 
 
@@ -132,6 +157,9 @@ def _fairseq_config(cfg) -> TransformerConfig:
         )
     flat["encoder_normalize_before"] = flat["decoder_normalize_before"] = flat.pop("layer_norm") == "pre"
     flat["decoder_input_dim"] = flat["decoder_output_dim"] = flat["decoder_embed_dim"]
+    flat["no_scale_embedding"] = not flat["scale_embedding"]
+    if flat["language_projections"] != "none" and flat["checkpoint_activations"]:
+        raise InputError("--checkpoint-activations doesn't know --language-projections; drop one of them")
     flat.pop("_name", None)
     return TransformerConfig.from_namespace(Namespace(**{**flat, **_FIXED}))
 
@@ -148,7 +176,17 @@ _SHAPE = (
     "max_source_positions",
     "max_target_positions",
     "layer_norm",
+    "activation_fn",
 )
+# Options that came later, and what every model was before.
+_LATER = {
+    "layer_norm_eps": 1e-5,
+    "output_bias": False,
+    "scale_embedding": False,
+    "separate_embeddings": False,
+    "source_start": "none",
+    "language_projections": "none",
+}
 
 
 def check_same_shape(path: str, trained, cfg) -> None:
@@ -157,24 +195,13 @@ def check_same_shape(path: str, trained, cfg) -> None:
     Raises:
         InputError: one differs; names it.
     """
-    for option in _SHAPE:
-        if option in trained and trained[option] != cfg[option]:
+    known = {**_LATER, **{option: trained[option] for option in (*_SHAPE, *_LATER) if option in trained}}
+    for option, value in known.items():
+        if value != cfg[option]:
             raise InputError(
-                f"{path} was trained with --{option.replace('_', '-')} {trained[option]}, "
+                f"{path} was trained with --{option.replace('_', '-')} {value}, "
                 f"not {cfg[option]}; set it, or the --arch, as it was"
             )
-
-
-def start_small(layers: nn.Module) -> None:
-    """Draw the projections of ``layers`` as the authors' code does, uniform within 1 / sqrt(inputs); biases are zero.
-
-    With fairseq's larger Xavier weights pre-training learns later (Multi30k, pre-norm, a language a batch, after
-    500 updates of 2000 tokens: 6.44 bits a token in validation against 6.33).
-    """
-    for module in layers.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.uniform_(module.weight, -(module.in_features**-0.5), module.in_features**-0.5)
-            nn.init.zeros_(module.bias)
 
 
 class MassEncoder(TransformerEncoderBase):
@@ -184,12 +211,18 @@ class MassEncoder(TransformerEncoderBase):
     that cross-attention doesn't see: padding and, unless ``cross_attend_masked``, ``[MASK]``.
     """
 
-    def __init__(self, cfg, dictionary, embed_tokens, num_languages: int, cross_attend_masked: bool):
+    def __init__(
+        self, cfg, dictionary, embed_tokens, num_languages: int, cross_attend_masked: bool, source_start: str = "none"
+    ):
         super().__init__(cfg, dictionary, embed_tokens)
         dim = embed_tokens.embedding_dim
         self.embed_positions = Positions(cfg.max_source_positions, dim, self.padding_idx)
         self.embed_languages = language_embedding(num_languages, dim)
         self.mask_idx = None if cross_attend_masked else dictionary.index(MASK)
+        self.first_idx = {"none": None, "eos": dictionary.eos(), "bos": dictionary.bos()}[source_start]
+
+    def max_positions(self) -> int:
+        return super().max_positions() - (self.first_idx is not None)
 
     def forward(
         self,
@@ -207,10 +240,13 @@ class MassEncoder(TransformerEncoderBase):
 
         Returns:
             fairseq's dictionary of lists: ``encoder_out`` (S, B, D), ``encoder_padding_mask`` (B, S),
-            ``target_language`` (B,), ``encoder_states`` (S, B, D) of each layer if asked for.
+            ``target_language`` (B,), ``encoder_states`` (S, B, D) of each layer if asked for. With a
+            ``source_start``, S is a slot more than in ``src_tokens``, the first.
         """
+        if self.first_idx is not None:
+            src_tokens = F.pad(src_tokens, (1, 0), value=self.first_idx)
         padding = src_tokens.eq(self.padding_idx)
-        x = self.embed_tokens(src_tokens) + self.embed_positions(src_tokens)
+        x = self.embed_scale * self.embed_tokens(src_tokens) + self.embed_positions(src_tokens)
         x = x + self.embed_languages(source_language).unsqueeze(1)
         x = self.dropout_module(self.layernorm_embedding(x))
         x = x.masked_fill(padding.unsqueeze(-1), 0).transpose(0, 1)
@@ -246,10 +282,26 @@ class MassDecoder(TransformerDecoderBase):
     built and nothing asks the device whether there is padding.
     """
 
-    def __init__(self, cfg, dictionary, embed_tokens, num_languages: int):
+    def __init__(
+        self,
+        cfg,
+        dictionary,
+        embed_tokens,
+        num_languages: int,
+        output_bias: bool = False,
+        language_projections: str = "none",
+    ):
         super().__init__(cfg, dictionary, embed_tokens)
         self.embed_positions = Positions(cfg.max_target_positions, self.embed_dim, self.padding_idx)
         self.embed_languages = language_embedding(num_languages, self.embed_dim)
+        if output_bias:
+            self.output_projection.bias = nn.Parameter(torch.zeros(len(dictionary)))
+        chosen = {"none": (), "output": ("out_proj",), "all": ("q_proj", "k_proj", "v_proj", "out_proj")}
+        self.language_projections = []
+        for layer in self.layers:
+            for name in chosen[language_projections]:
+                setattr(layer.encoder_attn, name, LanguageLinear(num_languages, self.embed_dim))
+                self.language_projections.append(getattr(layer.encoder_attn, name))
 
     def forward(
         self,
@@ -300,8 +352,11 @@ class MassDecoder(TransformerDecoderBase):
         place = self.embed_positions(prev_output_tokens, incremental_state, positions)
         if incremental_state is not None:
             prev_output_tokens, place = prev_output_tokens[:, -1:], place[:, -1:]
-        x = self.embed_tokens(prev_output_tokens) + place
-        x = x + self.embed_languages(encoder_out["target_language"][0]).unsqueeze(1)
+        languages = encoder_out["target_language"][0]
+        for projection in self.language_projections:
+            projection.languages = languages
+        x = self.embed_scale * self.embed_tokens(prev_output_tokens) + place
+        x = x + self.embed_languages(languages).unsqueeze(1)
         x = self.dropout_module(self.layernorm_embedding(x)).transpose(0, 1)
 
         causal = incremental_state is None and not full_context_alignment
@@ -339,11 +394,17 @@ class MassTransformer(TransformerModelBase):
         config = _fairseq_config(cfg)
         dictionary, languages = task.source_dictionary, len(task.languages)
         embed_tokens = cls.build_embedding(config, dictionary, config.encoder.embed_dim)
-        encoder = MassEncoder(config, dictionary, embed_tokens, languages, cfg.cross_attend_masked)
-        decoder = MassDecoder(config, dictionary, embed_tokens, languages)
+        of_source = embed_tokens
+        if cfg.separate_embeddings:
+            of_source = cls.build_embedding(config, dictionary, config.encoder.embed_dim)
+        encoder = MassEncoder(config, dictionary, of_source, languages, cfg.cross_attend_masked, cfg.source_start)
+        decoder = MassDecoder(config, dictionary, embed_tokens, languages, cfg.output_bias, cfg.language_projections)
         model = cls(config, encoder, decoder)
         start_small(model.encoder.layers)
         start_small(model.decoder.layers)
+        for module in model.modules():
+            if hasattr(module, "normalized_shape"):
+                module.eps = cfg.layer_norm_eps
         return model
 
     def forward(

@@ -100,8 +100,11 @@ def compare_runs(runs: Sequence[SimilarityRun], samples: int = SAMPLES) -> list[
     baseline, *others = systems
     comparisons = []
     for system in others:
-        pairs = [(_same_or_only(systems[baseline], seed), run) for seed, run in sorted(systems[system].items())]
-        pairs = [(old, new) for old, new in pairs if old is not None and old.gold.keys() == new.gold.keys()]
+        pairs = []
+        for seed, new in sorted(systems[system].items()):
+            old = _same_or_only(systems[baseline], seed)
+            if old is not None and old.gold.keys() == new.gold.keys():
+                pairs.append((old, new))
         if not pairs:
             continue
         differences = [_average(new) - _average(old) for old, new in pairs]

@@ -119,8 +119,10 @@ def read_set(name: str, parts: Sequence[Part]) -> PairSet:
     second: list[str] = []
     gold: list[float] = []
     for part in parts:
-        for rows, new in zip((first, second, gold), part.read()):
-            rows.extend(new)  # type: ignore[arg-type]
+        new = part.read()
+        first += new[0]
+        second += new[1]
+        gold += new[2]
     if len(set(gold)) < 2:
         raise InputError(f"{name}: {len(gold)} pairs, all scored alike; a correlation needs different scores")
     names = tuple(part.part for part in parts if part.part) or (name,)

@@ -76,7 +76,7 @@ def test_training_validation_and_checkpoint(run_fairseq, encoder, strings, tmp_p
     before, after = (PretrainedModel.read(str(f / "checkpoint_last.pt")) for f in (encoder, tmp_path / "mirror"))
     moved = {name for name in before.weights if not torch.equal(before.weights[name], after.weights[name])}
     assert "layers.0.fc1.weight" in moved and not [name for name in moved if name.startswith("lm_head")]
-    assert after.task_state["vectors"] == {"pooling": "mean", "normalize": False, "max_tokens": 50}
+    assert after.task_state["vectors"] == {"pooling": "mean", "normalize": False, "max_tokens": None}
     assert {path.name for path in (tmp_path / "mirror").iterdir()} >= {"text.json", "bpe.codes", "dict.en.txt"}
 
     other = train(

@@ -20,6 +20,7 @@ from torch import nn
 import mass_plugins  # noqa: F401  registers
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.errors import InputError
+from mass_plugins.modules.language_projections import LanguageLinear
 from mass_plugins.objectives.mass_pretraining.task import MassPretrainingConfig
 from mass_plugins.objectives.multilingual import DirectedCodec
 from mass_plugins.objectives.seq2seq_finetuning.task import Seq2SeqFinetuningConfig
@@ -95,10 +96,19 @@ def layer_norm_of(model):
     return "pre" if only([layer.normalize_before for layer in all_layers(model)] + ends) else "post"
 
 
+def projections_of(attention):
+    """Which of the projections are a language's own."""
+    own = [name for name in "qkv" if isinstance(getattr(attention, f"{name}_proj"), LanguageLinear)]
+    return ("all" if len(own) == 3 else "output") if isinstance(attention.out_proj, LanguageLinear) else "none"
+
+
 MODEL = {
     **sizes("encoder"),
     **sizes("decoder"),
-    "max_source_positions": (70, lambda m: only([m.max_positions()[0], m.encoder.embed_positions.max_positions])),
+    "max_source_positions": (
+        70, lambda m: only([m.max_positions()[0] + (m.encoder.first_idx is not None),
+                            m.encoder.embed_positions.max_positions])
+    ),
     "max_target_positions": (80, lambda m: only([m.max_positions()[1], m.decoder.embed_positions.max_positions])),
     "activation_fn": ("relu", lambda m: only(layer.activation_fn.__name__ for layer in all_layers(m))),
     "dropout": (0.23, lambda m: only(x.dropout_module.p for x in [m.encoder, m.decoder, *all_layers(m)])),
@@ -109,10 +119,20 @@ MODEL = {
     "checkpoint_activations": (
         True, lambda m: only(isinstance(layer.forward, functools.partial) for layer in all_layers(m))
     ),
+    "layer_norm_eps": (1e-12, lambda m: only(x.eps for x in m.modules() if isinstance(x, nn.LayerNorm))),
+    "output_bias": (True, lambda m: m.decoder.output_projection.bias is not None),
+    "scale_embedding": (True, lambda m: only(side.embed_scale != 1 for side in (m.encoder, m.decoder))),
+    "separate_embeddings": (True, lambda m: m.encoder.embed_tokens is not m.decoder.embed_tokens),
+    "source_start": ("bos", lambda m: {None: "none", 0: "bos", 2: "eos"}[m.encoder.first_idx]),
+    "language_projections": (
+        "output", lambda m: only(projections_of(layer.encoder_attn) for layer in m.decoder.layers)
+    ),
 }  # fmt: skip
 COMMON = dict(
     max_source_positions=512, max_target_positions=512, activation_fn="gelu", dropout=0.1, attention_dropout=0.1,
     activation_dropout=0.0, layer_norm="post", cross_attend_masked=False, checkpoint_activations=False,
+    layer_norm_eps=1e-5, output_bias=False, scale_embedding=False, separate_embeddings=False, source_start="none",
+    language_projections="none",
 )  # fmt: skip
 
 
@@ -173,8 +193,12 @@ class TestModel:
 
     @pytest.mark.parametrize("name", PRESETS)
     def test_all_flags_at_once(self, name, task, tiny_data_bin):
-        cfg = parsed(tiny_data_bin, "--task", "mass_pretraining", "--arch", name, *as_flags(unusual(name))).model
-        assert shown(task, cfg) == unusual(name)
+        """But two that exclude each other."""
+        flags = {option: value for option, value in unusual(name).items() if option != "checkpoint_activations"}
+        cfg = parsed(tiny_data_bin, "--task", "mass_pretraining", "--arch", name, *as_flags(flags)).model
+        assert shown(task, cfg) == {**flags, "checkpoint_activations": False}
+        with pytest.raises(InputError, match="--checkpoint-activations"):
+            models.build_model(OmegaConf.create({"_name": name, **unusual(name)}), task)
 
     @pytest.mark.parametrize("option", [name for name in MODEL if not name.endswith("r_embed_dim")])
     def test_a_single_option_changes_nothing_else(self, option, task):

@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "doctor": set(),
     "encoding": {"encoding", "models", "modules", "data", "errors"},
     "errors": set(),
-    "generation": {"generation", "models", "data", "errors"},
-    "interop": {"interop", "encoding", "models", "modules", "data", "compat", "errors"},
+    "generation": {"generation", "models", "modules", "data", "errors"},
+    "interop": {"interop", "encoding", "models", "modules", "data", "generation", "compat", "errors"},
     "losses": {"losses", "errors"},
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
@@ -31,7 +31,7 @@ WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
                    "data/dictionary_hash.py", "data/string_augmentation.py", "errors.py", "modules/all_gather.py",
                    "modules/attention.py", "modules/pooling.py", "modules/self_attention.py",
-                   "modules/language_embeddings.py")  # fmt: skip
+                   "modules/language_embeddings.py", "modules/language_projections.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 

@@ -35,8 +35,13 @@ def resolve(
     Raises:
         InputError: one that is out of its range.
     """
-    given = {"span": span, "temperature": temperature, "max_tokens": max_tokens, "pooling": pooling}
-    settings = MODES[mode]._replace(**{name: value for name, value in given.items() if value is not None})
+    default = MODES[mode]
+    settings = MirrorSettings(
+        span=default.span if span is None else span,
+        temperature=default.temperature if temperature is None else temperature,
+        max_tokens=default.max_tokens if max_tokens is None else max_tokens,
+        pooling=pooling or default.pooling,
+    )
     if settings.span < 0:
         raise InputError(f"--span-characters {settings.span} is not 0 or more; 0 leaves strings as they are")
     if not settings.temperature > 0:

@@ -19,6 +19,8 @@ from mass_plugins.objectives.mirror_bert.validation import SimilarityDataset, lo
 
 logger = logging.getLogger(__name__)
 
+PADDED_TO = 64  # tokens, in encoding with mean_with_padding: the release's evaluation
+
 
 @dataclass
 class MirrorBertConfig(EncoderTaskConfig):
@@ -79,7 +81,8 @@ class MirrorBertTask(EncoderTask):
         self.settings = resolve(
             str(cfg.mode), cfg.span_characters, cfg.contrast_temperature, cfg.max_string_tokens, pooling
         )
-        self.describe_vectors(self.settings.pooling, max_tokens=self.settings.max_tokens)
+        padded = self.settings.pooling == "mean_with_padding"
+        self.describe_vectors(self.settings.pooling, max_tokens=PADDED_TO if padded else None)
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)

@@ -1,0 +1,30 @@
+"""Flags of the commands that take a text encoder."""
+
+import argparse
+from pathlib import Path
+
+from mass_plugins.commands.flags import positive
+
+
+def add_export_flags(command):
+    add_encoder(command)
+    command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
+
+
+def add_encoder(command):
+    command.add_argument(
+        "checkpoint", help="a checkpoint*.pt of a text encoder, trained here or imported; or its folder"
+    )
+    command.add_argument("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
+
+
+def add_vector_flags(command):
+    add = command.add_argument_group("vectors; by default as the checkpoint was trained, else mean").add_argument
+    add("--pooling", choices=("cls", "mean", "mean_with_padding"), help="how a text's vector is made of its tokens'")
+    add("--normalize", action=argparse.BooleanOptionalAction, help="make vectors of unit length")
+    add("--max-tokens", type=positive, metavar="N", help="cut longer texts (default: the model's positions)")
+
+
+def vector_flags(options):
+    """The values of :func:`add_vector_flags`."""
+    return {name: getattr(options, name) for name in ("pooling", "normalize", "max_tokens")}

@@ -1,0 +1,1 @@
+"""Models of other programs in, ours out: a file for each format."""
