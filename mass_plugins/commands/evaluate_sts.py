@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_vector_flags, positive, vector_flags
+from mass_plugins.commands.encoder_flags import add_vector_flags, vector_flags
+from mass_plugins.commands.flags import positive
 from mass_plugins.errors import InputError
 
 HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and sets of words"

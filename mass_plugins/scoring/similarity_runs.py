@@ -58,8 +58,10 @@ def read_run(path: Path) -> SimilarityRun:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         scores = [SetScore(**{**score, "parts": tuple(score["parts"])}) for score in record["scores"]]
-        arrays = ({name: np.array(values) for name, values in record[key].items()} for key in ("cosines", "gold"))
-        return SimilarityRun(record["system"], int(record["seed"]), scores, *arrays, record["seconds"])
+        cosines, gold = (
+            {name: np.array(values) for name, values in record[key].items()} for key in ("cosines", "gold")
+        )
+        return SimilarityRun(record["system"], int(record["seed"]), scores, cosines, gold, record["seconds"])
     except FileNotFoundError:
         raise InputError(f"{path} doesn't exist; run the recipe again") from None
     except (ValueError, KeyError, TypeError) as error:
