@@ -9,7 +9,7 @@ from mass_plugins.losses.info_nce import two_view_info_nce
 from mass_plugins.modules.all_gather import all_gather_rows
 from mass_plugins.modules.pooling import pool
 
-# the same keys from every process: fairseq sums them key by key
+# the same keys, and tensors for the same ones, from every process: fairseq sums them key by key
 LOGGED = ("loss", "correct", "ntokens", "nsentences", "sample_size")
 
 
@@ -39,7 +39,9 @@ class MirrorBertCriterion(FairseqCriterion):
         vectors = pool(hidden, tokens.ne(self.padding_idx), self.settings.pooling)
         if sample.get("ignored"):
             gathered = all_gather_rows(vectors[:0])
-            return (gathered.rows.sum() + vectors.sum()) * 0, 0, dict.fromkeys(LOGGED, 0)
+            nothing = (gathered.rows.sum() + vectors.sum()) * 0
+            zero = nothing.detach()
+            return nothing, 0, dict(zip(LOGGED, (zero, zero, 0, 0, 0)))
         found = two_view_info_nce(vectors, self.settings.temperature, *all_gather_rows(vectors))
         logged = (found.loss.detach(), found.correct, sample["ntokens"], sample["nsentences"], found.anchors)
         return found.loss, found.anchors, dict(zip(LOGGED, logged))
