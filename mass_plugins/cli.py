@@ -1,4 +1,4 @@
-"""The ``mass-plugins`` command: where, doctor, translate, back-translate, plot.
+"""The ``mass-plugins`` command: where, doctor, translate, back-translate, encode, plot, import, export.
 
 Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line of help; ``add_flags(command)``;
 ``run(options)``, which calls the room that does the work and returns the exit status, None for 0.
@@ -11,6 +11,7 @@ import sys
 from mass_plugins.commands import (
     back_translate,
     doctor,
+    encode,
     evaluate_sts,
     export_huggingface_encoder,
     export_sentence_transformers,
@@ -24,8 +25,8 @@ from mass_plugins.commands import (
 )
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot, evaluate_sts, import_xlm, import_summarization, import_bart,
-            import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers)  # fmt: skip
+COMMANDS = (where, doctor, translate, back_translate, encode, plot, evaluate_sts, import_xlm, import_summarization,
+            import_bart, import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

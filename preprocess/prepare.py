@@ -257,8 +257,11 @@ def move_into_place(made: Path, destdir: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) -> bool:
+def already_done(destdir: Path, flags, digests: dict, overwrite: bool, files=files_of) -> bool:
     """Whether ``destdir`` holds just this data, whole. With a file missing, all is made anew.
+
+    Args:
+        files: report -> every file that there must be.
 
     Raises:
         InputError: it holds something else, or would lose it.
@@ -269,7 +272,7 @@ def already_done(destdir: Path, flags: Flags, digests: dict, overwrite: bool) ->
     if report is None:
         raise InputError(f"--destdir {destdir} exists and holds no {REPORT_FILE}; choose another folder")
     if report["fingerprint"] == fingerprint(flags, digests):
-        return is_whole(destdir, files_of(report), overwrite)
+        return is_whole(destdir, files(report), overwrite)
     if not overwrite:
         different = ", ".join(changed_flags(report, flags, digests))
         raise InputError(

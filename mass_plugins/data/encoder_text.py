@@ -9,6 +9,7 @@ The files lie in a data-bin and beside checkpoints.
 import json
 import os
 from abc import ABC, abstractmethod
+from hashlib import blake2b
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -80,6 +81,10 @@ class EncoderText(ABC):
     @abstractmethod
     def pieces(self, lines: Sequence[str], language: Optional[str] = None) -> list[np.ndarray]:
         """Raw lines -> ids of each without CLS and SEP, int64."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Changes when a line may be encoded otherwise."""
 
     @abstractmethod
     def save(self, folder: str | os.PathLike) -> None:
@@ -179,6 +184,9 @@ class TokenizerText(EncoderText):
             raise InputError(f"line {number} is no text, or has half a surrogate pair in it; mend it") from None
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
 
+    def fingerprint(self) -> str:
+        return _digest(self.content, repr(self.specials).encode("utf-8"))
+
     def save(self, folder: str | os.PathLike) -> None:
         content = {"version": VERSION, "specials": self.specials, "size": len(self.dictionary)}
         _write_whole(Path(folder) / TOKENIZER_FILE, self.content)
@@ -218,6 +226,9 @@ class SubwordText(EncoderText):
         begins[self.special_ids] = True
         self.marks = WordMarks(begins, marks.continued)
 
+    def __reduce__(self):
+        return SubwordText, (self.codec, self.dictionary, self.languages)
+
     def pieces(self, lines: Sequence[str], language: Optional[str] = None) -> list[np.ndarray]:
         chosen = language or self.languages[0]
         if chosen not in self.languages:
@@ -225,6 +236,10 @@ class SubwordText(EncoderText):
         index = self.dictionary.index
         rows = ([index(piece) for piece in self.codec.encode(line, chosen).split()] for line in lines)
         return [np.array(row, dtype=np.int64) for row in rows]
+
+    def fingerprint(self) -> str:
+        settings = repr(self.codec.settings.as_dict()).encode("utf-8")
+        return _digest(self.codec.model, settings, "\n".join(self.dictionary.symbols).encode("utf-8"))
 
     def save(self, folder: str | os.PathLike) -> None:
         self.codec.save(folder)
@@ -288,6 +303,13 @@ def _marks(settings: dict, symbols: Sequence[str], special: set[str]) -> WordMar
         sign = next((sign for sign in (SPACE_SIGN, byte_level) if any(s.startswith(sign) for s in symbols)), "")
         begins = [symbol.startswith(sign) or symbol in special for symbol in symbols]
     return WordMarks(np.array(begins), np.zeros(len(symbols), dtype=bool))
+
+
+def _digest(*parts: bytes) -> str:
+    hashed = blake2b(digest_size=16)
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "little") + part)
+    return hashed.hexdigest()
 
 
 def _is_text(line) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.encoder_text import EncoderText
+from mass_plugins.data.streams import cut
 from mass_plugins.encoding.loading import VectorSettings, load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder
@@ -50,14 +51,20 @@ class Encoder:
         Args:
             language: of text that prepare.py's sub-words clean by language.
         """
+        return self.encode_and_count(lines, language)[0]
+
+    def encode_and_count(self, lines: Sequence[str], language: Optional[str] = None) -> tuple[np.ndarray, int]:
+        """As :meth:`encode`, and how many texts were cut."""
         if isinstance(lines, str):
             raise InputError("encode takes a list of lines; put the line into one")
-        rows = self.text.encode(lines, self.max_tokens, language)
+        rows = self.text.encode(lines, language=language)
+        long = sum(len(row) > self.max_tokens for row in rows)
+        rows = [cut(row, self.max_tokens) for row in rows]
         vectors = np.empty((len(rows), self.dim), dtype=np.float32)
         found = [(numbers, self._vectors([rows[n] for n in numbers])) for numbers in self._batches(rows)]
         for numbers, batch in found:  # fetched in the end: a GPU goes on while the next batch is padded
-            vectors[numbers] = batch.float().cpu().numpy()
-        return vectors
+            vectors[numbers] = batch.cpu().numpy()
+        return vectors, long
 
     def _batches(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Numbers of rows of like length, the longest first: (n,) int64 each."""

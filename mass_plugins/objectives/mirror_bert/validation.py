@@ -54,6 +54,8 @@ class SimilarityDataset(FairseqDataset):
             tokens = np.pad(tokens, ((0, 0), (0, max(wide - tokens.shape[1], 0))), constant_values=self.padding)
             batches.append(torch.from_numpy(tokens))
         return {
+            # fairseq's trainer opens validation before training and takes its first batch for the dummy of both
+            "net_input": {"src_tokens": batches[0]},
             "texts": batches,
             "order": torch.from_numpy(order),
             "gold": torch.from_numpy(self.sets[index].gold),

@@ -1,0 +1,169 @@
+"""Files of text, a line each, or stdin -> one ``.npy`` of vectors in the order of the lines."""
+
+import hashlib
+import sys
+import time
+import zlib
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Iterable, Iterator, Optional, Sequence
+
+import numpy as np
+
+from mass_plugins.data.progress import Progress
+from mass_plugins.data.text_files import count_lines, not_utf8, read_lines
+from mass_plugins.encoding.encoder import Encoder
+from mass_plugins.encoding.vector_file import VectorFile
+from mass_plugins.errors import InputError
+
+_LETTERS = 1 << 24  # of a chunk at most: lines of 100 000 letters need memory, too
+STDIN = Path("-")
+FLAG = "--input"
+
+
+class Part:
+    """Part ``index`` of ``count`` of the lines, in one piece: the parts put together are the whole, in order."""
+
+    def __init__(self, text: str = "0/1"):
+        index, slash, count = text.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise InputError(f"--shard {text} is not I/N with I from 0 to N-1; for four processes 0/4, 1/4, 2/4, 3/4")
+        self.index, self.count = int(index), int(count)
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def of(self, lines: int) -> tuple[int, int]:
+        """First line and the one after the last, from 0 on."""
+        return self.index * lines // self.count, (self.index + 1) * lines // self.count
+
+    def name(self, path: Path) -> Path:
+        """``OUT.npy`` -> ``OUT.0-of-4.npy``, where there are several."""
+        if self.count == 1:
+            return path
+        return path.with_name(f"{path.stem}.{self.index}-of-{self.count}{path.suffix}")
+
+
+def encode_files(
+    encoder: Encoder,
+    checkpoint: Path,
+    inputs: Sequence[Path],
+    output: Path,
+    dtype: str = "float32",
+    shard: str = "0/1",
+    language: Optional[str] = None,
+    buffer: int = 10_000,
+    overwrite: bool = False,
+    progress: Optional[bool] = None,
+) -> str:
+    """Encode files into ``output``, going on where an earlier run stopped; returns a report.
+
+    Args:
+        checkpoint: the file that the encoder was loaded from.
+        inputs: text, a line each; plain, .gz, .xz or .bz2; or ``-`` alone, which is stdin.
+        output: the ``.npy``; of a shard ``OUT.0-of-4.npy``, and so on.
+        dtype: of the vectors in it, ``float32`` or ``float16``.
+        shard: ``I/N``, the I-th (from 0) of N parts of the lines.
+        language: of text that prepare.py's sub-words clean by language.
+        buffer: lines that are encoded and kept together.
+        overwrite: give up a file that was made otherwise.
+        progress: show a bar; default: if stderr is a terminal.
+
+    Raises:
+        InputError: text that doesn't fit, a file that was made otherwise.
+    """
+    part, piped = Part(shard), list(inputs) == [STDIN]
+    if output.suffix != ".npy":
+        raise InputError(f"--output {output} doesn't end in .npy; name it so")
+    if piped and part.count > 1:
+        raise InputError("--shard needs files: how many lines stdin has isn't known before its end")
+    total = None if piped else _count(inputs, progress)
+    first, last = (0, None) if total is None else part.of(total)
+    if last == first:
+        raise InputError(f"no line falls to --shard {part}; use fewer shards")
+    settings = {
+        "checkpoint": digest(checkpoint),
+        "text pipeline": encoder.text.fingerprint(),
+        "--output-dtype": dtype,
+        "--shard": str(part),
+        "--language": language,
+        FLAG: "stdin" if piped else [f"{path.name} ({path.stat().st_size} bytes)" for path in inputs],
+        **asdict(encoder.settings),
+    }
+    file = VectorFile(part.name(output), encoder.dim, np.dtype(dtype), settings, overwrite)
+    if file.finished:
+        return f"{_report(file)}\nnothing to do: this was made before"
+    began, before = time.monotonic(), file.record.rows
+    with file:
+        lines = _stdin() if piped else (line for _, line in read_lines(inputs, FLAG))
+        lines = islice(lines, first, last)
+        _skip_what_is_done(lines, file)
+        todo = None if last is None else last - first
+        with Progress(f"encode {file.path.name}", progress, todo, before) as bar:
+            for chunk in _chunks(lines, buffer):
+                vectors, cut = encoder.encode_and_count(chunk, language)
+                file.record.position += len(chunk)
+                file.record.checksum = _checksum(chunk, file.record.checksum)
+                file.record.cut += cut
+                file.commit(vectors)
+                bar.add(len(chunk))
+        if file.record.rows == 0:
+            file.discard()
+            raise InputError("stdin is empty; give text, a line each")
+        file.finish()
+    rate = (file.record.rows - before) / max(time.monotonic() - began, 1e-9)
+    return f"{_report(file)}\n{rate:.1f} lines per second" + (f" ({before} made before)" if before else "")
+
+
+def _skip_what_is_done(lines: Iterator[str], file: VectorFile) -> None:
+    """Read the lines that an earlier run has done, and see that they are the same."""
+    record = file.record
+    done, checksum = 0, 0
+    while done < record.position and (chunk := next(_chunks(lines, min(10_000, record.position - done)), None)):
+        done, checksum = done + len(chunk), _checksum(chunk, checksum)
+    if done < record.position or checksum != record.checksum:
+        raise InputError(
+            f"the first {record.position} lines aren't those that {file.part} was made of; give --overwrite"
+        )
+
+
+def _checksum(lines: Iterable[str], start: int) -> int:
+    return zlib.crc32("".join(line + "\n" for line in lines).encode("utf-8"), start)
+
+
+def _chunks(lines: Iterator[str], most: int) -> Iterator[list[str]]:
+    """Lists of ``most`` lines at most, and of so many letters that memory stays bounded."""
+    for line in lines:
+        chunk, letters = [line], len(line)
+        while len(chunk) < most and letters < _LETTERS and (more := next(lines, None)) is not None:
+            chunk.append(more)
+            letters += len(more)
+        yield chunk
+
+
+def _stdin() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise not_utf8("stdin", number, line) from None
+
+
+def _count(inputs: Sequence[Path], progress: Optional[bool]) -> int:
+    if STDIN in inputs:
+        raise InputError(f"{FLAG}: - is stdin, and stands alone")
+    with Progress("look through", progress) as bar:
+        return count_lines(inputs, FLAG, progress=bar)
+
+
+def digest(path: Path) -> str:
+    """Fingerprint of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def _report(file: VectorFile) -> str:
+    record = file.record
+    cut = f", {record.cut} longer texts cut" if record.cut else ""
+    return f"{file.path}: {record.rows} vectors of {file.dim} {file.dtype.name}{cut}"

@@ -1,0 +1,167 @@
+"""A ``.npy`` file that grows by whole chunks; a run that was cut off at any moment goes on.
+
+OUT.json   what was asked for, and how far it has come; replaced at each commit
+OUT.part   the file so far; cut back to what OUT.json tells when a run goes on
+OUT        in the end, in the place of the part
+"""
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from mass_plugins.errors import InputError
+
+VERSION = 1
+_HEADER = 128  # bytes; room for any number of rows
+
+
+@dataclass
+class Record:
+    """What ``OUT.json`` holds.
+
+    Attributes:
+        settings: flag -> value, of all that decides the vectors.
+        position: lines of this part of the input that are done with.
+        checksum: of these lines, so that a run goes on with the same text only.
+        rows: vectors written.
+        cut: texts that were longer than the most tokens.
+    """
+
+    settings: dict[str, Any]
+    position: int = 0
+    checksum: int = 0
+    rows: int = 0
+    cut: int = 0
+    finished: bool = False
+
+
+class VectorFile:
+    """Writes rows; a context that holds the part open and locked.
+
+    Args:
+        path: of the file, ``.npy``.
+        dim, dtype: of its rows.
+        settings: see :class:`Record`; a run goes on with the same only.
+        overwrite: give up a file that was made otherwise.
+
+    Raises:
+        InputError: there is a file that was made otherwise, or another process writes it.
+    """
+
+    def __init__(self, path: Path, dim: int, dtype: np.dtype, settings: dict[str, Any], overwrite: bool = False):
+        self.path, self.dim, self.dtype = path, dim, np.dtype(dtype)
+        self.part, self.json = (path.with_name(path.name + end) for end in (".part", ".json"))
+        found = self._found(settings, overwrite)
+        self.resumed = found is not None
+        self.record = found or Record(settings)
+
+    def _found(self, settings: dict[str, Any], overwrite: bool) -> Optional[Record]:
+        """The record of an earlier run with the same settings; None: start anew."""
+        try:
+            content = json.loads(self.json.read_text(encoding="utf-8"))
+            if content.pop("version") != VERSION:
+                raise ValueError("of another version of mass_plugins")
+            record = Record(**content)
+        except FileNotFoundError:
+            if self.path.exists() and not overwrite:
+                raise InputError(
+                    f"{self.path} exists, and no {self.json.name}; give another name, or --overwrite"
+                ) from None
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if overwrite:
+                return None
+            raise InputError(f"{self.json} can't be read ({error}); give --overwrite to start anew") from None
+        if record.settings == settings and (self.path if record.finished else self.part).exists():
+            return record
+        if not overwrite:
+            names = [n for n in {**record.settings, **settings} if record.settings.get(n) != settings.get(n)]
+            differ = ", ".join(f"{n} was {record.settings.get(n)} and is {settings.get(n)}" for n in names)
+            raise InputError(
+                f"{self.json} is of another run ({differ or 'its vectors are gone'}); give another name, or --overwrite"
+            )
+        return None
+
+    @property
+    def finished(self) -> bool:
+        return self.record.finished
+
+    def __enter__(self) -> "VectorFile":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.part.touch()
+        self._file = open(self.part, "r+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise InputError(f"another process is writing {self.path}; wait for it, or give another name") from None
+        good = _HEADER + self.record.rows * self.dim * self.dtype.itemsize if self.resumed else 0
+        if os.fstat(self._file.fileno()).st_size < good:
+            self._file.close()
+            raise InputError(f"{self.part} is shorter than {self.json} says; give --overwrite to start anew")
+        if not self.resumed:  # what --overwrite gives up
+            for old in (self.path, self.json):
+                old.unlink(missing_ok=True)
+        self._file.truncate(good)
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.seek(max(good, _HEADER))
+        return self
+
+    def __exit__(self, *_) -> None:
+        with suppress(OSError):  # of a full disk, which has been told
+            self._file.close()
+
+    def _header(self) -> bytes:
+        """Of NumPy's format 1.0, always ``_HEADER`` bytes long."""
+        shape = (self.record.rows, self.dim)
+        text = f"{{'descr': '{self.dtype.str}', 'fortran_order': False, 'shape': {shape}, }}"
+        room = _HEADER - 10
+        return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.encode("ascii").ljust(room - 1) + b"\n"
+
+    def commit(self, vectors: np.ndarray) -> None:
+        """Add (N, D) vectors; with the record as it is now, they stay.
+
+        Raises:
+            InputError: the disk is full, for instance.
+        """
+        try:
+            self._file.write(np.ascontiguousarray(vectors, dtype=self.dtype).tobytes())
+            self._sync()
+            self.record.rows += len(vectors)
+            self._write_record()
+        except OSError as error:
+            raise InputError(
+                f"{self.path} can't be written ({error.strerror}); mend that and run the same command again, which "
+                "goes on from there"
+            ) from None
+
+    def finish(self) -> None:
+        """Write the number of rows and give the file its name."""
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._sync()
+        self.part.replace(self.path)
+        self.record.finished = True
+        self._write_record()
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _write_record(self) -> None:
+        temporary = self.json.with_name(self.json.name + ".tmp")
+        text = json.dumps({"version": VERSION, **asdict(self.record)}, indent=1, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self.json)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        for path in (self.part, self.json):
+            path.unlink(missing_ok=True)
