@@ -73,13 +73,14 @@ prepare_text() {
 }
 
 make_data_bin() {
-    tool data-bin "$OUT" "$1" --vocabulary "$2"
+    python "$ROOT/preprocess/prepare_encoder.py" --mono en="$1/train.txt" --valid-mono en="$1/valid.txt" --vocab-size "$2" \
+        --lowercase --max-pieces 126 --destdir "$OUT/data-bin" --overwrite
 }
 
 # pretrain: MLM is the folder of the masked language model's checkpoint afterwards.
 pretrain() {
     stage data-bin make_data_bin "$SENTENCES" "$VOCABULARY"
-    stage mlm train "$FOLDER" --task mlm_pretraining --criterion masked_tokens "${ENCODER[@]}" "${PRETRAINING[@]}"
+    stage mlm train "$FOLDER/data-bin" --task mlm_pretraining --criterion masked_tokens "${ENCODER[@]}" "${PRETRAINING[@]}"
     MLM=$FOLDER
 }
 

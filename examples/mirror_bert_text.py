@@ -1,8 +1,7 @@
-"""Text of the Mirror-BERT recipes: fetching, cleaning, a tokenizer, strings to learn from.
+"""Text of the Mirror-BERT recipes: fetching, sentences, strings to learn from.
 
 python mirror_bert_text.py get OUT NAME=ADDRESS ...         files, from their addresses or from DATA=FOLDER
 python mirror_bert_text.py sentences OUT FILE=READER ...    text of all kinds -> train.txt, valid.txt
-python mirror_bert_text.py data-bin OUT TEXT --vocabulary N a WordPiece tokenizer, binarized text
 python mirror_bert_text.py strings OUT PAIRS --number N     strings from the texts of scored pairs, scores left out
 python mirror_bert_text.py words OUT TEXT --number N        the most frequent words
 """
@@ -131,35 +130,6 @@ def texts_of_pairs(path: Path) -> list[str]:
     return [text for pairs in sets for text in (*pairs.first, *pairs.second)]
 
 
-# --- tokenizer and binarized text ----------------------------------------------------------------
-
-
-def data_bin(options) -> None:
-    """BERT's WordPiece, lower-cased, learnt on the training text; text as fairseq's binary files."""
-    import numpy as np
-    import torch
-    from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
-    from tokenizers import BertWordPieceTokenizer
-
-    from mass_plugins.data.encoder_text import TokenizerText
-
-    tokenizer = BertWordPieceTokenizer(lowercase=True)
-    tokenizer.train([str(options.text / "train.txt")], vocab_size=options.vocabulary, show_progress=False)
-    text = TokenizerText(tokenizer.to_str().encode("utf-8"))
-    text.save(options.out)
-    for split in ("valid", "train"):
-        prefix = options.out / f"{split}.en-None.en"
-        builder, count = MMapIndexedDatasetBuilder(f"{prefix}.bin.tmp", dtype=np.uint16), 0
-        lines = [line for _, line in read_lines([options.text / f"{split}.txt"], "data-bin")]
-        for begin in range(0, len(lines), 10_000):
-            for row in text.encode(lines[begin : begin + 10_000], options.max_tokens):
-                builder.add_item(torch.from_numpy(row[1:]))  # [CLS] is put before it when it is read
-                count += len(row)
-        builder.finalize(f"{prefix}.idx")
-        os.replace(f"{prefix}.bin.tmp", f"{prefix}.bin")
-        print(f"{split}: {len(lines)} lines, {count} tokens")
-
-
 # --- strings to learn from -----------------------------------------------------------------------
 
 
@@ -187,8 +157,6 @@ def main(argv=None) -> int:
     for function, arguments in (
         (get, [("files", {"nargs": "+"})]),
         (sentences, [("files", {"nargs": "+"}), ("--without", {"nargs": "*", "type": Path, "default": []})]),
-        (data_bin, [("text", {"type": Path}), ("--vocabulary", {"type": int, "default": 16000}),
-                    ("--max-tokens", {"type": int, "default": 128})]),
         (strings, [("pairs", {"type": Path}), ("--number", {"type": int, "default": 10_000}),
                    ("--seed", {"type": int, "default": 1})]),
         (words, [("text", {"type": Path}), ("--number", {"type": int, "default": 10_000})]),

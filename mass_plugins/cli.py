@@ -26,7 +26,8 @@ from mass_plugins.commands import (
 from mass_plugins.errors import InputError
 
 COMMANDS = (where, doctor, translate, back_translate, encode, plot, evaluate_sts, import_xlm, import_summarization,
-            import_bart, import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers)  # fmt: skip
+            import_bart, import_huggingface_encoder, export_huggingface_encoder,
+            export_sentence_transformers)  # fmt: skip
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

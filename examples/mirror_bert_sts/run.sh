@@ -61,7 +61,7 @@ main() {
     for name in "${ORDER[@]}" "${PEERS[@]}"; do
         for seed in "${SEEDS[@]}"; do runs+=("${name// /-}.$seed"); done
     done
-    runs+=(minilm)
+    [ "${#MINILM_SEEDS[@]}" = 0 ] || runs+=(minilm)
     for seed in "${MINILM_SEEDS[@]}"; do runs+=("minilm+mirror.$seed"); done
     if [ "${1:-}" != result ]; then
         [ -n "${1:-}" ] || rm -f runs/*.json # of an earlier configuration, maybe; runs that are done are recorded again
@@ -70,7 +70,7 @@ main() {
         stage strings-source get_files "stsb-en-train.csv=$STSB/stsb-en-train.csv"
         stage strings strings_of "$FOLDER"
         STRINGS=$FOLDER/strings.txt
-        if [ "${1:-}" != mlm ]; then minilm; fi
+        if [ "${1:-}" != mlm ] && [ "${#MINILM_SEEDS[@]}" -gt 0 ]; then minilm; fi
         if [ "${1:-}" != minilm ]; then
             prepare_text
             pretrain

@@ -1,4 +1,4 @@
-"""Text of the Mirror-BERT recipes: files of all kinds to sentences, a data-bin, strings, words."""
+"""Text of the Mirror-BERT recipes: files of all kinds to sentences, strings, words."""
 
 import gzip
 import lzma
@@ -7,7 +7,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from examples import mirror_bert_text as tool
@@ -75,21 +74,6 @@ def test_sentences_of_all_kinds_without_those_to_be_scored(tmp_path, out):
         ["A cat sat here.", "A dog ran off!", "One two three", "four five six", "Hello there friend.", "How are you ?",
          "Fine , thank you ."]
     )  # fmt: skip
-
-
-def test_data_bin_is_what_the_encoder_reads(tmp_path, out):
-    from fairseq.data import indexed_dataset
-
-    from mass_plugins.data.encoder_text import EncoderText
-
-    lines = [f"The {a} cat {b} a dog." for a in ("red", "big", "old") for b in ("saw", "heard", "met")]
-    for split in ("train", "valid"):
-        (tmp_path / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines))
-    call("data-bin", out, tmp_path, "--vocabulary", 60)
-    text = EncoderText.load(out)
-    rows = indexed_dataset.make_dataset(str(out / "train.en-None.en"), impl="mmap")
-    for row, tokens in zip(rows, text.encode(lines), strict=True):
-        assert np.array_equal(row.numpy(), tokens[1:])
 
 
 def test_strings_are_different_texts_drawn_by_the_seed(tmp_path, out):
