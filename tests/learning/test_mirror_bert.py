@@ -81,3 +81,43 @@ def test_recipe_of_sentences_with_peers(tmp_path):
     assert len(scores["mlm", "average"]["values"]) == 1 and len(result["comparisons"]) == 5
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0 and "starts" not in again.stdout
+
+
+def test_benchmark_runs_on_equal_vectors_and_writes_records(tmp_path):
+    """A tiny model of random weights in place of the real one."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    from benchmarks import mirror
+
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(f"{line}\n" for line in tiny.sentences(80, ["en"], "benchmark")["en"]))
+    tokenizer = BertWordPieceTokenizer()
+    tokenizer.train([str(lines)], vocab_size=120, show_progress=False)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    folder = tmp_path / "model"
+    BertTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json")).save_pretrained(folder)
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **shape)).save_pretrained(
+        folder
+    )
+    output = tmp_path / "mirror.json"
+    words = [
+        "--model",
+        folder,
+        "--strings",
+        lines,
+        "--number",
+        60,
+        "--batch-size",
+        20,
+        "--pairs",
+        2,
+        "--output",
+        output,
+    ]
+    assert mirror.main(list(map(str, words))) == 0
+    training, encoding = json.loads(output.read_text())
+    assert training["unit"] == encoding["unit"] == "strings per second" and training["pairs"] == 2
+    assert training["settings"]["seconds_per_10000_ours"] > 0 and encoding["ratio"] > 0
+    assert mirror.main(["--model", str(tmp_path / "no"), "--pairs", "1"]) == 1

@@ -24,7 +24,7 @@ class LengthEncoder:
     def __init__(self, path, **settings):
         LengthEncoder.loaded = (path, settings)
 
-    def encode(self, lines):
+    def encode(self, lines, language=None):
         angles = np.array([0.0 if line.startswith("c") else 1.5 - 0.1 * len(line) for line in lines])
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
