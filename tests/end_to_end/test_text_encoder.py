@@ -1,0 +1,117 @@
+"""Raw text -> data-bin -> MLM pre-training -> vectors, through the real commands."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import mass_plugins
+from mass_plugins.data.encoder_text import EncoderText
+from tests import tiny, tiny_encoder
+from tests.conftest import ROOT, run
+
+
+def prepare(*arguments, **options):
+    return run([sys.executable, ROOT / "preprocess" / "prepare_encoder.py", *arguments, "--workers", 1], **options)
+
+
+@pytest.fixture(scope="module")
+def data_bin(once):
+    """Two languages, prepared from raw files."""
+
+    def make(folder):
+        for language in tiny_encoder.LANGUAGES:
+            lines = tiny.sentences(200, [language], f"raw {language}")[language]
+            (folder / f"raw.{language}").write_text(
+                "".join(f"{line}\n" for line in [*lines, lines[0], "", "a <mask> b"])
+            )
+        corpora = [f"{language}={folder}/raw.{language}" for language in tiny_encoder.LANGUAGES]
+        done = prepare("--mono", *corpora, "--destdir", folder / "bin", "--vocab-size", 320, "--valid-lines", 20)
+        (folder / "report").write_text(done.stdout)
+
+    return once("encoder-data-bin", make)
+
+
+@pytest.fixture(scope="module")
+def trained(once, data_bin, run_fairseq):
+    """A few updates of MLM pre-training, whole words in blocks of lines, then a few more from there."""
+
+    def make(folder):
+        blocks = [
+            "--sample-break-mode",
+            "complete",
+            "--tokens-per-sample",
+            40,
+            "--whole-words",
+            "--language-alpha",
+            0.3,
+        ]
+        done = run_fairseq(
+            "train", data_bin / "bin", *tiny_encoder.MLM, *blocks, "--max-update", 3, "--save-dir", folder
+        )
+        (folder / "stdout").write_text(done.stdout)
+        start = ["--pretrained-checkpoint", folder / "checkpoint_last.pt"]
+        done = run_fairseq(
+            "train", data_bin / "bin", *tiny_encoder.MLM, *start, "--max-update", 1, "--lr", 0, "--save-dir",
+            folder / "on",
+        )  # fmt: skip
+
+    return once("encoder-trained", make)
+
+
+def test_preparing_says_what_it_did_and_does_it_once(data_bin):
+    report = (data_bin / "report").read_text()
+    assert "1 duplicates" in report and "1 empty" in report and "with the reserved symbol <mask>" in report
+    text = EncoderText.load(data_bin / "bin")
+    assert len(text.dictionary) <= 320 and text.dictionary[0] == "[PAD]"
+    corpora = [f"{language}={data_bin}/raw.{language}" for language in tiny_encoder.LANGUAGES]
+    flags = ("--mono", *corpora, "--destdir", data_bin / "bin", "--valid-lines", 20)
+    assert "nothing to do" in prepare(*flags, "--vocab-size", 320).stdout
+    assert "vocab_size was 320 and is 400" in prepare(*flags, "--vocab-size", 400, expect=1).stderr
+
+
+def test_training_logs_bits_and_accuracy_and_leaves_its_tokenizer(trained):
+    logs = [json.loads(line[line.index("{") :]) for line in (trained / "stdout").read_text().splitlines()
+            if line.startswith('{"epoch"') or "| INFO | valid | {" in line]  # fmt: skip
+    valid = [log for log in logs if "valid_accuracy" in log]
+    assert 0 <= float(valid[-1]["valid_accuracy"]) <= 100
+    assert 4 < float(valid[-1]["valid_loss"]) < 12  # a random guess among 320 tokens is 8.3 bits
+    assert EncoderText.is_in(trained)
+
+
+def test_training_starts_from_the_checkpoint(trained):
+    first, second = (
+        torch.load(path / "checkpoint_last.pt", weights_only=True)["model"] for path in (trained, trained / "on")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)  # its learning rate was 0
+
+
+def test_encode_from_the_command_line_and_from_python(trained, tmp_path):
+    lines = ["thight whound.", "", "schlau " * 90]
+    command = [sys.executable, "-m", "mass_plugins", "encode", trained, "--output", tmp_path / "v.npy"]
+    done = run([*command, "--pooling", "cls", "--normalize"], cwd=ROOT, stdin="\n".join(lines))
+    assert "3 vectors of 16 float32, 1 longer texts cut" in done.stdout
+    expected = mass_plugins.load_encoder(trained, pooling="cls", normalize=True).encode(lines)
+    assert np.abs(np.load(tmp_path / "v.npy") - expected).max() < 1e-5
+
+
+def test_another_tokenizer_is_refused(trained, tmp_path, run_fairseq):
+    tiny_encoder.make_data_bin(tmp_path)
+    flags = [*tiny_encoder.MLM, "--pretrained-checkpoint", trained / "checkpoint_last.pt", "--save-dir", tmp_path / "s"]
+    done = run_fairseq("train", tmp_path, *flags, expect=1)
+    assert "was trained with another dictionary" in done.stderr and "Traceback" not in done.stderr
+    command = [
+        sys.executable,
+        "-m",
+        "mass_plugins",
+        "encode",
+        trained,
+        "--output",
+        tmp_path / "v.npy",
+        "--data",
+        tmp_path,
+    ]
+    done = run(command, cwd=ROOT, stdin="a\n", expect=1)
+    assert "was trained with another tokenizer" in done.stderr and not (tmp_path / "v.npy").exists()

