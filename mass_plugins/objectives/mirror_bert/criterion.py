@@ -36,7 +36,7 @@ class MirrorBertCriterion(FairseqCriterion):
         """
         tokens = sample["net_input"]["src_tokens"]
         hidden = model(**sample["net_input"])
-        vectors = pool(hidden, tokens.ne(self.padding_idx), self.settings.pooling)
+        vectors = pool(hidden, tokens.ne(self.padding_idx), self.settings.pooling).float()  # sums over processes
         if sample.get("ignored"):
             gathered = all_gather_rows(vectors[:0])
             nothing = (gathered.rows.sum() + vectors.sum()) * 0
