@@ -1,4 +1,4 @@
-"""Mirror-BERT: two processes are one; the recipe of sentences with its peers; an encoder that gets better."""
+"""Mirror-BERT: two processes are one; the recipes, with their peers; the benchmark."""
 
 import json
 import random
@@ -47,6 +47,34 @@ def test_workers_change_nothing(run_fairseq, encoder, strings, tmp_path):
         for n in (0, 1)
     ]
     assert [log["train_loss"] for log in logs[0]] == [log["train_loss"] for log in logs[1]]
+
+
+def test_recipe_of_words_from_raw_text_to_result(tmp_path):
+    """The recipe as it is, with few lines and updates."""
+    data = tmp_path / "data"
+    data.mkdir()
+    lines = tiny.sentences(300, ["en"], "recipe")["en"]
+    (data / "text.txt").write_text("".join(f"{line}\n" for line in lines))
+    words = sorted({word.rstrip(".") for line in lines for word in line.split()})
+    (data / "EN-RG-65.txt").write_text(
+        "".join(f"{a}\t{b}\t{n % 5}\n" for n, (a, b) in enumerate(zip(words, words[1:])))
+    )
+    config = tmp_path / "config.sh"
+    config.write_text(
+        f'source "{ROOT}/examples/mirror_bert_words/config.sh"\nVOCABULARY=200\nNUMBER=30\nSEEDS=(1)\nORDER=(mirror)\n'
+        "PAIRS=(EN-RG-65.txt=x)\nWORD_SETS=()\nLOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
+        "ENCODER=(--arch text_encoder_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-attention-heads 2 "
+        "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR+=(--batch-size 10)\n"
+    )
+    environment = recipe_environment(CONFIG=config, DATA=data, WORK=tmp_path / "work", JOBS="1")
+    command = ["bash", str(ROOT / "examples" / "mirror_bert_words" / "run.sh")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+    result = json.loads((tmp_path / "work" / "result.json").read_text())
+    found = {(score["system"], score["setting"], score["metric"]) for score in result["scores"]}
+    sets = {(system, "RG-65", "spearman") for system in ("mlm", "mlm-cls", "mirror")}
+    assert found == {*sets, ("mirror", "training", "seconds")}
+    assert {test["system"] for test in result["comparisons"]} == {"mlm-cls", "mirror"}
 
 
 def test_recipe_of_sentences_with_peers(tmp_path):
