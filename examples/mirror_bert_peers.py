@@ -79,7 +79,7 @@ def train(options):
     seconds = time.perf_counter() - started
     model.save(str(options.out))
     (options.out / "seconds").write_text(f"{seconds:.1f}\n")
-    print(json.dumps({"method": options.method, "updates": updates, "seconds": seconds, "loss": float(value)}))
+    print(json.dumps({"method": options.method, "updates": updates, "seconds": seconds, "loss": value.item()}))
 
 
 def evaluate(options):
