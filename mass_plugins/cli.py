@@ -12,6 +12,7 @@ from mass_plugins.commands import (
     back_translate,
     doctor,
     encode,
+    evaluate_sts,
     export_bart,
     export_ctranslate2,
     export_huggingface_encoder,
@@ -28,6 +29,7 @@ from mass_plugins.errors import InputError
 
 COMMANDS = (
     *(where, doctor, translate, back_translate, encode, plot),
+    *(evaluate_sts,),
     *(import_bart, import_huggingface_encoder, import_summarization, import_xlm),
     *(export_bart, export_ctranslate2, export_huggingface_encoder, export_sentence_transformers),
 )

@@ -29,9 +29,9 @@ MAY_IMPORT = {
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
-                   "errors.py", "modules/attention.py", "modules/pooling.py", "modules/self_attention.py",
-                   "data/dictionary_hash.py", "modules/language_embeddings.py",
-                   "modules/language_projections.py")  # fmt: skip
+                   "data/dictionary_hash.py", "data/string_augmentation.py", "errors.py", "modules/all_gather.py",
+                   "modules/attention.py", "modules/pooling.py", "modules/self_attention.py",
+                   "modules/language_embeddings.py", "modules/language_projections.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
