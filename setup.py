@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mass_plugins/__init__.py").read_text(), re.M).group(1)
 
 EXTRAS = {
+    "retrieval": ["faiss-cpu>=1.8", "scipy>=1.15", "ir_measures>=0.3.7", "bm25s>=0.2", "nltk>=3.8"],
     "encoders": ["tokenizers>=0.21", "safetensors>=0.4"],
     "plot": ["matplotlib>=3.6"],
     "tensorboard": ["tensorboard"],

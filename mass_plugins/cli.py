@@ -10,28 +10,36 @@ import sys
 
 from mass_plugins.commands import (
     back_translate,
+    bm25,
     doctor,
     encode,
+    evaluate_retrieval,
     evaluate_sts,
     export_bart,
     export_ctranslate2,
     export_huggingface_encoder,
+    export_retriever,
     export_sentence_transformers,
     import_bart,
     import_huggingface_encoder,
     import_summarization,
     import_xlm,
+    index,
+    mine,
     plot,
+    represent,
+    search,
+    teach,
     translate,
     where,
 )
 from mass_plugins.errors import InputError
 
 COMMANDS = (
-    *(where, doctor, translate, back_translate, encode, plot),
-    *(evaluate_sts,),
+    *(where, doctor, translate, back_translate, encode, represent, index, search, bm25, mine, teach, plot),
+    *(evaluate_retrieval, evaluate_sts),
     *(import_bart, import_huggingface_encoder, import_summarization, import_xlm),
-    *(export_bart, export_ctranslate2, export_huggingface_encoder, export_sentence_transformers),
+    *(export_bart, export_ctranslate2, export_huggingface_encoder, export_retriever, export_sentence_transformers),
 )
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {

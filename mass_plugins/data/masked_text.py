@@ -5,13 +5,15 @@ The batch: ``net_input`` holds ``src_tokens (B, S)`` and ``src_lengths (B,)``, r
 the flattened batch where something is; ``ntokens`` = N, the loss's denominator; ``nsentences`` = B, ``id (B,)``.
 """
 
+from typing import Callable
+
 import numpy as np
 import torch
 
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import MonolingualStream, cut
-from mass_plugins.data.word_masking import MaskedText, TextMasker
+from mass_plugins.data.word_masking import MaskedText
 
 
 class MaskedTextStream(MonolingualStream):
@@ -25,7 +27,7 @@ class MaskedTextStream(MonolingualStream):
         cls: id of ``[CLS]``.
     """
 
-    def __init__(self, name: str, dataset, sizes: np.ndarray, masker: TextMasker, cls: int):
+    def __init__(self, name: str, dataset, sizes: np.ndarray, masker: Callable, cls: int):
         # Another kind of batch comes of the masker than MASS's; a stream only hands it on
         super().__init__(name, dataset, np.asarray(sizes) + 1, language=0, masker=masker)  # type: ignore[arg-type]
         self._start = np.array([cls], dtype=np.int64)

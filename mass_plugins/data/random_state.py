@@ -59,10 +59,14 @@ def uniform(keys: np.ndarray, draws: int) -> np.ndarray:
     return uniform_at(keys[:, None], np.arange(draws, dtype=np.int64)[None, :])
 
 
+def hash_at(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
+    """64 random bits at each of the ``counters`` of ``keys`` (shapes broadcast), uint64."""
+    return _mix(keys + (_as_uint64(counters) + np.uint64(1)) * _GOLDEN)
+
+
 def uniform_at(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
     """The numbers in [0, 1) at the given ``counters`` of ``keys`` (shapes broadcast), float64."""
-    bits = _mix(keys + (_as_uint64(counters) + np.uint64(1)) * _GOLDEN)
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (hash_at(keys, counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def integers_at(keys: np.ndarray, counters: np.ndarray, bound: int) -> np.ndarray:

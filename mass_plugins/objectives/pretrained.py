@@ -38,15 +38,17 @@ class PretrainedModel:
             InputError: the architectures differ, naming the option that differs.
         """
         check_shape(self.path, self.options, cfg)
-        own = model.state_dict()
-        different = set(own) ^ set(self.weights)
+        own, extra = model.state_dict(), getattr(model, "EXTRA_WEIGHTS", ())
+        different = {key for key in set(own) ^ set(self.weights) if not key.startswith(extra)}
         different |= {k for k in set(own) & set(self.weights) if own[k].shape != self.weights[k].shape}
         if different:
             raise InputError(
                 f"{self.path} is of another architecture ({len(different)} parameters don't fit, "
                 f"e.g. {sorted(different)[0]}); set --arch as in pre-training"
             )
-        model.load_state_dict(self.weights, strict=True)
+        model.load_state_dict({**own, **{key: value for key, value in self.weights.items() if key in own}}, strict=True)
+        if extra:
+            model.start_new_weights(set(own) - set(self.weights))
 
 
 def build_from(path: Optional[str], task, cfg, build: Callable[[], Any], check_shape=check_same_shape):

@@ -12,11 +12,22 @@ MAY_IMPORT = {
     "__init__": {"compat", "models", "objectives", "generation", "encoding"},
     "__main__": {"cli"},
     "cli": {"commands", "errors"},
-    "commands": {"commands", "errors", "doctor", "scoring", "generation", "data", "encoding", "interop", "__init__"},
+    "commands": {
+        "commands",
+        "errors",
+        "doctor",
+        "scoring",
+        "generation",
+        "data",
+        "encoding",
+        "interop",
+        "retrieval",
+        "__init__",
+    },  # fmt: skip
     "compat": {"compat", "errors"},
     "data": {"data", "errors"},
     "doctor": set(),
-    "encoding": {"encoding", "models", "modules", "data", "errors"},
+    "encoding": {"encoding", "retrieval", "models", "modules", "data", "errors"},
     "errors": set(),
     "generation": {"generation", "models", "modules", "data", "errors"},
     "interop": {"interop", "encoding", "models", "modules", "data", "generation", "compat", "errors"},
@@ -24,14 +35,16 @@ MAY_IMPORT = {
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
     "objectives": {"objectives", "models", "modules", "data", "losses", "generation", "scoring", "errors"},
+    "retrieval": {"retrieval", "data", "errors"},
     "scoring": {"scoring", "data", "errors", "doctor"},  # Moses' words; versions and hardware of a result
 }
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
 WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
-                   "data/dictionary_hash.py", "data/string_augmentation.py", "errors.py", "modules/all_gather.py",
-                   "modules/attention.py", "modules/pooling.py", "modules/self_attention.py",
-                   "modules/language_embeddings.py", "modules/language_projections.py")  # fmt: skip
+                   "data/string_augmentation.py", "errors.py", "modules/all_gather.py", "modules/attention.py",
+                   "modules/pooling.py", "modules/self_attention.py", "data/dictionary_hash.py",
+                   "modules/language_embeddings.py", "modules/language_projections.py", "modules/enhanced_decoder.py",
+                   "modules/vocabulary_maximum.py", "retrieval/*.py", "data/retrieval*.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 

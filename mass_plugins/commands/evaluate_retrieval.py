@@ -1,0 +1,69 @@
+"""``mass-plugins evaluate retrieval``: TREC runs against judgements."""
+
+import argparse
+import json
+import os
+from itertools import combinations
+from pathlib import Path
+
+HELP = "nDCG@10, MRR@10 and recall of TREC runs, and paired tests between them"
+
+
+def add_flags(command):
+    command.add_argument("runs", nargs="+", metavar="[NAME=]RUN", help="TREC runs of the same queries")
+    add = command.add_argument
+    add("--qrels", required=True, type=Path, help="judgements, in TREC's form or BEIR's")
+    add("--corpus", nargs="+", type=Path, metavar="FILE", help="check that every judged document is in it")
+    add(
+        "--compare", action=argparse.BooleanOptionalAction, default=True, help="paired tests of each two runs (default)"
+    )
+    add("--json", type=Path, metavar="FILE", help="also write the numbers, those of each query included")
+
+
+def run(options):
+    from mass_plugins.data.retrieval_files import check_judged_documents, read_judgements, read_passages, read_run
+    from mass_plugins.scoring import retrieval
+
+    judgements = read_judgements(options.qrels)
+    if options.corpus:
+        check_judged_documents(judgements, options.qrels, (passage.id for passage in read_passages(options.corpus)))
+    found = {}
+    for text in options.runs:
+        name, path = _name_and_path(text)
+        rankings = dict(read_run(path, "RUN"))
+        found[name] = retrieval.measure_queries(judgements, rankings.items())
+        left_out = retrieval.unjudged(judgements, rankings)
+        missing = len(judgements.keys() - rankings.keys())
+        notes = [f"{len(left_out)} queries without a judgement left out"] if left_out else []
+        notes += [f"{missing} judged queries without a ranking count 0"] if missing else []
+        means = "  ".join(f"{m} {sum(v.values()) / len(v):.2f}" for m, v in found[name].items())
+        print(f"{name}: {means}  ({len(judgements)} queries{''.join('; ' + note for note in notes)})")
+    comparisons = []
+    for (other, theirs), (name, ours) in combinations(found.items(), 2) if options.compare else ():
+        for measure in retrieval.MEASURES:
+            order = sorted(judgements)
+            sides = [[values[measure][query] for query in order] for values in (ours, theirs)]
+            comparisons.append(retrieval.compare(measure, (name, sides[0]), (other, sides[1])))
+    for c in comparisons:
+        print(
+            f"{c.measure}, {c.system} less {c.baseline}: {c.difference:+.2f} (95 %: {c.low:+.2f} to {c.high:+.2f}), "
+            f"p = {c.p_value:.4f}"
+        )
+    print("\n".join(retrieval.signature(measure) for measure in retrieval.MEASURES))
+    if options.json:
+        content = {
+            "signatures": {measure: retrieval.signature(measure) for measure in retrieval.MEASURES},
+            "queries": found,
+            "comparisons": [c._asdict() for c in comparisons],
+        }
+        temporary = options.json.with_name(options.json.name + ".tmp")
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, options.json)
+
+
+def _name_and_path(text: str) -> tuple[str, Path]:
+    """``"dupmae=a.trec"`` -> ``("dupmae", a.trec)``; the name is the file's own by default."""
+    name, equals, path = text.partition("=")
+    if equals and not os.path.exists(text):
+        return name, Path(path)
+    return Path(text).stem, Path(text)

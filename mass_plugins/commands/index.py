@@ -1,0 +1,43 @@
+"""``mass-plugins index``: representations of documents into an index."""
+
+from pathlib import Path
+
+from mass_plugins.commands.flags import positive
+
+HELP = "build an index of represented documents; the same command again goes on where it was cut off"
+
+
+def add_flags(command):
+    command.add_argument("destdir", type=Path, help="folder of the index")
+    add = command.add_argument
+    add("--documents", nargs="+", required=True, type=Path, metavar="PATH",
+        help="folders that mass-plugins represent has written, a shard each; or .npy files of vectors")  # fmt: skip
+    add(
+        "--ids",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="of .npy files: the passages whose vectors they hold, in order",
+    )
+    add("--kind", choices=("flat", "ivfpq", "hnsw"), default="flat", help="of the vectors' index (default flat: exact)")
+    add("--lists", type=int, default=0, help="ivfpq: inverted lists (default 0: 4 times the root of their number)")
+    add("--codes", type=positive, default=48, help="ivfpq: bytes a vector is cut into (default 48)")
+    add("--training", type=positive, default=200_000, help="ivfpq: vectors to learn from (default 200 000)")
+    add("--links", type=positive, default=32, help="hnsw: links of a document, M (default 32)")
+    add("--build-depth", type=positive, default=200, help="hnsw: efConstruction (default 200)")
+    add("--block", type=positive, default=100_000, help="documents in memory at once (default 100 000)")
+    add("--overwrite", action="store_true", help="give up an index of other documents or settings in DESTDIR")
+
+
+def run(options):
+    from mass_plugins.retrieval.faiss_index import FaissSettings
+    from mass_plugins.retrieval.index import build
+    from mass_plugins.retrieval.representations import adopt_files
+
+    settings = FaissSettings(
+        options.kind, options.lists, options.codes, training=options.training, links=options.links,
+        build_depth=options.build_depth,
+    )  # fmt: skip
+    folders = adopt_files(options.documents, options.ids, options.destdir / "vectors", "documents", options.overwrite)
+    index = build(folders, options.destdir, settings, options.block, options.overwrite)
+    print(f"{options.destdir}: {len(index)} documents in {len(index.shards)} shards")

@@ -1,0 +1,47 @@
+"""``mass-plugins represent``: a corpus or queries into representations of a retriever."""
+
+from pathlib import Path
+
+from mass_plugins.commands.flags import positive
+
+HELP = "represent passages or queries by a retriever; the same command again goes on where it was cut off"
+
+
+def add_flags(command):
+    command.add_argument("checkpoint", help="a checkpoint*.pt of retrieval_finetuning, or its folder")
+    add = command.add_argument
+    add("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
+    texts = command.add_mutually_exclusive_group(required=True).add_argument
+    texts("--corpus", nargs="+", type=Path, metavar="FILE", help="passages: JSON lines or TSV, plain or compressed")
+    texts("--queries", nargs="+", type=Path, metavar="FILE", help="queries: JSON lines or TSV")
+    add("--judged", type=Path, metavar="QRELS", help="of --queries: those that are judged here alone")
+    add("--destdir", required=True, type=Path, help="folder to write")
+    add("--output-dtype", choices=("float32", "float16"), default="float32", help="of the files (default float32)")
+    add("--shard", default="0/1", metavar="I/N", help="every N-th text from the I-th on: a process and a folder each")
+    add("--overwrite", action="store_true", help="give up representations that were made otherwise")
+    add_running(command)
+    add("--buffer", type=positive, default=5000, help="texts sorted, represented and kept together (default 5000)")
+
+
+def add_running(command):
+    """Flags of :class:`Running`."""
+    add = command.add_argument
+    add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
+    add("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="precision (default float32)")
+    add("--batch-tokens", type=positive, default=8000, help="tokens, padding included, at once (default 8000)")
+
+
+def run(options):
+    from mass_plugins.data.text_files import Shard
+    from mass_plugins.encoding.represent import represent
+    from mass_plugins.encoding.retrieval_models import RetrieverModel, Running
+
+    shard = Shard.parse(options.shard)
+    running = Running(options.device, options.dtype, options.batch_tokens)
+    model = RetrieverModel(options.checkpoint, options.data, running)
+    role = "documents" if options.corpus else "queries"
+    count = represent(
+        model, options.corpus or options.queries, role, options.destdir, options.output_dtype, shard, options.judged,
+        options.buffer, options.overwrite,
+    )  # fmt: skip
+    print(f"{options.destdir}: {count} {role}")

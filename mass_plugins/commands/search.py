@@ -1,0 +1,52 @@
+"""``mass-plugins search``: queries against an index, into a TREC run."""
+
+from pathlib import Path
+
+from mass_plugins.commands.flags import positive
+
+HELP = "search an index; writes a TREC run; the same command again goes on where it was cut off"
+
+
+def add_flags(command):
+    command.add_argument("index", type=Path, help="folder that mass-plugins index has written")
+    add = command.add_argument
+    add("--queries", required=True, type=Path, metavar="PATH",
+        help="folder that mass-plugins represent has written; or a .npy file of vectors")  # fmt: skip
+    add(
+        "--ids",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="of a .npy file: the queries whose vectors it holds, in order",
+    )
+    add("--output", required=True, type=Path, help="the run")
+    add("--score", choices=("cls", "ot", "both"), default="cls", help="part of the representation (default cls)")
+    add("--depth", type=positive, default=1000, help="documents a query (default 1000)")
+    add(
+        "--query-top", type=int, default=0, metavar="N", help="cut queries to their N largest values (default 0: exact)"
+    )
+    add("--candidates", type=positive, default=2000,
+        help="both, with ivfpq or hnsw: documents proposed by vectors, then scored exactly (default 2000)")  # fmt: skip
+    add("--probes", type=positive, default=32, help="ivfpq: lists that a query looks into (default 32)")
+    add("--search-depth", type=positive, default=2000, help="hnsw: efSearch (default 2000)")
+    add("--batch", type=positive, default=64, help="queries at once (default 64)")
+    add("--block", type=positive, default=4096, help="documents scored at once (default 4096)")
+    add("--name", default="mass_plugins", help="of the run, its last column (default mass_plugins)")
+    add("--overwrite", action="store_true", help="give up a run in OUTPUT")
+
+
+def run(options):
+    from mass_plugins.retrieval.index import Index
+    from mass_plugins.retrieval.representations import Representations, adopt_files
+    from mass_plugins.retrieval.search import SearchSettings, search_to_file
+
+    settings = SearchSettings(
+        options.score, options.depth, options.query_top, options.candidates, options.probes, options.search_depth
+    )
+    index = Index(options.index)
+    adopted = options.output.with_name(options.output.name + ".vectors")
+    queries = Representations(adopt_files([options.queries], options.ids, adopted, "queries", options.overwrite)[0])
+    count = search_to_file(
+        index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
+    )
+    print(f"{options.output}: {count} queries, {min(options.depth, len(index))} of {len(index)} documents each")

@@ -1,0 +1,47 @@
+"""``mass-plugins teach``: a cross-encoder's scores for the passages of groups, to distil."""
+
+from itertools import islice
+from pathlib import Path
+
+from mass_plugins.commands.represent import add_running
+
+HELP = "score the passages of training groups, by a cross-encoder or from a file; goes on where it was cut off"
+
+
+def add_flags(command):
+    command.add_argument("checkpoint", nargs="?", help="a checkpoint*.pt of relevance_finetuning, or its folder")
+    add = command.add_argument
+    add("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
+    add("--scores", type=Path, metavar="RUN", help="instead of a checkpoint: another program's scores, as a TREC run")
+    add("--groups", required=True, type=Path, help="groups, JSON lines (mass-plugins mine)")
+    add("--output", required=True, type=Path, help="the same groups with scores")
+    add("--overwrite", action="store_true", help="give up a file in OUTPUT")
+    add_running(command)
+
+
+def run(options):
+    from mass_plugins.data.retrieval_files import read_run
+    from mass_plugins.data.retrieval_groups import GroupFile
+    from mass_plugins.encoding.represent import fingerprint, import_scores, teach
+    from mass_plugins.encoding.retrieval_models import CrossEncoderModel, Running
+    from mass_plugins.errors import InputError
+    from mass_plugins.retrieval.lines_file import LinesFile
+
+    if (options.checkpoint is None) == (options.scores is None):
+        raise InputError("give one source of scores: a checkpoint, or --scores")
+    groups = GroupFile(options.groups, "--groups")
+    settings = {"groups": fingerprint(options.groups)}
+    if options.scores:
+        settings["scores"] = fingerprint(options.scores)
+    else:
+        running = Running(options.device, options.dtype, options.batch_tokens)
+        model = CrossEncoderModel(options.checkpoint, options.data, running)
+        settings["model"] = model.fingerprint()
+    file = LinesFile(options.output, settings, options.overwrite)
+    rest = islice((groups[number] for number in range(len(groups))), file.done, None)
+    if options.scores:
+        lines = import_scores({query: dict(found) for query, found in read_run(options.scores, "--scores")}, rest)
+    else:
+        lines = teach(model, rest)
+    file.write(lines, len(groups), "teach")
+    print(f"{options.output}: {len(groups)} groups")

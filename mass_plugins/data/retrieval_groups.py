@@ -1,0 +1,194 @@
+"""Groups for training a retriever, a query with passages that answer it and others, in Tevatron's JSON lines.
+
+    {"query_id": "q1", "query": "..", "positive_passages": [{"docid": "d7", "title": "..", "text": "..", "score": 9.1}],
+     "negative_passages": [..]}
+
+``score``, which a passage may have, is a teacher's: what distillation learns from.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from mass_plugins.data.retrieval_files import (
+    DOCUMENT_IDS,
+    QUERY_IDS,
+    QUERY_TEXTS,
+    Passage,
+    Query,
+    identifier,
+    json_object,
+    parse_passage,
+    text_of,
+)
+from mass_plugins.data.text_files import not_utf8, open_text, reading
+from mass_plugins.errors import InputError
+
+_SIDES = ("positive_passages", "negative_passages")
+
+
+class Candidate(NamedTuple):
+    """A passage of a group; ``score`` is the teacher's, None where it has given none."""
+
+    passage: Passage
+    score: Optional[float] = None
+
+
+class Group(NamedTuple):
+    query: Query
+    positives: list[Candidate]
+    negatives: list[Candidate]
+
+    def as_json(self) -> str:
+        """One line, without its end."""
+
+        def passages(side: list[Candidate]) -> list[dict[str, Any]]:
+            return [
+                {"docid": passage.id, "title": passage.title, "text": passage.text}
+                | ({} if score is None else {"score": score})
+                for passage, score in side
+            ]
+
+        values = {"query_id": self.query.id, "query": self.query.text}
+        return json.dumps(values | dict(zip(_SIDES, map(passages, self[1:]))), ensure_ascii=False)
+
+
+def parse_group(line: str, place: str) -> Group:
+    """Raises InputError: no query, no positive passage, a passage without id or text, a score that is no number."""
+    values = json_object(line, place)
+    query = Query(identifier(values, QUERY_IDS, place), text_of(values, QUERY_TEXTS, place))
+    sides = [_candidates(values.get(name, []), f"{place}, {name}") for name in _SIDES]
+    if not sides[0]:
+        raise InputError(f"{place}: query {query.id} has no positive passage; leave it out")
+    return Group(query, *sides)
+
+
+def _candidates(values: Any, place: str) -> list[Candidate]:
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise InputError(f"{place} is no list of passages; mend that line")
+    found = []
+    for value in values:
+        score = value.get("score")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float)) or score != score):
+            raise InputError(f"{place}: the score {score!r} is no number; mend that line")
+        passage = Passage(
+            identifier(value, DOCUMENT_IDS, place),
+            text_of(value, ("title",), place, ""),
+            text_of(value, ("text",), place),
+        )
+        found.append(Candidate(passage, None if score is None else float(score)))
+    return found
+
+
+def join_pair(query: np.ndarray, passage: np.ndarray, max_tokens: int) -> np.ndarray:
+    """``[CLS] q [SEP]`` and ``[CLS] d [SEP]``, ids -> ``[CLS] q [SEP] d [SEP]``; the passage loses its end."""
+    words = passage[1:-1][: max(0, max_tokens - len(query) - 1)]
+    return np.concatenate([query, words, passage[-1:]])
+
+
+class _Lines:
+    """Random access to the lines of a plain file, whose places are found in one pass."""
+
+    def __init__(self, path: Path, flag: str):
+        self.path, self.flag = Path(path), flag
+        with reading(self.path, flag), open_text(self.path) as stream:
+            if type(stream).__module__ != "_io":
+                raise InputError(f"{flag}: {path} is compressed, but its lines are read in any order; unpack it")
+
+    def scan(self, parse):
+        """(place of the line in bytes, number from 1 on, what ``parse`` makes of it) for each line with text."""
+        offset = 0
+        with reading(self.path, self.flag), open(self.path, "rb") as stream:
+            for number, data in enumerate(stream, start=1):
+                if data.strip():
+                    yield offset, number, self._parse(data, number, parse)
+                offset += len(data)
+
+    def _parse(self, data: bytes, number: int, parse):
+        try:
+            line = data.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise not_utf8(f"{self.flag}: {self.path}", number, data) from None
+        return parse(line, f"{self.flag}: {self.path}, line {number}")
+
+    def at(self, offset: int, parse):
+        with open(self.path, "rb") as stream:  # opened anew: workers and threads share no position
+            stream.seek(offset)
+            return parse(stream.readline().decode("utf-8").rstrip("\r\n"), f"{self.flag}: {self.path}, byte {offset}")
+
+
+class GroupFile:
+    """The groups of a file, read as they are asked for; every line is looked at once in the beginning.
+
+    Raises:
+        InputError: a line that can't be read; a file without any.
+    """
+
+    def __init__(self, path: Path, flag: str):
+        self._lines = _Lines(Path(path), flag)
+        offsets, negatives, scored = [], [], True
+        for offset, _, group in self._lines.scan(parse_group):
+            offsets.append(offset)
+            negatives.append(len(group.negatives))
+            scored = scored and all(found.score is not None for found in (*group.positives, *group.negatives))
+        if not offsets:
+            raise InputError(f"{flag}: {path} is empty; give a file with a group a line")
+        self._offsets = np.array(offsets, dtype=np.int64)
+        self.fewest_negatives = min(negatives)
+        self.scored = scored  # whether every passage has a teacher's score
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __getitem__(self, number: int) -> Group:
+        return self._lines.at(int(self._offsets[number]), parse_group)
+
+
+class PassageStore:
+    """Passages by their id: 24 bytes a passage in memory, the text stays in the file.
+
+    Raises:
+        InputError: a file that can't be read, an id that comes twice.
+    """
+
+    def __init__(self, path: Path, flag: str = "--corpus"):
+        from mass_plugins.data.seen_hashes import hash_lines
+
+        self._lines = _Lines(Path(path), flag)
+        offsets, ids, hashes = [], [], []
+        for offset, _, passage in self._lines.scan(parse_passage):
+            offsets.append(offset)
+            ids.append(passage.id)
+            if len(ids) == 1 << 16:
+                hashes.append(hash_lines(ids))
+                ids = []
+        hashes.append(hash_lines(ids))
+        found = np.concatenate(hashes)
+        order = np.argsort(found, kind="stable")
+        self._hashes, self._offsets = found[order], np.array(offsets, dtype=np.int64)[order]
+        same = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
+        if len(same):
+            twice = self._lines.at(int(self._offsets[same[0] + 1]), parse_passage).id
+            raise InputError(f"{flag}: {path}: the id {twice} comes twice; ids must be unique")
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def __getitem__(self, name: str) -> Passage:
+        """Raises KeyError: no passage has this id."""
+        place = self._find(name)
+        if place is None:
+            raise KeyError(name)
+        return self._lines.at(int(self._offsets[place]), parse_passage)
+
+    def _find(self, name: str) -> Optional[int]:
+        from mass_plugins.data.seen_hashes import hash_lines
+
+        value = hash_lines([name])[0]
+        place = int(np.searchsorted(self._hashes, value))
+        return place if place < len(self._hashes) and self._hashes[place] == value else None

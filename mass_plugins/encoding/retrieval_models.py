@@ -1,0 +1,133 @@
+"""Checkpoints of ``retrieval_finetuning`` and ``relevance_finetuning`` -> texts represented, pairs scored."""
+
+import hashlib
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Optional, Sequence
+
+import numpy as np
+import torch
+from fairseq import checkpoint_utils
+
+from mass_plugins.data.collate import pad_right
+from mass_plugins.data.retrieval_groups import join_pair
+from mass_plugins.encoding.loading import load_model
+from mass_plugins.errors import InputError
+from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
+from mass_plugins.models.text_encoder import TextEncoderConfig
+from mass_plugins.retrieval.representations import Parts
+
+
+@dataclass
+class Running:
+    """Where and how a model computes.
+
+    Attributes:
+        device: None: a GPU if there is one.
+        dtype: ``float32``, ``bfloat16`` or, on a GPU, ``float16``.
+        batch_tokens: padding included, at once.
+    """
+
+    device: Optional[str] = None
+    dtype: str = "float32"
+    batch_tokens: int = 8000
+
+    def __post_init__(self):
+        self.device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if self.dtype == "float16" and self.device == "cpu":
+            raise InputError("float16 is for GPUs; on a CPU take bfloat16")
+
+    def autocast(self):
+        if self.dtype == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(str(self.device)).type, getattr(torch, self.dtype))
+
+
+class _Model:
+    """What both kinds share: lengths as in training, batches of like length."""
+
+    TASK = ""
+
+    def __init__(self, path, data, build: Callable[[dict, int, int], Any], running: Running, wanted: str):
+        loaded = load_model(path, data)
+        state = checkpoint_utils.load_checkpoint_to_cpu(str(loaded.path))
+        self.path, self.text, self.running = loaded.path, loaded.text, running
+        if wanted not in state["model"] and wanted not in state["cfg"]["model"]:
+            raise InputError(f"{loaded.path} is a text encoder of another task; give a checkpoint of {self.TASK}")
+        size = len(loaded.text.dictionary)
+        self.model = build(state["cfg"]["model"], size, loaded.text.vocabulary.pad)
+        self.model.load_state_dict(state["model"], strict=True)
+        self.model.to(running.device).eval()
+        task = state["cfg"]["task"]
+        self.query_tokens, self.passage_tokens = int(task["query_tokens"]), int(task["passage_tokens"])
+
+    def batches(self, rows: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """(numbers of rows, their tokens) of batch after batch, the longest first."""
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        order, begin = np.argsort(-lengths, kind="stable"), 0
+        while begin < len(order):
+            numbers = order[begin : begin + max(1, self.running.batch_tokens // int(lengths[order[begin]]))]
+            tokens, _ = pad_right([rows[number] for number in numbers], self.text.vocabulary.pad)
+            yield numbers, torch.from_numpy(tokens).to(self.running.device)
+            begin += len(numbers)
+
+    def fingerprint(self) -> str:
+        """Of the checkpoint's bytes: what was represented by another one can't be compared."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+class RetrieverModel(_Model):
+    """Texts -> representations, as files hold them."""
+
+    TASK = "retrieval_finetuning"
+
+    def __init__(self, path: str | os.PathLike, data=None, running: Optional[Running] = None):
+        def build(options: dict, size: int, pad: int) -> Retriever:
+            names = RetrieverConfig.__dataclass_fields__
+            return Retriever(RetrieverConfig(**{n: options[n] for n in names if n in options}), size, pad)
+
+        super().__init__(path, data, build, running or Running(), "representation")
+
+    @torch.inference_mode()
+    def represent(self, texts: Sequence[str], role: str) -> Parts:
+        """Raw texts -> their parts, float32, in their order; one without a word has a vector and no entries."""
+        limit = self.query_tokens if role == "queries" else self.passage_tokens
+        rows = self.text.encode(texts, min(limit, self.model.max_positions()))
+        found: dict[str, np.ndarray] = {}
+        for numbers, tokens in self.batches(rows):
+            with self.running.autocast():
+                batch = self.model(tokens, role=role)
+            parts = {"cls": batch.cls, "entries": batch.entries}
+            parts["values" if role == "documents" else "dense"] = batch.values
+            for name, part in parts.items():
+                if part is not None:
+                    array = part.cpu().numpy() if name == "entries" else part.float().cpu().numpy()
+                    found.setdefault(name, np.empty((len(rows), array.shape[1]), array.dtype))[numbers] = array
+        return Parts(**found)
+
+
+class CrossEncoderModel(_Model):
+    """Pairs of texts -> relevance."""
+
+    TASK = "relevance_finetuning"
+
+    def __init__(self, path: str | os.PathLike, data=None, running: Optional[Running] = None):
+        def build(options: dict, size: int, pad: int) -> CrossEncoder:
+            names = TextEncoderConfig.__dataclass_fields__
+            return CrossEncoder(TextEncoderConfig(**{n: options[n] for n in names if n in options}), size, pad)
+
+        super().__init__(path, data, build, running or Running(), "relevance.weight")
+
+    @torch.inference_mode()
+    def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
+        """(N,) float32 of N pairs."""
+        limit = min(self.query_tokens + self.passage_tokens - 1, self.model.max_positions())
+        left, right = self.text.encode(queries, self.query_tokens), self.text.encode(passages, self.passage_tokens)
+        rows = [join_pair(query, passage, limit) for query, passage in zip(left, right)]
+        scores = np.empty(len(rows), dtype=np.float32)
+        for numbers, tokens in self.batches(rows):
+            with self.running.autocast():
+                scores[numbers] = self.model(tokens).cpu().numpy()
+        return scores

@@ -1,0 +1,122 @@
+"""Criterion ``dupmae``: ``L_enc + w_dec * L_dec + w_bow * L_bow``."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from fairseq import metrics
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+
+from mass_plugins.errors import InputError
+from mass_plugins.losses.vocabulary import TokenLoss, bag_of_words, projected_cross_entropy
+
+PARTS = ("encoder", "decoder", "bow")
+
+
+@dataclass
+class DupMaeCriterionConfig(FairseqDataclass):
+    decoder_weight: float = field(
+        default=1.0,
+        metadata={"help": "of the decoder's loss; 0 leaves it out (with --bow-weight 0 an MLM is left)"},
+    )
+    bow_weight: float = field(
+        default=1.0,
+        metadata={"help": "of the bag-of-words loss (paper: 1 with sums, release: 0.1); 0 leaves it out: RetroMAE"},
+    )
+
+
+class Losses(NamedTuple):
+    """Each part's sum with its denominator: masked tokens, ordinary tokens, texts."""
+
+    encoder: TokenLoss
+    decoder: TokenLoss
+    bow: Tensor
+    texts: int
+
+
+@register_criterion("dupmae", dataclass=DupMaeCriterionConfig)
+class DupMaeCriterion(FairseqCriterion):
+    """The batch is that of ``objectives/dupmae/dataset.py``; only slots that carry a loss are projected."""
+
+    def __init__(self, task, decoder_weight: float, bow_weight: float):
+        super().__init__(task)
+        for flag, value in (("--decoder-weight", decoder_weight), ("--bow-weight", bow_weight)):
+            if not value >= 0:
+                raise InputError(f"{flag} {value} is not 0 or more")
+        self.decoder_weight, self.bow_weight = decoder_weight, bow_weight
+
+    def forward(self, model, sample, reduce=True):
+        """A batch -> loss, sample size, what is logged.
+
+        Each part is the mean of its own denominator within the batch, as in the paper, and their sum counts once for
+        each text: of several batches or processes the mean of a text is taken.
+        """
+        losses, count = self.losses(model, sample), sample["nsentences"]
+        means = {
+            "encoder": losses.encoder.loss / max(1, losses.encoder.tokens),
+            "decoder": losses.decoder.loss / max(1, losses.decoder.tokens),
+            "bow": losses.bow / max(1, losses.texts),
+        }
+        loss = means["encoder"] + self.decoder_weight * means["decoder"] + self.bow_weight * means["bow"]
+        logged = {
+            "loss": loss.detach() * count,
+            "nsentences": count,
+            "sample_size": count,
+            "ntokens": sample["ntokens"],
+        }
+        sums = (losses.encoder.loss, losses.decoder.loss, losses.bow)
+        for part, total, size in zip(PARTS, sums, (losses.encoder.tokens, losses.decoder.tokens, losses.texts)):
+            logged |= {f"{part}_loss": total.detach(), f"{part}_count": size}
+        logged |= {"encoder_correct": losses.encoder.correct, "decoder_correct": losses.decoder.correct}
+        return loss * count, count, logged
+
+    def losses(self, model, sample) -> Losses:
+        """The three parts; one whose weight is 0 is not computed."""
+        hidden = model(**sample["net_input"])
+        text = sample["text"]
+        weight, bias = model.output_weight, model.lm_head.bias
+        tokens = text.reshape(-1)
+
+        def token_loss(states: Tensor, slots: Tensor, target_slots: Tensor) -> TokenLoss:
+            rows = states.reshape(-1, states.shape[-1]).index_select(0, slots)
+            return projected_cross_entropy(model.lm_transform(rows), weight, bias, tokens.index_select(0, target_slots))
+
+        nothing = TokenLoss(hidden.new_zeros(()), tokens.new_zeros(()), 0)
+        encoder = token_loss(hidden, sample["masked_slots"], sample["masked_slots"])
+        decoder, bow, texts = nothing, hidden.new_zeros(()), 0
+        slots = sample["ordinary_slots"]
+        if self.decoder_weight and len(slots):
+            states = model.decode(hidden[:, 0], text, sample["seen"], sample["of_row"])
+            width = text.shape[1]  # the decoder leaves out the first and the last row
+            decoder = token_loss(states, slots // width * (width - 2) + slots % width - 1, slots)
+        if self.bow_weight and len(sample["bow_rows"]):
+            mu = model.bag_of_words(hidden, sample["bow_positions"])
+            bow = bag_of_words(mu, sample["bow_rows"], sample["bow_tokens"], sample["bow_shares"])
+            texts = int(torch.unique(sample["bow_rows"]).numel())
+        return Losses(encoder, decoder, bow, texts)
+
+    @staticmethod
+    def reduce_metrics(logging_outputs) -> None:
+        """Log each part in bits: a token's, a text's mean over its words."""
+        names = ["loss", "sample_size", "encoder_correct", "decoder_correct"]
+        names += [f"{part}_{key}" for part in PARTS for key in ("loss", "count")]
+        total = {name: sum(log.get(name, 0) for log in logging_outputs) for name in names}
+        if total["sample_size"]:
+            metrics.log_scalar(
+                "loss", total["loss"] / total["sample_size"] / math.log(2), total["sample_size"], round=3
+            )
+        for part in PARTS:
+            count = total[f"{part}_count"]
+            if count:
+                metrics.log_scalar(f"{part}_loss", total[f"{part}_loss"] / count / math.log(2), count, round=3)
+        for part in ("encoder", "decoder"):
+            count = total[f"{part}_count"]
+            if count:
+                metrics.log_scalar(f"{part}_accuracy", 100 * total[f"{part}_correct"] / count, count, round=2)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True

@@ -1,0 +1,90 @@
+"""Text with both masks: streams of several languages as one fairseq dataset.
+
+The batch: ``net_input`` holds ``src_tokens (B, S)``, masked, and ``src_lengths (B,)``; ``text (B, S)`` the tokens as
+they are; ``masked_slots`` and ``ordinary_slots (N,)``, slots of the flattened batch that the encoder and the decoder
+predict; ``seen (B, N, S)`` and ``of_row (B, S)`` the decoder's patterns; ``bow_positions (B, S)`` bool, where the
+maximum is taken; ``bow_rows``, ``bow_tokens``, ``bow_shares (M,)`` the words that a text gives back.
+"""
+
+import numpy as np
+import torch
+
+from mass_plugins.data.dupmae_masking import HiddenText
+from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.random_state import sentence_keys
+
+BOW_POSITIONS = ("unmasked", "all_but_cls")
+BOW_TARGETS = ("mean", "sum", "counts")
+
+
+def bag_targets(text: np.ndarray, ordinary: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct ordinary tokens of each text: rows, tokens (M,) int64 and shares (M,) float32.
+
+    Args:
+        how: ``mean``: 1 / distinct tokens; ``sum``: 1, the paper's; ``counts``: occurrences / tokens, the release's.
+    """
+    rows, slots = np.nonzero(ordinary)
+    span = int(text.max(initial=0)) + 1
+    found, counts = np.unique(rows * span + text[rows, slots], return_counts=True)
+    rows, tokens = found // span, found % span
+    if how == "sum":
+        shares = np.ones(len(found))
+    elif how == "counts":
+        shares = counts / np.bincount(rows, counts, minlength=len(text))[rows]
+    else:
+        shares = 1 / np.bincount(rows, minlength=len(text))[rows]
+    return rows, tokens, shares.astype(np.float32)
+
+
+class HiddenTextDataset(MixtureDataset):
+    """A mixture of hidden text; each item's masks depend on (seed, epoch, place) alone.
+
+    Args:
+        bow_positions: ``unmasked``: ordinary tokens that the encoder read as they are (the paper); ``all_but_cls``:
+            every position but ``[CLS]``, masked ones and ``[SEP]`` included (the release).
+        bow_targets: see :func:`bag_targets`.
+    """
+
+    LIMIT_FLAGS = "--max-positions or --max-tokens"
+
+    def __init__(self, *args, bow_positions: str = "unmasked", bow_targets: str = "mean", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.bow_positions, self.bow_targets = bow_positions, bow_targets
+
+    def collater(self, samples) -> dict:
+        """Items -> a batch; no items -> ``{}``."""
+        if len(samples) == 0:
+            return {}
+        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
+        stream = self.streams[samples[0][1]]
+        hidden = stream.collate([item for _, _, item in samples], sentence_keys(self.seed, self.epoch, ids))
+        return self._to_batch(hidden, ids)
+
+    def _to_batch(self, hidden: HiddenText, ids: np.ndarray) -> dict:
+        slots = np.arange(hidden.text.shape[1])
+        positions: np.ndarray = (slots > 0) & (slots < hidden.lengths[:, None])
+        if self.bow_positions == "unmasked":
+            positions = hidden.ordinary & ~hidden.masked
+        rows, tokens, shares = bag_targets(hidden.text, hidden.ordinary, self.bow_targets)
+        kept = positions.sum(axis=1)[rows] > 0  # a text of one word, which is masked, has nothing to give it back from
+        arrays = {
+            "text": hidden.text,
+            "masked_slots": np.flatnonzero(hidden.masked),
+            "ordinary_slots": np.flatnonzero(hidden.ordinary),
+            "seen": hidden.patterns.seen,
+            "of_row": hidden.patterns.of_row,
+            "bow_positions": positions,
+            "bow_rows": rows[kept],
+            "bow_tokens": tokens[kept],
+            "bow_shares": shares[kept],
+        }
+        return {
+            "id": torch.from_numpy(ids),
+            "nsentences": len(ids),
+            "ntokens": len(arrays["masked_slots"]),
+            "net_input": {
+                "src_tokens": torch.from_numpy(hidden.source),
+                "src_lengths": torch.from_numpy(hidden.lengths),
+            },
+            **{name: torch.from_numpy(array) for name, array in arrays.items()},
+        }

@@ -1,0 +1,1 @@
+"""Fine-tuning for retrieval: contrast, hard negatives, distillation, and the cross-encoder that teaches."""

@@ -1,0 +1,108 @@
+"""Tasks ``retrieval_finetuning`` and ``relevance_finetuning``: a retriever and its teacher from groups."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+import torch
+from fairseq.tasks import register_task
+
+from mass_plugins.data.retrieval_groups import GroupFile
+from mass_plugins.errors import InputError
+from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
+from mass_plugins.objectives.retrieval.dataset import RetrievalDataset
+from mass_plugins.objectives.retrieval.gradient_cache import backward_in_chunks
+
+
+@dataclass
+class GroupsConfig(EncoderTaskConfig):
+    train_groups: Optional[str] = field(
+        default=None, metadata={"help": "groups to train on, JSON lines (mass-plugins mine, or Tevatron's format)"}
+    )
+    valid_groups: Optional[str] = field(
+        default=None, metadata={"help": "groups to validate on; without them give --disable-validation"}
+    )
+    group_size: int = field(
+        default=16, metadata={"help": "passages a query, the positive included; 1: other queries' alone (paper: 16)"}
+    )
+    query_tokens: int = field(default=32, metadata={"help": "longer queries are cut, [CLS] and [SEP] counted"})
+    passage_tokens: int = field(default=144, metadata={"help": "longer passages are cut, [CLS] and [SEP] counted"})
+
+
+@dataclass
+class RetrievalConfig(GroupsConfig):
+    cache_texts: int = field(
+        default=0,
+        metadata={
+            "help": "gradient caching for batches larger than memory: texts represented at once (default 0: all)"
+        },
+    )
+
+
+class GroupsTask(EncoderTask):
+    """``data`` is a folder with the text pipeline, like that of the checkpoint to start from."""
+
+    cfg: GroupsConfig
+    PAIRS = False
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(self.text.dictionary)
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        training = split == self.cfg.train_subset
+        flag = "--train-groups" if training else "--valid-groups"
+        path = self.cfg.train_groups if training else self.cfg.valid_groups
+        if not path:
+            raise InputError(
+                f"{flag} is missing; give a file of groups" + ("" if training else ", or --disable-validation")
+            )
+        groups, size = GroupFile(Path(path), flag), self.cfg.group_size
+        if size < 1:
+            raise InputError(f"--group-size {size} is not 1 or more")
+        if size > 1 and groups.fewest_negatives == 0:
+            raise InputError(f"{flag}: {path} has a query without negatives; mine some, or set --group-size 1")
+        self.datasets[split] = RetrievalDataset(
+            groups, self.text, self.cfg.seed, size, self.cfg.query_tokens, self.cfg.passage_tokens,
+            fixed=not training, pairs=self.PAIRS,
+        )  # fmt: skip
+
+    def check_teacher(self, wanted: bool) -> None:
+        for dataset in self.datasets.values():
+            if wanted and not dataset.groups.scored:
+                raise InputError(
+                    "--distillation-weight needs a teacher's score for every passage; make them with mass-plugins teach"
+                )
+
+
+@register_task("retrieval_finetuning", dataclass=RetrievalConfig)
+class RetrievalFinetuningTask(GroupsTask):
+    """The criterion is ``retrieval``, the architectures ``retriever*``."""
+
+    cfg: RetrievalConfig
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        self.check_teacher(criterion.distillation_weight > 0)
+        if ignore_grad:
+            sample = {**sample, "dummy": True}
+        if not self.cfg.cache_texts:
+            return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        model.train()
+        model.set_num_updates(update_num)
+        with self.autocast(model):
+            loss, size, logged = backward_in_chunks(
+                model, sample, criterion.compare, optimizer.backward, self.cfg.cache_texts, 0.0 if ignore_grad else 1.0
+            )
+        return loss.detach(), size, logged
+
+    def valid_step(self, sample, model, criterion):
+        self.check_teacher(criterion.distillation_weight > 0)
+        with torch.no_grad():
+            return super().valid_step(sample, model, criterion)
+
+
+@register_task("relevance_finetuning", dataclass=GroupsConfig)
+class RelevanceFinetuningTask(GroupsTask):
+    """A cross-encoder; the criterion is ``relevance``, the architectures ``cross_encoder*``."""
+
+    PAIRS = True

@@ -1,0 +1,1 @@
+"""Representations on disk, indices, search, mining: arrays and files alone, without fairseq."""

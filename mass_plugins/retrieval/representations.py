@@ -1,0 +1,335 @@
+"""A folder of represented texts: ids and, as far as there are, vectors and bag-of-words parts.
+
+representations.json   model, settings, how many rows are good, sizes of the files; replaced at each commit
+ids.txt                an id a line
+cls.npy                (N, d) vectors
+ot_index.npy           (N, k) entries of the vocabulary, ascending; documents
+ot_value.npy           (N, k) their values, 0 where a text has fewer
+ot_dense.npy           (N, V) all values; queries
+
+``h'`` and ``mu'`` of the DupMAE paper, section 3.3. A run that was cut off goes on from the last commit.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from mass_plugins.data.retrieval_files import read_passages, read_queries
+from mass_plugins.errors import InputError
+from mass_plugins.retrieval.growing import GrowingArray, GrowingLines, open_array
+
+VERSION = 1
+RECORD = "representations.json"
+ROLES = ("documents", "queries")
+DTYPES = ("float32", "float16")
+
+
+class Parts(NamedTuple):
+    """The parts of some texts, each (n, ..) or None where the representation has none."""
+
+    cls: Optional[np.ndarray] = None  # (n, d)
+    entries: Optional[np.ndarray] = None  # (n, k)
+    values: Optional[np.ndarray] = None  # (n, k)
+    dense: Optional[np.ndarray] = None  # (n, V)
+
+
+def given(array: Optional[np.ndarray]) -> np.ndarray:
+    """A part that must be there: who asks has looked at the description."""
+    if array is None:
+        raise ValueError("the representation has no such part")
+    return array
+
+
+@dataclass
+class Description:
+    """What is represented how; two that are to be compared must agree in all but ``role`` and ``text``.
+
+    Attributes:
+        model: fingerprint of the checkpoint; empty for vectors that came without one.
+        cls: width d of the vectors; 0: none.
+        ot: entries k that a document keeps; 0: none.
+        vocabulary: V.
+        text: what was read, and how: settings that decide the rows.
+    """
+
+    model: str
+    role: str
+    cls: int = 0
+    ot: int = 0
+    vocabulary: int = 0
+    dtype: str = "float32"
+    text: dict[str, Any] = field(default_factory=dict)
+
+    def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """File -> (shape of a row, type)."""
+        small = "uint16" if self.vocabulary <= 1 << 16 else "int32"
+        files: dict[str, tuple[tuple[int, ...], str]] = {}
+        if self.cls:
+            files["cls.npy"] = ((self.cls,), self.dtype)
+        if self.ot and self.role == "documents":
+            files |= {"ot_index.npy": ((self.ot,), small), "ot_value.npy": ((self.ot,), self.dtype)}
+        elif self.ot:
+            files["ot_dense.npy"] = ((self.vocabulary,), self.dtype)
+        return files
+
+    def difference(self, other: "Description") -> str:
+        """In words, why the two can't be compared; empty if they can."""
+        names = {
+            "cls": "the width of their vectors",
+            "ot": "their entries of the vocabulary",
+            "vocabulary": "vocabulary",
+        }
+        for name, words in names.items():
+            if getattr(self, name) != getattr(other, name):
+                return f"{words}: {getattr(self, name)} and {getattr(other, name)}"
+        if self.model and other.model and self.model != other.model:
+            return f"the model that made them: {self.model[:12]} and {other.model[:12]}"
+        return ""
+
+
+class RepresentationWriter:
+    """Writes a folder, going on where an earlier run stopped; a context that holds it locked.
+
+    Args:
+        folder: made if it isn't there.
+        description: of the rows.
+        overwrite: give up rows that were made otherwise.
+
+    Raises:
+        InputError: rows of another description are there, or another process writes them.
+    """
+
+    def __init__(self, folder: Path, description: Description, overwrite: bool = False):
+        self.folder, self.description, self._overwrite = folder, description, overwrite
+        self.rows, self.finished = 0, False
+        self._sizes: dict[str, int] = {}
+
+    def __enter__(self) -> "RepresentationWriter":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            lock = stack.enter_context(open(self.folder / ".lock", "w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"another process is writing {self.folder}; wait for it, or name another folder"
+                ) from None
+            self._find_earlier()
+            if not self.finished:
+                self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stack.close()
+
+    def _find_earlier(self) -> None:
+        record = _read_record(self.folder) if not self._overwrite else None
+        if record is None:
+            return
+        old, new = record["description"], asdict(self.description)
+        if old != new:
+            names = [name for name in new if old.get(name) != new[name]]
+            raise InputError(
+                f"{self.folder} holds other representations ({', '.join(names)} differ); name another folder, or give "
+                "--overwrite to lose them"
+            )
+        self.rows, self._sizes, self.finished = record["rows"], record["sizes"], record["finished"]
+
+    def _open(self, stack: ExitStack) -> None:
+        if not self.rows:  # what --overwrite gives up, too
+            (self.folder / RECORD).unlink(missing_ok=True)
+        self._ids = GrowingLines(self.folder / "ids.txt", self._sizes.get("ids.txt", 0) if self.rows else 0)
+        stack.callback(self._ids.close)
+        self._arrays = {}
+        for name, (shape, dtype) in self.description.layout().items():
+            self._arrays[name] = GrowingArray(self.folder / name, self.rows, shape, dtype)
+            stack.callback(self._arrays[name].close)
+
+    def append(self, ids: Sequence[str], parts: Parts) -> None:
+        """Rows of the next texts; they stay with the next commit.
+
+        Raises:
+            InputError: a value that is no number, or too large for the files.
+        """
+        found = {
+            "cls.npy": parts.cls,
+            "ot_index.npy": parts.entries,
+            "ot_value.npy": parts.values,
+            "ot_dense.npy": parts.dense,
+        }
+        for name, array in self._arrays.items():
+            rows = found[name]
+            if rows is None or len(rows) != len(ids):
+                raise ValueError(f"{name}: a row for each of {len(ids)} ids is needed")
+            good = np.isfinite(rows.astype(self.description.layout()[name][1])).all(axis=1)
+            if not good.all():
+                wrong = ids[int(np.argmin(good))]
+                raise InputError(f"the representation of {wrong} has a value that is no number; is its model sound?")
+            array.append(rows)
+        self._ids.append(list(ids))
+
+    def commit(self, finished: bool = False) -> None:
+        """Raises InputError: the disk is full, for instance."""
+        try:
+            sizes = {name: array.commit() for name, array in self._arrays.items()}
+            sizes["ids.txt"] = self._ids.commit()
+            self.rows = next(iter(self._arrays.values())).rows
+            record = {
+                "version": VERSION, "description": asdict(self.description), "rows": self.rows, "sizes": sizes,
+                "finished": finished,
+            }  # fmt: skip
+            write_json(self.folder / RECORD, record)
+        except OSError as error:
+            raise InputError(
+                f"{self.folder} can't be written ({error.strerror}); mend that and run the command again"
+            ) from None
+
+
+class Representations:
+    """A finished folder, opened for reading; arrays are memory maps.
+
+    Raises:
+        InputError: no such folder, not finished, truncated, damaged.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        record = _read_record(self.folder)
+        if record is None:
+            raise InputError(f"{folder} holds no {RECORD}; give a folder that mass-plugins encode has written")
+        if not record["finished"]:
+            raise InputError(
+                f"{folder} is not finished ({record['rows']} rows so far); run its encode again, which goes on"
+            )
+        check_sizes(self.folder, record["sizes"])
+        self.description = Description(**record["description"])
+        self.rows: int = record["rows"]
+        self._arrays = {name: open_array(self.folder / name) for name in self.description.layout()}
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def ids(self) -> list[str]:
+        return (self.folder / "ids.txt").read_text(encoding="utf-8").splitlines()
+
+    def parts(self, begin: int, end: int) -> Parts:
+        """Rows ``begin`` .. ``end - 1``, values as float32."""
+        return self.take(slice(begin, end))
+
+    def take(self, places) -> Parts:
+        """The rows at ``places``, a slice or an array of numbers."""
+
+        def rows(name: str, dtype):
+            array = self._arrays.get(name)
+            return None if array is None else np.array(array[places], dtype=dtype)  # not the map itself
+
+        return Parts(
+            rows("cls.npy", np.float32), rows("ot_index.npy", np.int32), rows("ot_value.npy", np.float32),
+            rows("ot_dense.npy", np.float32),
+        )  # fmt: skip
+
+    def blocks(self, size: int) -> Iterator[tuple[int, Parts]]:
+        """(first row, parts) of block after block."""
+        for begin in range(0, self.rows, size):
+            yield begin, self.parts(begin, min(begin + size, self.rows))
+
+
+def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, overwrite: bool = False) -> None:
+    """A .npy file of vectors, as any program writes it, and the ids of its rows -> a folder of representations.
+
+    Raises:
+        InputError: no such array, another number of rows than of ids, values that are no numbers.
+    """
+    array = open_array(vectors)
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise InputError(
+            f"{vectors} is {array.dtype} of shape {array.shape}; vectors are floats of shape (rows, width)"
+        )
+    if len(array) != len(ids):
+        raise InputError(f"{vectors} has {len(array)} rows for {len(ids)} ids; encode the same file that --ids names")
+    dtype = "float16" if array.dtype.itemsize == 2 else "float32"
+    with open(vectors, "rb") as file:
+        source = {"vectors": vectors.name, "digest": hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
+    description = Description("", role, cls=array.shape[1], dtype=dtype, text=source)
+    with RepresentationWriter(folder, description, overwrite) as writer:
+        for begin in range(writer.rows, len(array) if not writer.finished else 0, 65536):
+            writer.append(ids[begin : begin + 65536], Parts(cls=array[begin : begin + 65536]))
+            writer.commit()
+        if not writer.finished:
+            writer.commit(finished=True)
+
+
+def adopt_files(
+    paths: Sequence[Path], ids: Optional[Sequence[Path]], folder: Path, role: str, overwrite: bool = False
+) -> list[Path]:
+    """Folders as they are; .npy files adopted below ``folder``, with the ids of the texts in the files ``ids``."""
+    arrays = [path for path in paths if path.suffix == ".npy"]
+    if not arrays:
+        return list(paths)
+    if len(arrays) != len(paths):
+        raise InputError("folders and .npy files can't be mixed; adopt the files in an index of their own")
+    if not ids:
+        raise InputError(f"{paths[0]} has no ids; name the texts whose vectors it holds with --ids")
+    reader: Any = read_passages if role == "documents" else read_queries
+    names = [item.id for item in reader(ids, "--ids")]
+    counts = [len(open_array(path)) for path in paths]
+    if sum(counts) != len(names):
+        raise InputError(f"--ids has {len(names)} texts, the .npy files {sum(counts)} rows; encode the same files")
+    begin, folders = 0, []
+    for number, (path, count) in enumerate(zip(paths, counts)):
+        folders.append(folder / f"{number:04d}")
+        adopt_vectors(path, names[begin : begin + count], folders[-1], role, overwrite)
+        begin += count
+    return folders
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Replace ``path``, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_json(path: Path, version: int) -> Optional[dict]:
+    """None if there is none.
+
+    Raises:
+        InputError: damaged, or of another version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = content["version"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); make it anew with --overwrite") from None
+    if found != version:
+        raise InputError(f"{path} is of version {found}, this program reads {version}; make it anew with --overwrite")
+    return content
+
+
+def check_sizes(folder: Path, sizes: dict[str, int]) -> None:
+    """Raises InputError: a file is gone, or has another size than when it was finished."""
+    for name, size in sizes.items():
+        try:
+            found = (folder / name).stat().st_size
+        except FileNotFoundError:
+            raise InputError(f"{folder / name} is gone; make {folder} anew") from None
+        if found != size:
+            raise InputError(f"{folder / name} has {found} bytes instead of {size}: truncated or changed; make it anew")
+
+
+def _read_record(folder: Path) -> Optional[dict]:
+    return read_json(folder / RECORD, VERSION)

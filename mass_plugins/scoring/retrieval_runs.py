@@ -1,0 +1,119 @@
+"""Score the rankings of an example's runs: ``python -m mass_plugins.scoring.retrieval_runs``.
+
+Each run is a file of one line, tab-separated: system, setting (the collection), seed, TREC run, qrels; then, if there
+is one, the paper's MRR@10. The runs of one system on one collection become one score a measure over seeds. Any two
+systems are compared on the queries of all collections pooled, each query's values averaged over the seeds.
+"""
+
+import argparse
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from mass_plugins.data.retrieval_files import read_judgements, read_run
+from mass_plugins.errors import InputError
+from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.retrieval import MEASURES, Values, compare, measure_queries, signature
+
+
+class RetrievalRun(NamedTuple):
+    system: str
+    setting: str
+    seed: int
+    values: Values  # measure -> query -> percent
+    paper: Optional[float] = None
+
+
+def read_record(path: Path) -> RetrievalRun:
+    """Raises InputError: another number of columns, a file that is missing or can't be read."""
+    cells = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
+    if not 5 <= len(cells) <= 6:
+        raise InputError(f"{path} has {len(cells)} columns; five or six are needed: system, setting, seed, run, qrels")
+    system, setting, seed, run, qrels = cells[:5]
+    values = measure_queries(read_judgements(Path(qrels)), read_run(Path(run)))
+    return RetrievalRun(system, setting, int(seed), values, float(cells[5]) if len(cells) == 6 else None)
+
+
+def score_runs(runs: list[RetrievalRun]) -> list[Score]:
+    """One score for each collection, system and measure, in the order of the runs."""
+    scores: dict[tuple[str, str, str], Score] = {}
+    for run in runs:
+        for measure in MEASURES:
+            paper = run.paper if measure == "MRR@10" else None
+            empty = Score(run.system, run.setting, measure, signature(measure), [], [], paper)
+            score = scores.setdefault((run.setting, run.system, measure), empty)
+            found = run.values[measure].values()
+            score.values.append(sum(found) / len(found))
+            score.seeds.append(run.seed)
+    return list(scores.values())
+
+
+def pooled(runs: list[RetrievalRun], system: str, measure: str) -> dict[tuple[str, str], float]:
+    """(collection, query) -> the mean over the system's seeds."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        if run.system == system:
+            for query, value in run.values[measure].items():
+                found.setdefault((run.setting, query), []).append(value)
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
+    """Paired tests of any two systems on the queries that both have; of two, the earlier one is the baseline."""
+    systems, comparisons = list(dict.fromkeys(run.system for run in runs)), []
+    for measure in measures:
+        values = {system: pooled(runs, system, measure) for system in systems}
+        for other, system in combinations(systems, 2):
+            shared = sorted(values[system].keys() & values[other].keys())
+            if shared:
+                ours, theirs = ((name, [values[name][key] for key in shared]) for name in (system, other))
+                found = compare(measure, ours, theirs)
+                comparisons.append(
+                    {
+                        "setting": f"{found.queries} queries of all collections, {measure}",
+                        "system": system,
+                        "baseline": other,
+                        "differences": [round(found.difference, 2)],
+                        "interval": [round(found.low, 2), round(found.high, 2)],
+                        "p_values": [round(found.p_value, 4)],
+                        "test": "paired randomization",
+                        "signature": signature(measure),
+                    }
+                )
+    return comparisons
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, help="files of one line each")
+    parser.add_argument("--example", type=Path, required=True, help="folder of the example")
+    parser.add_argument("--claim", required=True)
+    parser.add_argument("--status", required=True)
+    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the experiment")
+    parser.add_argument("--seconds", type=int, required=True, help="of all stages together")
+    parser.add_argument("--output", type=Path, required=True, help="result.json")
+    arguments = parser.parse_args(argv)
+    try:
+        runs = [read_record(path) for path in arguments.runs]
+        result = Result(
+            example=arguments.example.name,
+            claim=arguments.claim,
+            status=arguments.status,
+            command=f"bash examples/{arguments.example.name}/run.sh",
+            config_hash=hash_of_files(arguments.config),
+            seconds=arguments.seconds,
+            scores=score_runs(runs),
+            comparisons=compare_runs(runs),
+        )
+        result.write(arguments.output, arguments.example)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for score in result.scores:
+        print(f"{score.setting}, {score.system}, {score.metric}: {score.mean:.2f} ± {score.std:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""From text to a ranked list by the real commands: pre-training, groups, three stages, index, search, scores."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+import torch
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+
+from mass_plugins import cli
+from mass_plugins.data.retrieval_files import read_passages, read_queries, read_run
+from mass_plugins.encoding.retrieval_models import RetrieverModel
+from mass_plugins.retrieval.representations import Representations
+from tests import retrieval_flow as flow
+from tests import tiny_encoder
+from tests.conftest import run_until, script
+
+
+def command(*words) -> None:
+    assert cli.main([str(word) for word in words]) == 0
+
+
+@pytest.fixture(scope="module")
+def data_bin(once):
+    return once("retrieval-data-bin", tiny_encoder.make_data_bin)
+
+
+@pytest.fixture(scope="module")
+def dupmae(once, data_bin, run_fairseq):
+    """Checkpoints of four updates of pre-training; ``stdout``."""
+
+    def make(folder):
+        done = run_fairseq("train", data_bin, *flow.PRETRAIN, "--max-update", 4, "--save-dir", folder)
+        (folder / "stdout").write_text(done.stdout + done.stderr)
+
+    return once("dupmae", make)
+
+
+@pytest.fixture(scope="module")
+def collection(once):
+    def make(folder):
+        flow.write_collection(folder)
+        files = ("--corpus", folder / "corpus.jsonl", "--queries", folder / "queries.tsv")
+        command("bm25", *files, "--output", folder / "bm25.trec", "--depth", 20)
+        command("mine", *files, "--qrels", folder / "qrels.txt", "--run", folder / "bm25.trec",
+                "--output", folder / "groups.jsonl")  # fmt: skip
+
+    return once("collection", make)
+
+
+@pytest.fixture(scope="module")
+def retriever(once, dupmae, collection, run_fairseq):
+    """``checkpoint_last.pt`` of four updates of fine-tuning with gradient caching, started from DupMAE."""
+
+    def make(folder):
+        start = (
+            "--pretrained-checkpoint",
+            dupmae / "checkpoint_last.pt",
+            "--train-groups",
+            collection / "groups.jsonl",
+        )
+        run_fairseq(
+            "train", dupmae, *flow.RETRIEVER, *start, "--cache-texts", 3, "--max-update", 4, "--save-dir", folder
+        )
+
+    return once("retriever", make)
+
+
+@pytest.fixture(scope="module")
+def represented(once, retriever, collection):
+    """``documents`` in two shards, ``queries``, ``index``."""
+
+    def make(folder):
+        for shard in (0, 1):
+            command("represent", retriever, "--corpus", collection / "corpus.jsonl", "--shard", f"{shard}/2",
+                    "--destdir", folder / f"documents{shard}")  # fmt: skip
+        command("represent", retriever, "--queries", collection / "queries.tsv", "--judged", collection / "qrels.txt",
+                "--destdir", folder / "queries")  # fmt: skip
+        command("index", folder / "index", "--documents", folder / "documents0", folder / "documents1")
+
+    return once("represented", make)
+
+
+def test_pretraining_learns_and_keeps_its_decoder(dupmae, data_bin, run_fairseq, tmp_path):
+    log = (dupmae / "stdout").read_text()
+    assert "decoder_loss" in log and "bow_loss" in log and "encoder_accuracy" in log
+    state = load_checkpoint_to_cpu(str(dupmae / "checkpoint_last.pt"))
+    assert "enhanced_decoder.q_proj.weight" in state["model"] and (dupmae / "tokenizer.json").exists()
+    start = ("--pretrained-checkpoint", dupmae / "checkpoint_last.pt")
+    run_fairseq("train", data_bin, *flow.PRETRAIN, *start, "--max-update", 1, "--lr", 1e-12, "--save-dir", tmp_path)
+    again = load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["model"]
+    for name, weight in state["model"].items():
+        assert torch.allclose(again[name], weight, atol=1e-6), name
+
+
+def test_search_agrees_with_the_model_itself(represented, retriever, collection, tmp_path):
+    """The hybrid ranking of the commands against scores computed from the model, pair by pair."""
+    run = tmp_path / "both.trec"
+    command("search", represented / "index", "--queries", represented / "queries", "--score", "both", "--output", run)
+    model = RetrieverModel(retriever)
+    passages = list(read_passages([collection / "corpus.jsonl"]))
+    queries = list(read_queries([collection / "queries.tsv"]))
+    documents = model.represent([passage.whole for passage in passages], "documents")
+    asked = model.represent([query.whole for query in queries], "queries")
+    assert documents.entries.shape == (flow.DOCUMENTS, 6) and not documents.values[-2].any()  # the empty one
+    found = dict(read_run(run))
+    assert len(found) == flow.QUERIES and all(len(ranking) == flow.DOCUMENTS for ranking in found.values())
+    for number, query in enumerate(queries):
+        ranking = dict(found[query.id])
+        for place, passage in enumerate(passages):
+            entries = asked.dense[number][documents.entries[place]]
+            score = asked.cls[number] @ documents.cls[place] + entries @ documents.values[place]
+            assert ranking[passage.id] == pytest.approx(float(score), abs=1e-4)
+
+
+def test_evaluation_prints_measures_and_tests(represented, collection, tmp_path, capsys):
+    run = tmp_path / "cls.trec"
+    command("search", represented / "index", "--queries", represented / "queries", "--output", run)
+    capsys.readouterr()
+    runs = (f"bm25={collection / 'bm25.trec'}", f"cls={run}")
+    command("evaluate", "retrieval", *runs, "--qrels", collection / "qrels.txt",
+            "--corpus", collection / "corpus.jsonl", "--json", tmp_path / "scores.json")  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "bm25: nDCG@10" in printed and "cls less bm25" in printed and "ir_measures" in printed
+    content = json.loads((tmp_path / "scores.json").read_text())
+    assert set(content["queries"]["bm25"]["MRR@10"]) == {f"q{n}" for n in range(flow.QUERIES)}
+
+
+def test_mining_from_the_index_and_a_teacher(represented, collection, dupmae, run_fairseq, tmp_path):
+    """Stages two and three: negatives of the retriever itself, a cross-encoder's scores, a student of both."""
+    groups, taught, files = (
+        tmp_path / "groups.jsonl",
+        tmp_path / "taught.jsonl",
+        ("--corpus", collection / "corpus.jsonl"),
+    )
+    files += ("--queries", collection / "queries.tsv", "--qrels", collection / "qrels.txt")
+    command("mine", *files, "--index", represented / "index", "--query-vectors", represented / "queries",
+            "--score", "both", "--negatives", 4, "--output", groups)  # fmt: skip
+    start = ("--pretrained-checkpoint", dupmae / "checkpoint_last.pt", "--max-update", 2)
+    run_fairseq("train", dupmae, *flow.TEACHER, *start, "--train-groups", groups, "--save-dir", tmp_path / "teacher")
+    command("teach", tmp_path / "teacher", "--groups", groups, "--output", taught)
+    for line in taught.read_text().splitlines():
+        group = json.loads(line)
+        scores = [passage["score"] for side in ("positive_passages", "negative_passages") for passage in group[side]]
+        assert len(scores) == 5 and np.isfinite(scores).all()
+    student = (*flow.RETRIEVER, *start, "--distillation-weight", 1, "--contrastive-weight", 0, "--train-groups")
+    done = run_fairseq("train", dupmae, *student, taught, "--save-dir", tmp_path / "student")
+    assert '"distilled"' in done.output
+    refused = run_fairseq(
+        "train", dupmae, *student[:-5], groups, *student[-4:], "--save-dir", tmp_path / "x", expect=None
+    )
+    assert "make them with mass-plugins teach" in refused.output
+
+
+def test_a_kill_while_representing_goes_on_to_the_same_files(retriever, collection, tmp_path):
+    corpus = tmp_path / "corpus.tsv"
+    texts = [passage.whole or "x" for passage in read_passages([collection / "corpus.jsonl"])]
+    corpus.write_text("".join(f"p{n}\t{texts[n % len(texts)]}\n" for n in range(3000)))
+    words = [script("python"), "-m", "mass_plugins", "represent", retriever, "--corpus", corpus, "--buffer", 50]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    command(*words[3:], "--destdir", whole)
+    program = "import sys, mass_plugins.retrieval.representations as r\ncommit = r.RepresentationWriter.commit\n"
+    program += (
+        "r.RepresentationWriter.commit = lambda self, **k: (commit(self, **k), print('row', self.rows, flush=True))\n"
+    )
+    program += "from mass_plugins.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    run_until([script("python"), "-c", program, *words[3:], "--destdir", cut], "row 200", signal.SIGKILL)
+    assert 200 <= json.loads((cut / "representations.json").read_text())["rows"] < 3000
+    command(*words[3:], "--destdir", cut)
+    for name in ("ids.txt", "cls.npy", "ot_index.npy", "ot_value.npy"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+    assert len(Representations(cut)) == 3000
+
+
+def test_export_to_sentence_transformers(retriever, collection, tmp_path):
+    """Its vectors are those of ``represent``, dot product and all."""
+    from sentence_transformers import SentenceTransformer
+
+    command("export", "retriever", retriever, "--destdir", tmp_path / "st")
+    texts = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
+    theirs = SentenceTransformer(str(tmp_path / "st"), device="cpu")
+    assert theirs.similarity_fn_name == "dot"
+    assert np.allclose(theirs.encode(texts), RetrieverModel(retriever).represent(texts, "documents").cls, atol=1e-5)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["represent", "{dupmae}", "--corpus", "{collection}/corpus.jsonl"], "is a text encoder of another task"),
+    (["represent", "{retriever}", "--corpus", "{collection}/none"], "doesn't exist"),
+    (["represent", "{retriever}", "--queries", "{collection}/queries.tsv", "--judged", "{other}"], "no text falls"),
+])  # fmt: skip
+def test_bad_input(words, said, dupmae, retriever, collection, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.write_text("q999 0 d1 1\n")
+    places = {"dupmae": dupmae, "retriever": retriever, "collection": collection, "other": other}
+    assert cli.main([word.format(**places) for word in words] + ["--destdir", str(tmp_path / "out")]) == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert said in errors[-1] and errors[-1].startswith("mass_plugins: error: ")
+
+
+def test_a_query_without_negatives_is_told(collection, dupmae, run_fairseq, tmp_path):
+    groups = tmp_path / "groups.jsonl"
+    files = ("--corpus", collection / "corpus.jsonl", "--queries", collection / "queries.tsv")
+    command("mine", *files, "--qrels", collection / "qrels.txt", "--output", groups)
+    done = run_fairseq("train", dupmae, *flow.RETRIEVER, "--train-groups", groups, "--save-dir", tmp_path, expect=None)
+    assert "has a query without negatives" in done.output

@@ -1,0 +1,109 @@
+"""Every flag of pre-training and fine-tuning reaches what it is for."""
+
+import numpy as np
+import pytest
+from fairseq import criterions, options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from mass_plugins.errors import InputError
+from mass_plugins.models.dupmae import DupMaeBertBaseConfig, DupMaeOptions
+from mass_plugins.models.retriever import RetrieverOptions
+from mass_plugins.objectives.dupmae.task import DupMaePretrainingConfig
+from mass_plugins.objectives.encoder_task import EncoderTaskConfig
+from mass_plugins.objectives.retrieval.task import RetrievalConfig
+from tests import retrieval_flow as flow
+from tests.tiny import PLUGIN_FLAGS
+
+
+def set_up(data, *flags):
+    """(task, its criterion, the configuration) of fairseq-train's flags."""
+    arguments = [str(data), *map(str, flags), *PLUGIN_FLAGS]
+    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), arguments))
+    task = tasks.setup_task(cfg.task)
+    return task, criterions.build_criterion(cfg.criterion, task), cfg
+
+
+def own(config, base=EncoderTaskConfig):
+    return set(config.__dataclass_fields__) - set(base.__dataclass_fields__)
+
+
+def test_no_flag_without_a_test():
+    assert own(DupMaePretrainingConfig) == {
+        "langs", "language_alpha", "mask_ratio", "decoder_mask_ratio", "mask_keep_rand", "bow_positions", "bow_targets",
+        "tokens_per_sample", "long_lines",
+    }  # fmt: skip
+    assert own(RetrievalConfig) == {
+        "train_groups", "valid_groups", "group_size", "query_tokens", "passage_tokens", "cache_texts"
+    }  # fmt: skip
+    assert set(DupMaeOptions.__dataclass_fields__) - {"_name"} == {"bow_projection", "decoder_queries"}
+    names = {"bow_projection", "representation", "cls_dim", "ot_top", "ot_activation"}
+    assert set(RetrieverOptions.__dataclass_fields__) - {"_name"} == names
+
+
+def test_pretraining(tiny_data_bin):
+    task, criterion, cfg = set_up(
+        tiny_data_bin, *flow.PRETRAIN, "--mask-ratio", 0.4, "--decoder-mask-ratio", 0.7, "--mask-keep-rand", "1,0,0",
+        "--bow-positions", "all_but_cls", "--bow-targets", "counts", "--tokens-per-sample", 40, "--bow-weight", 0.3,
+        "--decoder-weight", 0.6, "--decoder-queries", "plain", "--bow-projection", "own", "--no-save",
+    )  # fmt: skip
+    task.load_dataset("train")
+    dataset = task.datasets["train"]
+    hider = dataset.streams[0].masker
+    assert (hider.ratio, hider.decoder_ratio, hider.replacement) == (0.4, 0.7, (1, 0, 0))
+    assert (dataset.bow_positions, dataset.bow_targets, len(dataset.streams)) == ("all_but_cls", "counts", 1)
+    assert dataset.sizes.max() <= 40 and dataset.sizes.mean() > 20
+    assert (criterion.decoder_weight, criterion.bow_weight) == (0.6, 0.3)
+    model = task.build_model(cfg.model)
+    assert model.plain_queries and model.bow_projection is not None
+    batch = dataset.collater([dataset[0], dataset[1]])
+    positions = batch["bow_positions"].numpy()
+    real = np.arange(positions.shape[1]) < batch["net_input"]["src_lengths"].numpy()[:, None]
+    real[:, 0] = False
+    assert (positions == real).all()
+    masked = batch["net_input"]["src_tokens"].flatten()[batch["masked_slots"]]
+    assert (masked == task.text.mask).all()
+
+
+@pytest.mark.parametrize("flags, words", [
+    (("--bow-weight", -1), "--bow-weight -1"),
+    (("--mask-ratio", 0), "--mask-ratio 0"),
+    (("--tokens-per-sample", 2), "--tokens-per-sample 2"),
+    (("--mask-keep-rand", "1,1,1"), "--mask-keep-rand"),
+])  # fmt: skip
+def test_pretraining_refuses(tiny_data_bin, flags, words):
+    with pytest.raises(InputError, match=words):
+        set_up(tiny_data_bin, *flow.PRETRAIN, *flags)[0].load_dataset("train")
+
+
+def test_finetuning(tiny_data_bin, tmp_path):
+    flow.write_collection(tmp_path)
+    group = '{"query_id": "q", "query": "sight", "positive_passages": [{"docid": "a", "text": "sight"}]}\n'
+    (tmp_path / "groups").write_text(group * 3)
+    given = ("--train-groups", tmp_path / "groups", "--group-size", 1, "--cache-texts", 2)
+    task, criterion, cfg = set_up(
+        tiny_data_bin, *flow.RETRIEVER, *given, "--representation", "ot", "--ot-activation", "log1p_relu",
+        "--bow-projection", "mlm_head", "--temperature", 0.5, "--contrastive-weight", 0.3, "--distillation-weight", 0.2,
+        "--distillation-temperature", 2, "--no-save",
+    )  # fmt: skip
+    task.load_dataset("train")
+    dataset = task.datasets["train"]
+    assert (dataset.group_size, dataset.query_tokens, dataset.passage_tokens) == (1, 16, 48)
+    model = task.build_model(cfg.model)
+    assert (model.representation, model.activation, model.ot_top, model.cls_width) == ("ot", "log1p_relu", 6, 0)
+    assert model.lm_head.bias.requires_grad and task.cfg.cache_texts == 2
+    assert (criterion.temperature, criterion.contrastive_weight) == (0.5, 0.3)
+    assert (criterion.distillation_weight, criterion.distillation_temperature) == (0.2, 2)
+    with pytest.raises(InputError, match="make them with mass-plugins teach"):
+        task.check_teacher(True)
+    with pytest.raises(InputError, match="--valid-groups is missing"):
+        task.load_dataset("valid")
+    for flags, words in (
+        (("--temperature", 0), "--temperature 0"),
+        (("--contrastive-weight", 0), "one of them positive"),
+    ):
+        with pytest.raises(InputError, match=words):
+            set_up(tiny_data_bin, *flow.RETRIEVER, *given, *flags)
+
+
+def test_presets():
+    assert (DupMaeBertBaseConfig().encoder_layers, DupMaeBertBaseConfig().bow_projection) == (12, "tied")

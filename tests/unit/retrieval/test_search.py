@@ -1,0 +1,195 @@
+"""Every way to search gives the ranking of a brute-force score, to the last rank; what doesn't fit is one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mass_plugins.data.retrieval_files import read_run
+from mass_plugins.errors import InputError
+from mass_plugins.retrieval import search as search_module
+from mass_plugins.retrieval.exact import Scorer, cut_queries
+from mass_plugins.retrieval.faiss_index import FaissSettings
+from mass_plugins.retrieval.index import Index, build
+from mass_plugins.retrieval.representations import Representations
+from mass_plugins.retrieval.search import Searcher, SearchSettings, search_to_file
+from tests.unit.retrieval import synthetic
+
+DOCUMENTS, QUERIES, FLAT = 90, 11, FaissSettings()
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """Representations of documents in two shards and of queries; the parts of all."""
+    folder = tmp_path_factory.mktemp("collection")
+    documents, queries = synthetic.documents(DOCUMENTS), synthetic.queries(QUERIES)
+    for name, rows in (("first", slice(0, 40)), ("second", slice(40, None))):
+        parts = synthetic.Parts(*(None if part is None else part[rows] for part in documents))
+        synthetic.write(folder / name, parts, "documents", f"{name}-")
+    synthetic.write(folder / "queries", queries, "queries", "q")
+    return folder, documents, queries
+
+
+def build_index(collection, tmp_path, settings=FLAT):
+    folder = collection[0]
+    return build([folder / "first", folder / "second"], tmp_path / "index", settings, block=17, progress=False)
+
+
+@pytest.mark.parametrize("which", ["cls", "ot", "both"])
+@pytest.mark.parametrize("depth", [1, 13, 1000])
+def test_agrees_with_brute_force_to_the_last_rank(collection, tmp_path, which, depth):
+    folder, documents, queries = collection
+    searcher = Searcher(build_index(collection, tmp_path), SearchSettings(which, depth), block=23)
+    found = searcher.search(Representations(folder / "queries").parts(0, QUERIES))
+    expected = synthetic.brute_force(queries, documents, which)
+    size = min(depth, DOCUMENTS)
+    assert len(np.unique(expected[0])) < DOCUMENTS  # there are ties
+    assert (found.rows == synthetic.ranked(expected, size)).all()
+    assert (found.scores == -np.sort(-expected, axis=1)[:, :size]).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [FaissSettings("hnsw", links=16), FaissSettings("ivfpq", lists=3, codes=8, bits=4)]
+)
+def test_approximate_indices_propose_and_the_exact_score_decides(collection, tmp_path, settings):
+    """With all documents proposed, the hybrid ranking is the exact one; vectors alone find most of the best."""
+    folder, documents, queries = collection
+    index = build_index(collection, tmp_path, settings)
+    parts = Representations(folder / "queries").parts(0, QUERIES)
+    chosen = SearchSettings("both", 20, candidates=DOCUMENTS, probes=3)
+    expected = synthetic.ranked(synthetic.brute_force(queries, documents, "both"), 20)
+    found = Searcher(index, chosen).search(parts).rows
+    assert np.mean([len({*a} & {*b}) / 20 for a, b in zip(found, expected)]) > 0.95
+    by_vectors = Searcher(index, SearchSettings("cls", 20, probes=3)).search(parts).rows
+    exact = synthetic.ranked(synthetic.brute_force(queries, documents, "cls"), 20)
+    assert np.mean([len({*a} & {*b}) / 20 for a, b in zip(by_vectors, exact)]) > 0.5
+
+
+def test_a_cut_query_keeps_its_largest_values(collection):
+    _, documents, queries = collection
+    cut = cut_queries(queries.dense, 5).toarray()
+    assert ((cut != 0).sum(axis=1) <= 5).all()
+    for row, whole in zip(cut, queries.dense):
+        assert np.abs(row).sum() == np.sort(np.abs(whole))[-5:].sum()
+    scores = Scorer(queries, "ot", query_top=5).scores(documents)
+    assert (scores == synthetic.brute_force(queries._replace(dense=cut), documents, "ot")).all()
+    whole = Scorer(queries, "both", query_top=synthetic.VOCABULARY).scores(documents)
+    assert (whole == synthetic.brute_force(queries, documents, "both")).all()
+
+
+def test_a_run_that_is_cut_off_goes_on_with_the_same_file(collection, tmp_path, monkeypatch):
+    index, queries = build_index(collection, tmp_path), Representations(collection[0] / "queries")
+
+    def search(output):
+        return search_to_file(index, queries, SearchSettings("both", 5), output, "name", batch=2, progress=False)
+
+    search(tmp_path / "whole.trec")
+    calls, original = [], Searcher.search
+
+    def fail_at_the_third(self, parts):
+        calls.append(len(parts.cls))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(self, parts)
+
+    monkeypatch.setattr(search_module.Searcher, "search", fail_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "cut.trec")
+    with open(tmp_path / "cut.trec.part", "a") as file:
+        file.write("half a li")
+    assert not (tmp_path / "cut.trec").exists()
+    search(tmp_path / "cut.trec")
+    assert sum(calls) == QUERIES + 2  # no query is searched again but those that were cut off
+    assert (tmp_path / "cut.trec").read_text() == (tmp_path / "whole.trec").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"index", "cut.trec", "whole.trec"}
+    found = dict(read_run(tmp_path / "whole.trec"))
+    assert len(found) == QUERIES and all(len(ranking) == 5 for ranking in found.values())
+
+
+def test_an_index_that_was_cut_off_goes_on(collection, tmp_path, monkeypatch):
+    from mass_plugins.retrieval import faiss_index
+
+    written, original = [], faiss_index.write
+
+    def fail_at_the_second(index, path):
+        written.append(path)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        original(index, path)
+
+    monkeypatch.setattr(faiss_index, "write", fail_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        build_index(collection, tmp_path)
+    with pytest.raises(InputError, match="is not finished; run its mass-plugins index again"):
+        Index(tmp_path / "index")
+    index = build_index(collection, tmp_path)
+    assert len(written) == 3 and len(index) == DOCUMENTS
+    assert index.ids()[[0, 40]].tolist() == ["first-0", "second-0"]
+
+
+@pytest.mark.parametrize("name", ["0000/vectors.faiss", "0001/ot_value.npy", "0000/ids.txt"])
+def test_a_truncated_or_missing_file(collection, tmp_path, name):
+    build_index(collection, tmp_path)
+    path = tmp_path / "index" / name
+    content = path.read_bytes()
+    path.unlink()  # a hard link to the source
+    path.write_bytes(content[:-9])
+    with pytest.raises(InputError, match=f"{name} has {len(content) - 9} bytes instead of {len(content)}"):
+        Index(tmp_path / "index")
+    path.unlink()
+    with pytest.raises(InputError, match=f"{name} is gone"):
+        Index(tmp_path / "index")
+
+
+def test_queries_of_another_model_or_width(collection, tmp_path):
+    index = build_index(collection, tmp_path)
+    queries = synthetic.queries(3)
+    other = Representations(synthetic.write(tmp_path / "other", queries, "queries", "q", model="another model"))
+    with pytest.raises(InputError, match="differ in the model that made them"):
+        index.check_queries(other, "cls")
+    record = tmp_path / "other" / "representations.json"
+    content = json.loads(record.read_text())
+    content["description"]["vocabulary"] = 51
+    record.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="differ in vocabulary: 50 and 51"):
+        index.check_queries(Representations(tmp_path / "other"), "cls")
+    with pytest.raises(InputError, match="holds documents; give queries"):
+        index.check_queries(Representations(collection[0] / "first"), "cls")
+    with pytest.raises(InputError, match="holds queries; an index is made of documents"):
+        build([collection[0] / "queries"], tmp_path / "i", FaissSettings())
+
+
+def test_the_same_documents_twice_and_another_index_in_the_way(collection, tmp_path):
+    first = collection[0] / "first"
+    with pytest.raises(InputError, match="the id first-0 is in an earlier shard, too"):
+        build([first, first], tmp_path / "twice", FaissSettings(), progress=False)
+    build_index(collection, tmp_path)
+    with pytest.raises(InputError, match="an index of other documents or settings"):
+        build([first], tmp_path / "index", FaissSettings(), progress=False)
+    assert len(build([first], tmp_path / "index", FaissSettings(), overwrite=True, progress=False)) == 40
+
+
+def test_pq_without_enough_vectors(collection, tmp_path):
+    with pytest.raises(InputError, match="IVF-PQ needs 256 vectors to learn from, here are 90"):
+        build_index(collection, tmp_path, FaissSettings("ivfpq", codes=4))
+    with pytest.raises(InputError, match="--codes 5 doesn't divide the width 8"):
+        build_index(collection, tmp_path, FaissSettings("ivfpq", codes=5))
+
+
+def test_memory_is_that_of_a_block_not_of_the_corpus(tmp_path):
+    """A corpus of more than ten times the blocks: never more than one block of documents is asked for."""
+    folder = synthetic.write(tmp_path / "docs", synthetic.documents(500), "documents", "d", commit_every=100)
+    index = build([folder], tmp_path / "index", FaissSettings(), block=32, progress=False)
+    asked, original = [], Representations.take
+
+    def watch(self, places):
+        parts = original(self, places)
+        asked.append(len(parts.cls))
+        return parts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Representations, "take", watch)
+        queries = synthetic.queries(4)
+        found = Searcher(index, SearchSettings("both", 10), block=32).search(queries)
+    assert max(asked) == 32 and sum(asked) == 500
+    assert (found.rows == synthetic.ranked(synthetic.brute_force(queries, synthetic.documents(500), "both"), 10)).all()
