@@ -8,10 +8,32 @@ import argparse
 import os
 import sys
 
-from mass_plugins.commands import back_translate, doctor, plot, translate, where
+from mass_plugins.commands import (
+    back_translate,
+    chat,
+    doctor,
+    evaluate_distinct,
+    evaluate_perplexity,
+    evaluate_rouge,
+    plot,
+    summarize,
+    translate,
+    where,
+)
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, plot)
+COMMANDS = (
+    where,
+    doctor,
+    translate,
+    summarize,
+    chat,
+    back_translate,
+    evaluate_rouge,
+    evaluate_distinct,
+    evaluate_perplexity,
+    plot,
+)
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",
