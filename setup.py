@@ -10,6 +10,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mass_plugins/__init__.py
 
 EXTRAS = {
     "plot": ["matplotlib>=3.6"],
+    "rouge": ["rouge-score>=0.1.2"],
+    "wikipedia": ["pyarrow>=14"],  # the recipes of the paper's size read Wikimedia's parquet files
     "tensorboard": ["tensorboard"],
     "test": ["pytest>=7.4", "pytest-xdist>=3.3", "hypothesis>=6.80"],
     "lint": ["ruff>=0.4", "mypy>=1.8"],

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # run.sh reads it
 # Everything that the result depends on, besides ../wmt.sh, which has the settings of text and model, and ../responses.sh.
 
-CLAIM="MASS lowers the sub-word perplexity of responses on Cornell's movie dialogues from 82.39 to 74.32 with 10 K pairs and from 26.38 to 23.52 with 110 K (paper, table 7)"
+CLAIM="MASS lowers the sub-word perplexity of responses on Cornell's movie dialogues from 82.39 to 74.32 with 10 K pairs and from 26.38 to 23.52 with 110 K (paper, section 4.4)"
 STATUS="not run" # at this size; whoever runs it says "reproduced" or "scaled down" here
 
 CORNELL=https://www.cs.cornell.edu/~cristian/data/cornell_movie_dialogs_corpus.zip
