@@ -164,9 +164,9 @@ def write(out: Path, splits: dict[str, list[Pair]], settings: DialogueSettings) 
     print(", ".join(f"{split}: {len(pairs)} pairs" for split, pairs in sorted(splits.items())), file=sys.stderr)
 
 
-def words_of(dialogue: Dialogue) -> str:
-    """By which two dialogues are the same."""
-    return " ".join(re.findall(r"\w+", " ".join(dialogue.turns).lower()))
+def letters_of(dialogue: Dialogue) -> str:
+    """By which two dialogues are the same: spaces between words and signs come and go in this set."""
+    return re.sub(r"[^a-z0-9]", "", "".join(dialogue.turns).lower())
 
 
 def write_cornell(options, settings: DialogueSettings) -> None:
@@ -183,10 +183,10 @@ def write_cornell(options, settings: DialogueSettings) -> None:
 
 def write_daily(options, settings: DialogueSettings) -> None:
     """The first ``valid`` validation dialogues choose checkpoints, the others are the test; nobody trains on either."""
-    known = set(map(words_of, daily(options.leave_out))) if options.leave_out else set()
-    held_out = [dialogue for dialogue in daily(options.dev) if words_of(dialogue) not in known]
-    known.update(map(words_of, held_out))
-    training = [dialogue for dialogue in daily(options.place) if words_of(dialogue) not in known]
+    known = set(map(letters_of, daily(options.leave_out))) if options.leave_out else set()
+    held_out = [dialogue for dialogue in daily(options.dev) if letters_of(dialogue) not in known]
+    known.update(map(letters_of, held_out))
+    training = [dialogue for dialogue in daily(options.place) if letters_of(dialogue) not in known]
     random.Random(SEED).shuffle(training)
     pairs = [pair for dialogue in training for pair in settings.pairs(dialogue.turns)]
     random.Random(SEED).shuffle(pairs)

@@ -1,4 +1,4 @@
-"""The ``mass-plugins`` command: where, doctor, translate, back-translate, plot.
+"""The ``mass-plugins`` command: translate, summarize, chat, back-translate, evaluate, plot, where, doctor.
 
 Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line of help; ``add_flags(command)``;
 ``run(options)``, which calls the room that does the work and returns the exit status, None for 0.

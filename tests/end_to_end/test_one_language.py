@@ -3,11 +3,13 @@
 import json
 import random
 import re
+import signal
+import subprocess
 
 import pytest
 
 from tests import tiny
-from tests.conftest import ROOT, run, script
+from tests.conftest import ROOT, environment, run, script
 
 WORDS = [a + b for a in ("th", "wh", "s", "gr") for b in ("ight", "ound", "ing", "oat", "eed", "all", "ore", "ink")]
 PREPARE = [script("python"), ROOT / "preprocess" / "prepare.py"]
@@ -45,7 +47,8 @@ def model(once, run_fairseq):
             *tiny.TRAINING, *size, "--pretrained-checkpoint", folder / "pretrained" / "checkpoint_last.pt",
             "--truncate-source", 50, "--eval-rouge", "--eval-max-len-a", 0, "--eval-max-len-b", 9, "--eval-min-len", 3,
             "--best-checkpoint-metric", "rouge2", "--maximize-best-checkpoint-metric",
-            "--max-update", 3, "--save-dir", folder / "finetuned",
+            "--max-update", 4, "--save-interval-updates", 2, "--validate-interval-updates", 2,
+            "--save-dir", folder / "finetuned",
         )  # fmt: skip
         (folder / "finetuned.txt").write_text(done.output)
 
@@ -71,7 +74,7 @@ def test_documents_are_cut_and_named_by_their_side(model):
 
 def test_rouge_in_validation_chooses_the_checkpoint(model):
     text = (model / "finetuned.txt").read_text()
-    (line,) = re.findall(r"\| valid \| (\{.*\})", text)
+    _, line = re.findall(r"\| valid \| (\{.*\})", text)
     scores = {name: float(json.loads(line)[f"valid_{name}"]) for name in ("rouge1", "rouge2", "rougeL")}
     assert 0 <= scores["rouge2"] <= scores["rougeL"] <= scores["rouge1"] <= 100
     assert "best_rouge2" in line and "validation ROUGE of en-en: nrefs:1|f:1|case:lc|stem:porter" in text
@@ -116,6 +119,11 @@ def test_the_evaluations(model, tmp_path):
     whole, small = (json.loads(plugins(*flags, "--json", "--batch-tokens", n).stdout) for n in (4000, 1))
     assert whole["perplexity"] == pytest.approx(small["perplexity"], rel=1e-4) and whole["tokens"] == small["tokens"]
     assert f"tokens:{whole['tokens']}" in whole["signature"]
+    sides = (model / "valid.source", model / "valid.target")
+    last = model / "finetuned" / "checkpoint_last.pt"
+    found = json.loads(plugins(*flags[:2], last, *flags[3:-2], *sides, "--json").stdout)
+    logged = re.findall(r'"valid_ppl": "([\d.]+)"', (model / "finetuned.txt").read_text())[-1]
+    assert found["perplexity"] == pytest.approx(float(logged), rel=1e-3)  # as fairseq counts it in validation
     done = plugins("evaluate", "rouge", target, model / "valid.target", expect=1)
     assert "has 6 lines" in done.stderr and done.stderr.count("\n") == 1
 
@@ -135,3 +143,17 @@ def test_a_talk(model):
     assert plugins(*chat, "--beam", 2, stdin="sing\n").stdout.count("\n") == 1
     wrong = plugins("chat", model / "finetuned" / "checkpoint_best.pt", "--temperature", 0, expect=1)
     assert "temperature 0.0 is not above 0" in wrong.stderr
+
+
+def test_ctrl_c_leaves_a_talk_cleanly(model):
+    command = [script("python"), "-m", "mass_plugins", "chat", model / "finetuned" / "checkpoint_best.pt", "--beam", 1]
+    with subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdin.write("sing\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith("\n")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 0 and not errors
