@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import preprocess.as_script  # noqa: F401  starts without torch
 
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.text_files import open_text

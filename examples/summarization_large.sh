@@ -40,6 +40,7 @@ FINE_TUNING=(--task seq2seq_finetuning --directions en-en --label-smoothing 0.1 
     --eval-rouge --eval-max-len-a 0 --best-checkpoint-metric rougeL --maximize-best-checkpoint-metric)
 declare -A PAPER=() # number of pairs -> ROUGE-1/2/L of MASS
 declare -A RATE=()  # number of pairs -> flags that differ with so few
+SYSTEMS=(scratch mass)
 SEEDS=(1)
 
 # --- stages: called by `stage`, write to $OUT ---------------------------------------------------
@@ -134,7 +135,7 @@ main() {
     count_processes "$GPUS_OF_PRETRAINING" "$GPUS_OF_FINE_TUNING"
     for number in "${PAIRS[@]}"; do
         names+=("lead $number 0")
-        for name in scratch mass; do
+        for name in "${SYSTEMS[@]}"; do
             for seed in "${SEEDS[@]}"; do names+=("$name $number $seed"); done
         done
     done

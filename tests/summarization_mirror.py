@@ -79,6 +79,7 @@ MODEL+=(--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 --decoder-e
 PRETRAINING+=(--max-tokens 512 --max-update 3 --validate-interval-updates 3 --save-interval-updates 2)
 FINE_TUNING+=(--max-tokens 1000 --max-epoch 1 --eval-min-len 1 --eval-max-len-b 8)
 PAIRS=({pairs})
+{more}
 FEW="--max-epoch 1000 --max-update 2 --validate-interval 1000 --save-interval 1000"
 FEW+=" --validate-interval-updates 2 --save-interval-updates 2"
 RATE=([40]=$FEW)
@@ -87,8 +88,8 @@ KNOWN=({known})
 """
 
 
-def make_mirror(folder: Path, name: str) -> None:
-    """Of the recipe ``summarization_NAME``."""
+def make_mirror(folder: Path, name: str, pairs: str = "all", more: str = "") -> None:
+    """Of the recipe ``summarization_NAME``; ``more``: further lines of its configuration."""
     files = gigaword() if name == "gigaword" else cnndm()
     files[f"{HUB}/wikimedia/wikipedia/resolve/main/20231101.en/train-00000-of-00041.parquet"] = wikipedia(60)
     for address, content in files.items():
@@ -98,5 +99,4 @@ def make_mirror(folder: Path, name: str) -> None:
     sums = {address: f"{len(content)} {hashlib.sha256(content).hexdigest()}" for address, content in files.items()}
     known = "".join(f'\n    [https://{address}]="{line}"' for address, line in sums.items())
     recipe = ROOT / "examples" / f"summarization_{name}"
-    pairs = "40 all" if name == "gigaword" else "all"
-    (folder / "config.sh").write_text(CONFIG.format(recipe=recipe, pairs=pairs, known=known))
+    (folder / "config.sh").write_text(CONFIG.format(recipe=recipe, pairs=pairs, known=known, more=more))

@@ -1,15 +1,18 @@
-"""Pairs of one language through the real commands: pre-training in blocks, fine-tuning, summaries, a talk."""
+"""Pairs of one language through the real commands: text, fine-tuning, summaries, scores, a talk."""
 
+import io
 import json
 import random
 import re
 import signal
 import subprocess
+import sys
 
 import pytest
 
+from mass_plugins import cli
 from tests import tiny
-from tests.conftest import ROOT, environment, run, script
+from tests.conftest import ROOT, Finished, environment, run, script
 
 WORDS = [a + b for a in ("th", "wh", "s", "gr") for b in ("ight", "ound", "ing", "oat", "eed", "all", "ore", "ink")]
 PREPARE = [script("python"), ROOT / "preprocess" / "prepare.py"]
@@ -27,7 +30,7 @@ def write_text(folder):
 
 @pytest.fixture(scope="module")
 def model(once, run_fairseq):
-    """A folder with the text, ``data-bin``, ``pretrained``, ``finetuned`` and what the commands said."""
+    """A folder with the text, ``data-bin``, ``finetuned`` and what the commands said."""
 
     def make(folder):
         write_text(folder)
@@ -38,15 +41,11 @@ def model(once, run_fairseq):
         )  # fmt: skip
         (folder / "prepare.txt").write_text(done.stdout)
         size = ["--max-source-positions", 128, "--max-target-positions", 128]
-        run_fairseq(
-            "train", folder / "data-bin", *tiny.PRETRAIN, *size, "--masking", "block", "--tokens-per-block", 128,
-            "--max-update", 3, "--save-dir", folder / "pretrained",
-        )  # fmt: skip
         done = run_fairseq(
             "train", folder / "data-bin", "--task", "seq2seq_finetuning", "--directions", "en-en", *tiny.MODEL,
-            *tiny.TRAINING, *size, "--pretrained-checkpoint", folder / "pretrained" / "checkpoint_last.pt",
-            "--truncate-source", 50, "--eval-rouge", "--eval-max-len-a", 0, "--eval-max-len-b", 9, "--eval-min-len", 3,
-            "--best-checkpoint-metric", "rouge2", "--maximize-best-checkpoint-metric",
+            *tiny.TRAINING, *size, "--truncate-source", 50, "--eval-rouge", "--eval-max-len-a", 0,
+            "--eval-max-len-b", 9, "--eval-min-len", 3, "--best-checkpoint-metric", "rouge2",
+            "--maximize-best-checkpoint-metric",
             "--max-update", 4, "--save-interval-updates", 2, "--validate-interval-updates", 2,
             "--save-dir", folder / "finetuned",
         )  # fmt: skip
@@ -55,8 +54,17 @@ def model(once, run_fairseq):
     return once("one-language", make)
 
 
-def plugins(*arguments, **options):
-    return run([script("python"), "-m", "mass_plugins", *arguments], cwd=ROOT, **options)
+@pytest.fixture
+def plugins(monkeypatch, capsys):
+    """plugins(*arguments, stdin="", expect=0) → stdout and stderr of ``mass-plugins``, within this process."""
+
+    def call(*arguments, stdin="", expect=0):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        assert cli.main(list(map(str, arguments))) == expect
+        return Finished(expect, *capsys.readouterr())
+
+    return call
 
 
 def test_documents_are_cut_and_named_by_their_side(model):
@@ -88,7 +96,7 @@ def check_summaries(summaries, pieces=None):
         assert len(grams) == len(set(grams))
 
 
-def test_generate_and_summarize_find_the_same_summaries(model, run_fairseq):
+def test_generate_and_summarize_find_the_same_summaries(model, run_fairseq, plugins):
     """At least 6 sub-words, no trigram twice, documents cut as in training."""
     checkpoint = model / "finetuned" / "checkpoint_best.pt"
     found = run_fairseq(
@@ -107,7 +115,7 @@ def test_generate_and_summarize_find_the_same_summaries(model, run_fairseq):
     assert cut.stdout.count("\n") == 7 and cut.stdout.endswith("\n\n")  # an empty document stays empty
 
 
-def test_the_evaluations(model, tmp_path):
+def test_the_evaluations(model, plugins):
     checkpoint = model / "finetuned" / "checkpoint_best.pt"
     target, source = model / "test.target", model / "test.source"
     scores = plugins("evaluate", "rouge", target, target).stdout
@@ -128,7 +136,7 @@ def test_the_evaluations(model, tmp_path):
     assert "has 6 lines" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_talk(model):
+def test_a_talk(model, plugins):
     """Equal seeds answer alike; what was said is remembered and forgotten; end of input ends it."""
     chat = ("chat", model / "finetuned" / "checkpoint_best.pt", "--seed", 3, "--max-len", 5)
     said = "thight whound\n/history\n/temperature 0.7\n/temperature hot\n/nothing\n\n/reset\n/history\n/quit\nnever\n"

@@ -10,7 +10,7 @@ def test_cnndm_in_parts(tmp_path):
     for goal in (("pretrain",), ("text",), ()):
         done = run_recipe("cnndm", tmp_path, *goal)
         assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
-    result = check_result("cnndm", tmp_path, ("all pairs",), (42.12, 19.50, 39.01))
+    result = check_result(tmp_path, ("all pairs",), (42.12, 19.50, 39.01))
     assert all("|L:summary|" in score["signature"] for score in result["scores"])
     (folder,) = tmp_path.glob("work/cnndm-*")
     counts = {split: (folder / f"{split}.source").read_text().count("\n") for split in ("train", "valid", "test")}
@@ -20,10 +20,14 @@ def test_cnndm_in_parts(tmp_path):
 
 
 def test_gigaword_in_two_processes(tmp_path):
-    make_mirror(tmp_path, "gigaword")
+    make_mirror(tmp_path, "gigaword", pairs="40 all", more="GPUS_OF_FINE_TUNING=2")
     launch = {"LAUNCH": "torchrun --standalone --nproc_per_node 2", "PROCESSES": "2"}
-    config = tmp_path / "config.sh"
-    config.write_text(config.read_text() + "GPUS_OF_FINE_TUNING=2\n")
     done = run_recipe("gigaword", tmp_path, **launch)
     assert done.returncode == 0, done.stdout + done.stderr
-    check_result("gigaword", tmp_path, ("40 pairs", "all pairs"), (38.73, 19.71, 35.96))
+    check_result(tmp_path, ("40 pairs", "all pairs"), (38.73, 19.71, 35.96))
+    again = run_recipe("gigaword", tmp_path, **launch)
+    assert again.returncode == 0 and "starts" not in again.stdout
+    wrong = run_recipe("gigaword", tmp_path, "everything")
+    assert wrong.returncode == 1 and "there is no everything" in wrong.stderr
+    uneven = run_recipe("gigaword", tmp_path, PROCESSES="3")
+    assert uneven.returncode == 1 and "can't be shared by 3 processes" in uneven.stderr
