@@ -49,7 +49,7 @@ pairs() {
     for side in source target; do head -n "$3" "$2/train.$side" >"$OUT/train.$side"; done
     cut -f 1 "$2/valid.target" >"$OUT/valid.target"
     cp "$2/valid.source" "$OUT/valid.source"
-    prepare --like "$1" --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$OUT/valid"
+    prepare --like "$1" --keep-duplicates --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$OUT/valid"
 }
 
 # summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt.

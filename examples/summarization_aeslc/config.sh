@@ -9,7 +9,7 @@ VOCABULARY=8000
 LONGEST=400 # sub-words of an e-mail; the rest of longer ones is cut off
 LEAD=(14 --words) # chosen on the validation e-mails among 4, 6, 8, 10, 12, 14, 16, 18, 20, 24 and 30 words
 
-# Blocks of 512 tokens that ignore line ends, half of each window of 64 masked, about 2.5 epochs.
+# Blocks of 512 tokens that ignore line ends, half of each window of 64 masked, about 3 epochs.
 PRETRAINING=(--task mass_pretraining --masking block --span-ratio 0.5 --label-smoothing 0
     --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay
     --warmup-updates 300 --total-num-update 3000 --max-update 3000 --max-tokens 2048 --seed 1
