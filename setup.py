@@ -12,6 +12,8 @@ EXTRAS = {
     "retrieval": ["faiss-cpu>=1.8", "scipy>=1.15", "ir_measures>=0.3.7", "bm25s>=0.2", "nltk>=3.8"],
     "encoders": ["tokenizers>=0.21", "safetensors>=0.4"],
     "plot": ["matplotlib>=3.6"],
+    "rouge": ["rouge-score>=0.1.2"],
+    "wikipedia": ["pyarrow>=14"],  # the recipes of the paper's size read Wikimedia's parquet files
     "tensorboard": ["tensorboard"],
     "transformers": ["transformers>=5", "tokenizers>=0.21", "safetensors>=0.4"],  # models in and out
     "ctranslate2": ["ctranslate2>=4"],

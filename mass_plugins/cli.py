@@ -11,9 +11,13 @@ import sys
 from mass_plugins.commands import (
     back_translate,
     bm25,
+    chat,
     doctor,
     encode,
+    evaluate_distinct,
+    evaluate_perplexity,
     evaluate_retrieval,
+    evaluate_rouge,
     evaluate_sts,
     export_bart,
     export_ctranslate2,
@@ -29,6 +33,7 @@ from mass_plugins.commands import (
     plot,
     represent,
     search,
+    summarize,
     teach,
     translate,
     where,
@@ -36,8 +41,23 @@ from mass_plugins.commands import (
 from mass_plugins.errors import InputError
 
 COMMANDS = (
-    *(where, doctor, translate, back_translate, encode, represent, index, search, bm25, mine, teach, plot),
-    *(evaluate_retrieval, evaluate_sts),
+    *(
+        where,
+        doctor,
+        translate,
+        back_translate,
+        summarize,
+        chat,
+        encode,
+        represent,
+        index,
+        search,
+        bm25,
+        mine,
+        teach,
+        plot,
+    ),
+    *(evaluate_distinct, evaluate_perplexity, evaluate_retrieval, evaluate_rouge, evaluate_sts),
     *(import_bart, import_huggingface_encoder, import_summarization, import_xlm),
     *(export_bart, export_ctranslate2, export_huggingface_encoder, export_retriever, export_sentence_transformers),
 )

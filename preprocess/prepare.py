@@ -4,8 +4,9 @@
         --valid-parallel de-en=corpus/val --destdir data-bin --vocab-size 32000
 
 LANGUAGE=FILE [FILE ...] names monolingual text, one sentence a line; SOURCE-TARGET=PREFIX names
-pairs in PREFIX.SOURCE and PREFIX.TARGET (or SOURCE-TARGET=FILE,FILE). Plain, .gz, .xz and .bz2
-files are read. preprocess/README.md explains the rest.
+pairs in PREFIX.SOURCE and PREFIX.TARGET (or SOURCE-TARGET=FILE,FILE); pairs of one language,
+documents with summaries or turns with answers, are en-en=PREFIX in PREFIX.source and PREFIX.target.
+Plain, .gz, .xz and .bz2 files are read. preprocess/README.md explains the rest.
 """
 
 import argparse
