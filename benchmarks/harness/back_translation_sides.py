@@ -63,6 +63,7 @@ def taught(setup: Setup, precision: str, updates: int) -> dict[str, Tensor]:
 def save_taught(setup: Setup, updates: int, path: str) -> str:
     """The like of :func:`taught` as a checkpoint; returns ``path``."""
     trainer = _teach(setup, "fp32", updates)
+    trainer.consolidate_optimizer()  # what fairseq's own saving does first
     trainer.save_checkpoint(path, {"train_iterator": {}})
     return path
 

@@ -4,7 +4,7 @@ import json
 
 from benchmarks import serving
 
-SMALL = "--pairs 1 --lines 12 --lessons 60 --vocabulary 40 --width 16 --batch-tokens 100 --clock cpu".split()
+SMALL = "--pairs 1 --lines 12 --lessons 30 --vocabulary 40 --width 16 --batch-tokens 100 --clock cpu".split()
 
 
 def test_it_runs_and_writes_records(tmp_path, capsys):
