@@ -8,7 +8,7 @@ masking    Both sides turn a batch's texts into masked tokens and the decoder's 
 update     Whole updates of pre-training (collation, forward, backward, Adam), the loop's collation against ours.
 search     Queries a second of the exact hybrid search against a product with dense rows; a thousand sets of entries,
            drawn as unevenly as words are, serve all documents.
-memory     What the peak of each loss is more than before, by the largest size that both sides can do.
+memory     What the peak of each loss is more than before, forward and backward.
 """
 
 import argparse
@@ -374,6 +374,8 @@ def main(argv=None) -> int:
     parser.add_argument("--length", type=positive, default=512, help="tokens of a text (default: 512)")
     parser.add_argument("--update-texts", type=positive, default=8, help="of an update's batch (default: 8)")
     parser.add_argument("--update-length", type=positive, default=128, help="tokens of its texts (default: 128)")
+    parser.add_argument("--memory-texts", type=positive, default=16, help="whose logits take memory (default: 16)")
+    parser.add_argument("--memory-length", type=positive, default=256, help="tokens of them (default: 256)")
     parser.add_argument("--documents", type=positive, default=100_000, help="searched (default: 100 000)")
     parser.add_argument("--queries", type=positive, default=64, help="at once (default: 64)")
     parser.add_argument("--block", type=positive, default=4096, help="documents at once (default: 4096)")
@@ -390,7 +392,7 @@ def main(argv=None) -> int:
     records = []
     for part in arguments.parts:
         if part == "memory":
-            records += memory_records(arguments.update_texts, arguments.update_length, hardware)
+            records += memory_records(arguments.memory_texts, arguments.memory_length, hardware)
         else:
             comparison = work[part]()
             print(comparison.line(), flush=True)

@@ -23,6 +23,7 @@ def test_it_runs_and_writes_records(tmp_path, monkeypatch):
     monkeypatch.setattr(dupmae, "VOCABULARY", 2000)
     output = tmp_path / "dupmae.json"
     sizes = ["--texts", "2", "--length", "12", "--update-texts", "2", "--update-length", "12"]
+    sizes += ["--memory-texts", "2", "--memory-length", "12"]
     sizes += ["--documents", "1500", "--queries", "3", "--block", "400", "--pairs", "1"]
     assert dupmae.main([*sizes, "--output", str(output)]) == 0
     records = json.loads(output.read_text())
