@@ -147,7 +147,7 @@ PRESETS = {
     "mass_middle": preset(6, 1024, 4096, 16),
     "mass_tiny": preset(3, 256, 1024, 4) | {"layer_norm": "pre"},
 }
-OURS = {name for name, cls in models.MODEL_REGISTRY.items() if cls.__module__.startswith("mass_plugins")}
+OURS = {name for name, cls in models.MODEL_REGISTRY.items() if cls.__module__ == "mass_plugins.models.mass_transformer"}
 
 
 @pytest.fixture(scope="module")
