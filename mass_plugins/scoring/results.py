@@ -21,7 +21,8 @@ def table(result: dict) -> str:
     systems = list(dict.fromkeys(score["system"] for score in result["scores"]))
     rows = list(dict.fromkeys((score["setting"], score["metric"]) for score in result["scores"]))
     lines = [
-        f"**[{result['example']}](examples/{result['example']}/README.md)**, {result['status']}. Claim: {result['claim']}",
+        f"**[{result['example']}](examples/{result['example']}/README.md)**, {result['status']}. "
+        f"Claim: {result['claim']}",
         "",
         f"| | {' | '.join(systems)} |",
         f"|---|{'---|' * len(systems)}",
