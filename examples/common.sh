@@ -45,6 +45,7 @@ export OMP_NUM_THREADS=$THREADS
 
 SHARED=() # files besides config.sh and run.sh that fix the result
 SCORING=() # more flags of the scoring code
+SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
 mkdir -p "$WORK/runs"
 cd "$WORK"
 exec 9>.lock
@@ -179,7 +180,7 @@ write_result() {
     for name in "$@"; do [ ! -e "runs/$name.tsv" ] || files+=("runs/$name.tsv"); done
     [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
     say "result from ${#files[@]} of $# runs"
-    python -m mass_plugins.scoring.translation_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
+    python -m "mass_plugins.scoring.$SCORER" "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
         --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
         ${SCORING[@]+"${SCORING[@]}"} \
         --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"

@@ -98,5 +98,5 @@ both() {
 score() {
     local run=$1 name=$2 setting=$3 source=${4%-*} target=${4#*-} seed=$5 checkpoint=$6
     stage "$run.test" translate "$checkpoint" "$source" "$target" "$TEXT/test_2016_flickr.$source" --beam "$BEAM"
-    record "$run" "$name" "$setting" "$seed" "$FOLDER/translation.txt" "$TEXT/test_2016_flickr.$target"
+    record "$run" "$name" "$setting" "$seed" "$FOLDER/translation.txt" "$TEXT/test_2016_flickr.$target" "$target"
 }

@@ -8,11 +8,10 @@
 #   bash run.sh low-resource   pre-training, and 10 K, 100 K and 1 M pairs from MASS and from scratch
 #   bash run.sh result         result.json from the runs that have ended
 #
-# Set from outside, besides what common.sh reads: MIRROR (the files are MIRROR/HOST/PATH instead of
-# https://HOST/PATH; file:///folder for a local copy), PROCESSES (that LAUNCH starts in all; default: the
-# GPUs of this machine).
+# Set from outside, besides what common.sh reads: MIRROR and PROCESSES, see large.sh.
+source "$(dirname "${BASH_SOURCE[0]}")/large.sh"
 WMT_TEXT=$(dirname "${BASH_SOURCE[0]}")/wmt_text.py
-SHARED=("${BASH_SOURCE[0]}" "$WMT_TEXT") # the result depends on them
+SHARED+=("${BASH_SOURCE[0]}" "$WMT_TEXT") # the result depends on them
 SCORING=(--tokenized-bleu cased)
 
 # --- settings, the same for all pairs of languages ----------------------------------------------
@@ -65,35 +64,6 @@ text() { python "$WMT_TEXT" "$@"; }
 
 # clean LANGUAGE: Romanian loses its diacritics, everywhere; see its card.
 clean() { if [ "$1" = ro ]; then text romanian; else cat; fi; }
-
-# download ADDRESS: on from where it was cut off; checked by size and sum if they are known, and as gzip.
-download() {
-    local source=$1 file=$OUT/${1##*/} size sum status=0
-    if [ -n "${MIRROR:-}" ]; then source=$MIRROR/${1#*://}; fi
-    local curl=(curl --fail --location --silent --show-error --retry 3 --output "$file.part" "$source")
-    "${curl[@]}" --continue-at - || status=$?
-    case $status in
-        0) ;;
-        22 | 33 | 36) # the server can't go on, or there is nothing left to get
-            rm -f "$file.part"
-            "${curl[@]}" ;;
-        *) return "$status" ;;
-    esac
-    read -r size sum <<<"${KNOWN[$1]:-}"
-    if [ -n "$size" ] && [ "$(wc -c <"$file.part")" -ne "$size" ]; then
-        echo "error: $source has $(wc -c <"$file.part") bytes, not $size" >&2
-        rm "$file.part"
-        return 1
-    fi
-    if [ -n "$sum" ] && ! echo "$sum  $file.part" | sha256sum --check --quiet -; then
-        echo "error: $source has another checksum than the file that this recipe is for" >&2
-        rm "$file.part"
-        return 1
-    fi
-    case $file in *gz) gzip --test <"$file.part" || { rm "$file.part"; return 1; } ;; esac
-    sha256sum <"$file.part" # for the log, where none is known
-    mv "$file.part" "$file"
-}
 
 # news LANGUAGE NUMBER FILE...: at most so many lines of all files.
 news() {
@@ -174,20 +144,7 @@ few_pairs() {
     prepare "$@" --parallel "$PAIR=$OUT/train" --valid-parallel "$PAIR=$valid"
 }
 
-# train_batches GPUS WORDS...: train, with the tokens of so many GPUs in an update, however many there are.
-train_batches() {
-    local gpus=$1
-    shift
-    train "$@" --update-freq "$((gpus / PROCESSES))"
-}
-
 # --- the recipe ---------------------------------------------------------------------------------
-
-# get ADDRESS: FILE is its local copy afterwards.
-get() {
-    stage "download.${1##*/}" download "$1"
-    FILE=$FOLDER/${1##*/}
-}
 
 # get_news LANGUAGE: NEWS_TEXT is its sample of News Crawl afterwards.
 get_news() {
@@ -307,12 +264,7 @@ main() {
         *) die "there is no $goal; say text, unsupervised, low-resource, result, or nothing for everything" ;;
     esac
     SOURCE=${PAIR%-*} TARGET=${PAIR#*-}
-    if [ -z "${PROCESSES:-}" ]; then
-        PROCESSES=1
-        if [ "$GPU" = 1 ]; then PROCESSES=$(python -c 'import torch; print(torch.cuda.device_count())'); fi
-    fi
-    [ $((GPUS_OF_A_BATCH % PROCESSES)) = 0 ] ||
-        die "an update of $GPUS_OF_A_BATCH GPUs' tokens can't be shared by $PROCESSES processes; choose a divisor"
+    count_processes "$GPUS_OF_A_BATCH"
     plan
     if [ "$goal" != result ]; then
         get_text

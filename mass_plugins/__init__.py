@@ -19,6 +19,8 @@ import mass_plugins.objectives.cmlm.task  # noqa: E402,F401
 import mass_plugins.objectives.dupmae.criterion  # noqa: E402,F401
 import mass_plugins.objectives.dupmae.task  # noqa: E402,F401
 import mass_plugins.objectives.mass_pretraining.task  # noqa: E402,F401
+import mass_plugins.objectives.mirror_bert.criterion  # noqa: E402,F401
+import mass_plugins.objectives.mirror_bert.task  # noqa: E402,F401
 import mass_plugins.objectives.mlm_pretraining.criterion  # noqa: E402,F401
 import mass_plugins.objectives.mlm_pretraining.task  # noqa: E402,F401
 import mass_plugins.objectives.msm.criterion  # noqa: E402,F401

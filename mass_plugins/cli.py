@@ -1,4 +1,4 @@
-"""The ``mass-plugins`` command: where, doctor, translate, back-translate, encode, plot, import, export.
+"""The ``mass-plugins`` command; ``--help`` lists what it can do.
 
 Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line of help; ``add_flags(command)``;
 ``run(options)``, which calls the room that does the work and returns the exit status, None for 0.
@@ -11,11 +11,18 @@ import sys
 from mass_plugins.commands import (
     back_translate,
     bm25,
+    chat,
     doctor,
     encode,
+    evaluate_distinct,
     evaluate_lareqa,
+    evaluate_perplexity,
     evaluate_retrieval,
+    evaluate_rouge,
+    evaluate_sts,
     evaluate_tatoeba,
+    export_bart,
+    export_ctranslate2,
     export_huggingface_encoder,
     export_retriever,
     export_sentence_transformers,
@@ -29,16 +36,43 @@ from mass_plugins.commands import (
     plot_vectors,
     represent,
     search,
+    summarize,
     teach,
     translate,
     where,
 )
 from mass_plugins.errors import InputError
 
-COMMANDS = (where, doctor, translate, back_translate, encode, plot, plot_vectors, import_xlm, import_summarization,
-            import_bart, import_huggingface_encoder, export_huggingface_encoder, export_sentence_transformers,
-            represent, index, search, bm25, mine, teach,
-            evaluate_retrieval, evaluate_tatoeba, evaluate_lareqa, export_retriever)  # fmt: skip
+COMMANDS = (
+    *(
+        where,
+        doctor,
+        translate,
+        back_translate,
+        summarize,
+        chat,
+        encode,
+        represent,
+        index,
+        search,
+        bm25,
+        mine,
+        teach,
+        plot,
+        plot_vectors,
+    ),
+    *(
+        evaluate_distinct,
+        evaluate_lareqa,
+        evaluate_perplexity,
+        evaluate_retrieval,
+        evaluate_rouge,
+        evaluate_sts,
+        evaluate_tatoeba,
+    ),
+    *(import_bart, import_huggingface_encoder, import_summarization, import_xlm),
+    *(export_bart, export_ctranslate2, export_huggingface_encoder, export_retriever, export_sentence_transformers),
+)
 # first words of commands that have two: ``commands/import_xlm.py`` is ``mass-plugins import xlm``
 GROUPS = {
     "import": "turn a model of another program into a checkpoint",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -26,10 +27,17 @@ for arguments in json.load(sys.stdin):
 class Job:
     """One run of ``fairseq-preprocess``."""
 
-    languages: tuple[str, ...]
-    prefixes: dict[str, Path]  # split -> prefix of the sub-word text, PREFIX.<language>
+    name: str  # of the corpus, like de-en
+    sides: tuple[str, ...]  # its languages; source and target, if they are the same
+    prefixes: dict[str, Path]  # split -> prefix of the sub-word text, PREFIX.<side>
     lines: dict[str, int]  # split -> how many there must be in the end
     folder: Path
+
+    @property
+    def written(self) -> Path:
+        """Where fairseq-preprocess writes: what it calls source and target is renamed afterwards, and it makes
+        dictionaries of these names, which aren't languages."""
+        return self.folder if self.sides != ("source", "target") else self.folder / self.name
 
 
 def binarize(jobs: list[Job], dictionary: Path, workers: int) -> None:
@@ -40,18 +48,28 @@ def binarize(jobs: list[Job], dictionary: Path, workers: int) -> None:
     """
     _run([_arguments(job, dictionary, workers) for job in jobs])
     for job in jobs:
+        if job.written != job.folder:
+            _name_by_language(job)
         _check(job)
         (job.folder / "preprocess.log").unlink(missing_ok=True)  # names temporary files
 
 
+def _name_by_language(job: Job) -> None:
+    """``train.source-target.source.bin`` → ``train.en-en.source.bin``, a folder up."""
+    for split in job.prefixes:
+        for file in job.written.glob(f"{split}.{'-'.join(job.sides)}.*"):
+            file.rename(job.folder / file.name.replace("-".join(job.sides), job.name, 1))
+    shutil.rmtree(job.written)
+
+
 def _arguments(job: Job, dictionary: Path, workers: int) -> list[str]:
-    source, *target = job.languages
+    source, *target = job.sides
     arguments = ["--source-lang", source, "--srcdict", str(dictionary)]
     arguments += ["--target-lang", target[0], "--tgtdict", str(dictionary)] if target else ["--only-source"]
     for split, prefix in job.prefixes.items():
         arguments += [f"--{split}pref", str(prefix)]
     useful = 1 + max(job.lines.values()) // LINES_A_WORKER
-    return [*arguments, "--destdir", str(job.folder), "--workers", str(min(workers, useful))]
+    return [*arguments, "--destdir", str(job.written), "--workers", str(min(workers, useful))]
 
 
 def _run(commands: list[list[str]]) -> None:
@@ -76,8 +94,8 @@ def _run(commands: list[list[str]]) -> None:
 
 def _check(job: Job) -> None:
     for split, expected in job.lines.items():
-        for language in job.languages:
-            name = f"{split}.{job.languages[0]}-{'None' if len(job.languages) == 1 else job.languages[1]}.{language}"
+        for side in job.sides:
+            name = f"{split}.{job.name}{'-None' if len(job.sides) == 1 else ''}.{side}"
             with open(job.folder / f"{name}.idx", "rb") as index:
                 _, _, _, found = _INDEX_HEADER.unpack(index.read(_INDEX_HEADER.size))
             if found != expected:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Callable, Iterable
 
+from mass_plugins.data.languages import side_names
 from mass_plugins.data.text_files import not_utf8, open_text, reading
 from mass_plugins.errors import InputError
 from preprocess.filter import MASK
@@ -35,6 +36,16 @@ class Corpus:
     def kind(self) -> str:
         return "parallel" if len(self.languages) == 2 else "mono"
 
+    @property
+    def of_one_language(self) -> bool:
+        """Pairs of a document and its summary, of a turn and its answer: no translations."""
+        return self.kind == "parallel" and self.languages[0] == self.languages[1]
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """What the columns, and the endings of their files, are called: by language, if that tells them apart."""
+        return side_names(self.languages)
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -55,14 +66,15 @@ def parse_mono(tokens: list[str], split: str, flag: str) -> list[Corpus]:
 
 
 def parse_parallel(tokens: list[str], split: str, flag: str) -> list[Corpus]:
-    """``["en-fr=PREFIX", "PREFIX2"]`` or ``["en-fr=a.txt,b.txt"]`` -> one corpus a pair."""
+    """``["en-fr=PREFIX", "PREFIX2"]`` or ``["en-fr=a.txt,b.txt"]`` -> one corpus a pair.
+
+    Of one language, ``en-en=PREFIX`` is in PREFIX.source and PREFIX.target.
+    """
     pair = re.compile(rf"{LANGUAGE.pattern}-{LANGUAGE.pattern}")
     corpora: dict[tuple[str, ...], Corpus] = {}
     for name, values in _group(tokens, pair, flag, "en-fr=corpus/train (for corpus/train.en and corpus/train.fr)"):
         languages = tuple(name.split("-"))
-        if languages[0] == languages[1]:
-            raise InputError(f"{flag} {name} is one language; give the two sides codes of their own")
-        if languages[::-1] in corpora:
+        if languages[0] != languages[1] and languages[::-1] in corpora:
             raise InputError(f"{flag} has {name} and its reverse; one order is enough for both directions")
         parts = tuple(_sides(value, languages) for value in values)
         corpora[languages] = Corpus(split, languages, parts, flag)
@@ -94,7 +106,7 @@ def _sides(value: str, languages: tuple[str, ...]) -> tuple[Path, ...]:
     files = value.split(",")
     if len(files) == len(languages):
         return tuple(map(Path, files))
-    candidates = ([Path(f"{value}.{language}{suffix}") for suffix in _SUFFIXES] for language in languages)
+    candidates = ([Path(f"{value}.{side}{suffix}") for suffix in _SUFFIXES] for side in side_names(languages))
     return tuple(next((path for path in paths if path.exists()), paths[0]) for paths in candidates)
 
 
@@ -116,7 +128,7 @@ def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int
             if len(set(counts)) > 1:
                 raise InputError(
                     f"{corpus.flag} {corpus.name}: {part[0]} has {counts[0]} lines and {part[1]} has {counts[1]}; "
-                    "line n of one file must be the translation of line n of the other"
+                    "line n of one file must belong to line n of the other"
                 )
     return found
 

@@ -71,8 +71,8 @@ def learn_vocabulary(cleaned: list[Cleaned], flags: Flags) -> Vocabulary:
     files: dict[str, list[Path]] = {}
     sizes: Counter = Counter()
     for item in cleaned:
-        for language in item.corpus.languages if item.corpus.split == "train" else ():
-            files.setdefault(language, []).append(item.file(language))
+        for language, side in zip(item.corpus.languages, item.corpus.sides) if item.corpus.split == "train" else ():
+            files.setdefault(language, []).append(item.file(side))
             sizes[language] += item.lines
     settings = flags.cleaning.settings
     sample = Sample(files, dict(sizes), flags.sample, settings.reserve)
@@ -119,7 +119,7 @@ def make_jobs(encoded: list[Encoded], shards: list[Path]) -> list[Job]:
 
     def add(item: Encoded, split: str, shard: int, prefix: Path, lines: int) -> None:
         key = (shard, item.corpus.languages)
-        job = jobs.setdefault(key, Job(item.corpus.languages, {}, {}, shards[shard]))
+        job = jobs.setdefault(key, Job(item.corpus.name, item.corpus.sides, {}, {}, shards[shard]))
         job.prefixes[split], job.lines[split] = prefix, lines
 
     for item in encoded:

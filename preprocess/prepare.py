@@ -4,8 +4,9 @@
         --valid-parallel de-en=corpus/val --destdir data-bin --vocab-size 32000
 
 LANGUAGE=FILE [FILE ...] names monolingual text, one sentence a line; SOURCE-TARGET=PREFIX names
-pairs in PREFIX.SOURCE and PREFIX.TARGET (or SOURCE-TARGET=FILE,FILE). Plain, .gz, .xz and .bz2
-files are read. preprocess/README.md explains the rest.
+pairs in PREFIX.SOURCE and PREFIX.TARGET (or SOURCE-TARGET=FILE,FILE); pairs of one language,
+documents with summaries or turns with answers, are en-en=PREFIX in PREFIX.source and PREFIX.target.
+Plain, .gz, .xz and .bz2 files are read. preprocess/README.md explains the rest.
 """
 
 import argparse
@@ -120,7 +121,7 @@ def read_corpora(args, known_vocabulary: bool) -> list[Corpus]:
     """All corpora of the command line; pairs lie the way round that their training text has.
 
     Raises:
-        InputError: nothing to train on, or validation text without training text.
+        InputError: nothing to train on, or validation text of a language without any.
     """
     corpora = [
         corpus
@@ -130,14 +131,17 @@ def read_corpora(args, known_vocabulary: bool) -> list[Corpus]:
     training = {corpus.languages for corpus in corpora if corpus.split == "train"}
     if not training and not known_vocabulary:
         raise InputError("no training text; give --mono LANGUAGE=FILE or --parallel SOURCE-TARGET=PREFIX")
+    heard = {language for languages in training for language in languages}
     result = []
     for corpus in corpora:
         if corpus.languages not in training and corpus.languages[::-1] in training:
             turned = tuple(part[::-1] for part in corpus.parts)
             corpus = Corpus(corpus.split, corpus.languages[::-1], turned, corpus.flag)
-        if corpus.languages not in training and not known_vocabulary:
-            where = "--mono" if corpus.kind == "mono" else "--parallel"
-            raise InputError(f"{corpus.flag} {corpus.name} has no training text; add {where} {corpus.name}=...")
+        for language in corpus.languages:
+            if language not in heard and not known_vocabulary:
+                raise InputError(
+                    f"{corpus.flag} {corpus.name}: {language} has no training text; add --mono {language}=..."
+                )
         result.append(corpus)
     return result
 

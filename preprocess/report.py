@@ -61,9 +61,10 @@ def make_report(flags, digests: dict, size: int, languages: list[str], cleaned: 
                 "lines_read": words.read,
                 "lines": sum(pieces.lines),
                 "held_out_lines": pieces.held_out_lines,
+                **({"cut": pieces.cut} if pieces.cut else {}),
                 "dropped": dict(sorted((+(words.dropped + Counter(_too_long(flags, pieces)))).items())),
-                "subwords": {lang: sum(tokens.values()) for lang, tokens in pieces.tokens.items()},
-                "unknown": {lang: tokens["<unk>"] for lang, tokens in pieces.tokens.items()},
+                "subwords": {side: sum(tokens.values()) for side, tokens in pieces.tokens.items()},
+                "unknown": {side: tokens["<unk>"] for side, tokens in pieces.tokens.items()},
             }
         )
     return {
@@ -125,6 +126,9 @@ def format_report(report: dict, destdir: Path) -> str:
         table.append((row["corpus"], row["split"], row["lines_read"], row["lines"], total, share, why))
         if row["held_out_lines"]:
             table.append((row["corpus"], "valid", "", row["held_out_lines"], "", "", "- (held out of train)"))
+        if "cut" in row:
+            where = f"{row['corpus']} {row['split']}: {row['cut']} sources"
+            notes.append(f"{where} are cut to the first {report['flags']['max_pieces']} sub-words (--max-pieces)")
         if unknown > _MUCH_UNKNOWN * total:
             notes.append(f"{row['corpus']} {row['split']}: {share} of the sub-words are unknown to the dictionary")
     widths = [max(len(str(line[i])) for line in table) for i in range(len(head) - 1)]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple, Optional
 
@@ -30,7 +30,8 @@ class Rows(NamedTuple):
     read: int
     dropped: Counter
     hashes: Optional[np.ndarray]  # (rows,) uint64, to find duplicates
-    tokens: dict[str, Counter]  # language -> sub-word of the dictionary, or <unk> -> how often
+    tokens: dict[str, Counter]  # side -> sub-word of the dictionary, or <unk> -> how often
+    cut: int = 0
 
 
 @dataclass
@@ -38,13 +39,13 @@ class Cleaned:
     """What the first pass left of a corpus."""
 
     corpus: Corpus
-    prefix: Path  # PREFIX.<language>: words joined by spaces
+    prefix: Path  # PREFIX.<side>: words joined by spaces
     lines: int
     read: int
     dropped: Counter
 
-    def file(self, language: str) -> Path:
-        return Path(f"{self.prefix}.{language}")
+    def file(self, side: str) -> Path:
+        return Path(f"{self.prefix}.{side}")
 
 
 @dataclass
@@ -57,7 +58,8 @@ class Encoded:
     too_long: int
     held_out: Optional[Path] = None  # prefix of the lines kept back for validation
     held_out_lines: int = 0
-    tokens: dict[str, Counter] = field(default_factory=dict)  # language -> sub-word or <unk> -> how often
+    cut: int = 0  # sources of one-language pairs that lost their end
+    tokens: dict[str, Counter] = field(default_factory=dict)  # side -> sub-word or <unk> -> how often
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,17 @@ class Cleaning:
     limits: Limits
     keep_duplicates: bool
 
+    def limits_of(self, corpus: Corpus) -> Limits:
+        """A document may have any length, and any ratio to its summary; encoding cuts it where it is too long."""
+        if corpus.of_one_language:
+            return replace(self.limits, max_words=0, max_characters=0, max_ratio=0)
+        return self.limits
+
 
 def clean(
     corpus: Corpus, total: int, prefix: Path, how: Cleaning, workers: int, progress: Optional[bool]
 ) -> Cleaned:  # fmt: skip
-    """Normalize, filter and tokenize a corpus of ``total`` lines into ``PREFIX.<language>``.
+    """Normalize, filter and tokenize a corpus of ``total`` lines into ``PREFIX.<side>``.
 
     Lines of validation and test text all stay, so that they keep fitting to their references.
 
@@ -84,9 +92,9 @@ def clean(
     for language in corpus.languages:
         WordPipeline(how.settings).words("", language)  # imports what it needs before the processes fork
     result = Cleaned(corpus, prefix, 0, 0, Counter())
-    arguments = (how.settings, corpus.languages, how.limits if training else None, seen is not None)
+    arguments = (how.settings, corpus.languages, how.limits_of(corpus) if training else None, seen is not None)
     with ExitStack() as stack:
-        outputs = [stack.enter_context(_create(result.file(language))) for language in corpus.languages]
+        outputs = [stack.enter_context(_create(result.file(side))) for side in corpus.sides]
         bar = stack.enter_context(Progress(f"clean {corpus.split} {corpus.name}", progress, total))
         for batch in ordered_map(_make_cleaner, arguments, _read_raw(corpus), workers):
             rows = batch.rows
@@ -137,23 +145,24 @@ def encode(
     """Words -> sub-words, training lines dealt out to the shards in turn.
 
     ``hold_out`` lines at even distances become validation text. Training lines of more than
-    ``max_pieces`` sub-words (0: no limit) are dropped.
+    ``max_pieces`` sub-words (0: no limit) are dropped; of pairs of one language, whose source is a
+    document, a longer source is cut, in validation and test text, too.
     """
     corpus, training = cleaned.corpus, cleaned.corpus.split == "train"
     prefixes = [folder / f"{corpus.split}{i}.{corpus.name}" for i in range(shards if training else 1)]
-    result = Encoded(corpus, prefixes, [0] * len(prefixes), 0, tokens={lang: Counter() for lang in corpus.languages})
+    result = Encoded(corpus, prefixes, [0] * len(prefixes), 0, tokens={side: Counter() for side in corpus.sides})
     if hold_out:
         result.held_out = folder / f"valid0.{corpus.name}"
     with ExitStack() as stack:
         bar = stack.enter_context(Progress(f"encode {corpus.split} {corpus.name}", progress, cleaned.lines))
 
         def create(prefix: Path):
-            return [stack.enter_context(_create(f"{prefix}.{language}")) for language in corpus.languages]
+            return [stack.enter_context(_create(f"{prefix}.{side}")) for side in corpus.sides]
 
         outputs = [create(prefix) for prefix in prefixes]
         kept_back = create(result.held_out) if hold_out else []
         index = 0
-        arguments = (vocabulary, corpus.languages, max_pieces if training else 0)
+        arguments = (vocabulary, corpus.sides, max_pieces if training else 0, max_pieces * corpus.of_one_language)
         for batch in ordered_map(_make_encoder, arguments, _read_words(cleaned), workers):
             for row in batch.rows:
                 index += 1
@@ -169,35 +178,40 @@ def encode(
                     chosen = outputs[shard]
                 for output, text in zip(chosen, row):
                     output.write(text + "\n")
-            for language, tokens in batch.tokens.items():
-                result.tokens[language] += tokens
+            for side, tokens in batch.tokens.items():
+                result.tokens[side] += tokens
+            result.cut += batch.cut
             bar.add(batch.read)
     return result
 
 
 def _make_encoder(
-    vocabulary: Vocabulary, languages: tuple[str, ...], max_pieces: int
+    vocabulary: Vocabulary, sides: tuple[str, ...], max_pieces: int, longest_source: int
 ) -> Callable[[tuple[Chunk, ...]], Rows]:
     codec, known = vocabulary.codec, frozenset(vocabulary.symbols)
 
     def encode_chunk(chunks: tuple[Chunk, ...]) -> Rows:
         columns = [chunk.lines() for chunk in chunks]
-        tokens, rows = {language: Counter() for language in languages}, []
+        tokens, rows, cut = {side: Counter() for side in sides}, [], 0
         for words in zip(*columns):
             row = tuple(map(codec.segment, words))
             pieces = [text.split() for text in row]
+            if longest_source and len(pieces[0]) > longest_source:
+                pieces[0] = pieces[0][:longest_source]
+                row = (" ".join(pieces[0]), *row[1:])
+                cut += 1
             if max_pieces and max(map(len, pieces)) > max_pieces:
                 rows.append(())
                 continue
-            for language, side, text in zip(languages, pieces, words):
-                if not _TAKEN.isdisjoint(side):
+            for side, found, text in zip(sides, pieces, words):
+                if not _TAKEN.isdisjoint(found):
                     raise InputError(
-                        f"{chunks[0].name} has a reserved symbol ({', '.join(sorted(_TAKEN.intersection(side)))}) "
+                        f"{chunks[0].name} has a reserved symbol ({', '.join(sorted(_TAKEN.intersection(found)))}) "
                         f"in the line {text[:60]!r}; take it out of the text"
                     )
-                tokens[language].update(piece if piece in known else "<unk>" for piece in side)
+                tokens[side].update(piece if piece in known else "<unk>" for piece in found)
             rows.append(row)
-        return Rows(rows, len(columns[0]), Counter(), None, tokens)
+        return Rows(rows, len(columns[0]), Counter(), None, tokens, cut)
 
     return encode_chunk
 
@@ -212,7 +226,7 @@ def _read_raw(corpus: Corpus) -> Iterator[tuple[Chunk, ...]]:
 def _read_words(cleaned: Cleaned) -> Iterator[tuple[Chunk, ...]]:
     corpus = cleaned.corpus
     with ExitStack() as stack:
-        streams = [stack.enter_context(open(cleaned.file(language), "rb")) for language in corpus.languages]
+        streams = [stack.enter_context(open(cleaned.file(side), "rb")) for side in corpus.sides]
         yield from read_aligned(streams, [f"{corpus.flag} {corpus.name}"] * len(streams))
 
 

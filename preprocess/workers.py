@@ -74,7 +74,12 @@ class _Worker:
         self._process = multiprocessing.get_context("fork").Process(
             target=_serve, args=(theirs, [*others, self.pipe], make_function, arguments), daemon=True
         )
-        self._process.start()
+        # A Ctrl-C now waits until this is done and until the worker turns a deaf ear to it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def send(self, chunk) -> None:
@@ -111,6 +116,7 @@ def _serve(pipe: Connection, ends: list[Connection], make_function: Callable[...
         end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     chunks: queue.SimpleQueue = queue.SimpleQueue()
     receiver = threading.Thread(target=_receive, args=(pipe, chunks))
     receiver.start()

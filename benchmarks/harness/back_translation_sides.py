@@ -56,12 +56,25 @@ def coded_corpus(folder: str, sentences: int, vocabulary: int, seed: int) -> Non
 
 def taught(setup: Setup, precision: str, updates: int) -> dict[str, Tensor]:
     """Weights of a model after some updates on the pairs, so that its sentences end as they should."""
+    trainer = _teach(setup, precision, updates)
+    return {name: value.detach().cpu().clone() for name, value in trainer.model.state_dict().items()}
+
+
+def save_taught(setup: Setup, updates: int, path: str) -> str:
+    """The like of :func:`taught` as a checkpoint; returns ``path``."""
+    trainer = _teach(setup, "fp32", updates)
+    trainer.consolidate_optimizer()  # what fairseq's own saving does first
+    trainer.save_checkpoint(path, {"train_iterator": {}})
+    return path
+
+
+def _teach(setup: Setup, precision: str, updates: int) -> Any:
     task_and_model = ["--task", "seq2seq_finetuning", "--directions", DIRECTIONS, *OURS]
     trainer, task, _ = build([*flags(setup, task_and_model, 0.1, precision), "--lr", "1e-3"])
     task.load_dataset("train")
     for batch in _batches(task, setup, updates):
         trainer.train_step([batch])
-    return {name: value.detach().cpu().clone() for name, value in trainer.model.state_dict().items()}
+    return trainer
 
 
 def _batches(task: Any, setup: Setup, count: int) -> Iterator[dict]:

@@ -1,7 +1,6 @@
-"""MASS in five minutes, on two artificial languages: `make demo`, or python examples/demo/demo.py.
+"""Translation without a pair in minutes, on two artificial languages: `make demo`, or python examples/demo/demo.py.
 
-    text --prepare.py--> data-bin --fairseq-train--> MASS --fairseq-train--> MASS, fine-tuned  \\
-                             \\------fairseq-train--> from scratch                              --> BLEU
+    text --prepare.py--> data-bin --fairseq-train--> MASS --fairseq-train--> back-translation --> translations, BLEU
 
 Every command is printed and can be copied. Run again after Ctrl-C it goes on; README.md explains the rest.
 """
@@ -16,19 +15,18 @@ from typing import NamedTuple, Optional
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
-from languages import FIRST, SECOND  # noqa: E402
+from languages import CONTROL, FIRST, SECOND  # noqa: E402
 from stages import ROOT, DemoError, Stage, WorkFolder, open_work, run_stages, show  # noqa: E402
 
 import preprocess.as_script  # noqa: E402, F401  what is used of mass_plugins here needs neither torch nor fairseq
 from mass_plugins.doctor import CPU_BFLOAT16, cpu_name_and_flags  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 
-CLAIM = "pre-trained with MASS on text alone, a model makes more of few pairs than one that sees nothing else"
+CLAIM = "MASS and back-translation learn to translate two languages from text alone, without a single pair"
 RESULT = "result.json"  # in the work folder
-TITLES = {"mass": "MASS", "scratch": "scratch"}  # of the systems, for the reader
-PAIR = f"{FIRST}-{SECOND}"
-SHOWN = 10  # translations
-SIZES = ("seed", "sentences", "pairs", "updates", "tuning_updates")  # flags that the result depends on
+SYSTEM = "mass+bt"
+SHOWN = 5  # translations of each direction
+SIZES = ("seed", "sentences", "updates", "bt_updates", "shared", "control")  # flags that the result depends on
 NEEDED = ("torch", "fairseq", "sentencepiece", "sacremoses", "sacrebleu")
 WIDTH, LAYERS = 192, 2
 # fmt: off
@@ -38,97 +36,100 @@ MODEL = (
     "--encoder-ffn-embed-dim", 4 * WIDTH, "--decoder-ffn-embed-dim", 4 * WIDTH,
 )
 TRAINING = (
-    "--user-dir", "mass_plugins", "--cpu", "--criterion", "label_smoothed_cross_entropy", "--optimizer", "adam",
-    "--adam-betas", "(0.9,0.98)", "--clip-norm", 1.0, "--lr-scheduler", "polynomial_decay", "--num-workers", 0,
-    "--log-format", "json", "--log-interval", 10, "--no-epoch-checkpoints", "--keep-interval-updates", 1,
+    "--user-dir", "mass_plugins", "--cpu", "--criterion", "label_smoothed_cross_entropy", "--label-smoothing", 0,
+    "--optimizer", "adam", "--adam-betas", "(0.9,0.98)", "--clip-norm", 1.0, "--lr", 1e-3,
+    "--lr-scheduler", "polynomial_decay", "--max-tokens", 500, "--num-workers", 0,
+    "--log-format", "json", "--log-interval", 20, "--no-epoch-checkpoints", "--keep-interval-updates", 1,
     "--save-interval", 1000, "--validate-interval", 1000,  # in epochs: never; by updates below
 )
-PRETRAINING = (
-    "--task", "mass_pretraining", "--label-smoothing", 0, "--max-tokens", 1500,
-    "--lr", 1e-3,  # at 2e-3 the encoder's output shrinks to a constant before the decoder has use for it
-)
-FINE_TUNING = (
-    "--task", "seq2seq_finetuning", "--directions", PAIR, "--label-smoothing", 0.1, "--lr", 2e-3, "--max-tokens", 1000,
-    "--dropout", 0.2, "--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric",
+WORDS = ("--subwords", "subword-nmt", "--tokenizer", "none", "--vocab-size", 1000)  # enough for each word to be one
+PRETRAINING = ("--task", "mass_pretraining")
+BACK_TRANSLATION = (
+    "--task", "unsupervised_translation", "--denoising-weight", 1,
+    "--best-checkpoint-metric", "round_trip_bleu", "--maximize-best-checkpoint-metric",
 )
 # fmt: on
 
 
 class Plan(NamedTuple):
-    """All stages; ``scratch`` and ``mass`` are fine-tuned alike."""
+    """All stages, and the languages of their text."""
 
     text: Stage
     data: Stage
     pretraining: Stage
-    scratch: Stage
-    mass: Stage
-    scratch_translations: Stage
-    mass_translations: Stage
+    back_translation: Stage
+    translations: tuple[Stage, ...]  # one for each of ``directions``
+    directions: tuple[tuple[str, str], ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (self.text, self.data, self.pretraining, self.back_translation, *self.translations)
+
+    def test_file(self, end: str) -> Path:
+        """The test sentences of a language, or their ``gloss``."""
+        return self.text.makes / f"pairs.test.{'-'.join(self.directions[0])}.{end}"
 
 
 def make_plan(args, work: Path) -> Plan:
-    text, data_bin, test = work / "text", work / "data-bin", work / "text" / f"pairs.test.{PAIR}"
-    generator = (HERE / "languages.py", HERE / "meanings.py")
-    sizes = ("--seed", args.seed, "--sentences", args.sentences, "--pairs", args.pairs)
+    second = CONTROL if args.control else SECOND
+    pair, directions = f"{FIRST}-{second}", ((FIRST, second), (second, FIRST))
+    text, data_bin = work / "text", work / "data-bin"
+    sizes = ["--seed", args.seed, "--sentences", args.sentences, "--second", second]
+    sizes += [] if args.shared is None else ["--shared", args.shared]
     write = Stage(
         "text",
-        f"write {args.sentences} sentences of each language and {args.pairs} pairs",
+        f"write {args.sentences} sentences of each language, none of them with its translation",
         _python("examples/demo/languages.py", "--output", text, *sizes),
         makes=text,
-        reads=generator,
+        reads=(HERE / "languages.py", HERE / "meanings.py"),
     )
     prepare = Stage(
         "data-bin",
-        "learn sub-words, binarize",
-        _python("preprocess/prepare.py", *_corpora(text), "--destdir", data_bin, "--vocab-size", 600),
+        "learn sub-words, binarize; the pairs are for validation",
+        _python("preprocess/prepare.py", *_corpora(text, pair, second), *WORDS, "--destdir", data_bin),
         makes=data_bin,
         needs=(write,),
     )
     model = (*MODEL, *TRAINING, *_bfloat16(), "--seed", args.seed)
     pretraining = Stage(
         "pretraining",
-        "pre-train with MASS on text alone",
+        "pre-train with MASS",
         _train(data_bin, work / "pretraining", (*PRETRAINING, *model), args.updates, checks=4),
         makes=work / "pretraining",
         needs=(prepare,),
         updates=args.updates,
     )
-    tuned, translated = [], []
-    for name, needs in (("scratch", (prepare,)), ("mass", (prepare, pretraining))):
-        folder = work / name
-        start = ("--pretrained-checkpoint", pretraining.makes / "checkpoint_last.pt") if name == "mass" else ()
-        tuned.append(
-            Stage(
-                name,
-                f"train on the {args.pairs} pairs, {'from MASS' if name == 'mass' else 'from scratch'}",
-                _train(data_bin, folder, (*FINE_TUNING, *start, *model), args.tuning_updates, checks=8),
-                makes=folder,
-                needs=needs,
-                updates=args.tuning_updates,
-            )
+    start = ("--pretrained-checkpoint", pretraining.makes / "checkpoint_last.pt")
+    both_ways = ("--directions", ",".join("-".join(direction) for direction in directions))
+    tuned = Stage(
+        "back-translation",
+        "go on with back-translation, both ways",
+        _train(data_bin, work / "mass+bt", (*BACK_TRANSLATION, *both_ways, *start, *model), args.bt_updates, checks=10),
+        makes=work / "mass+bt",
+        needs=(prepare, pretraining),
+        updates=args.bt_updates,
+    )
+    translated = tuple(
+        Stage(
+            f"translate-{source}-{target}",
+            f"translate the test sentences from {source} to {target}",
+            _translate(tuned.makes / "checkpoint_best.pt", source, target),
+            makes=work / f"test.{source}-{target}.{target}",
+            needs=(tuned,),
+            stdin=text / f"pairs.test.{pair}.{source}",
+            stdout=work / f"test.{source}-{target}.{target}",
         )
-        translated.append(
-            Stage(
-                f"translate-{name}",
-                f"translate the test sentences with {'MASS' if name == 'mass' else 'the model from scratch'}",
-                _translate(folder / "checkpoint_best.pt"),
-                makes=work / f"test.{name}.{SECOND}",
-                needs=(tuned[-1],),
-                stdin=Path(f"{test}.{FIRST}"),
-                stdout=work / f"test.{name}.{SECOND}",
-            )
-        )
-    return Plan(write, prepare, pretraining, *tuned, *translated)
+        for source, target in directions
+    )
+    return Plan(write, prepare, pretraining, tuned, translated, directions)
 
 
-def _corpora(text: Path) -> list[str]:
+def _corpora(text: Path, pair: str, second: str) -> list[str]:
     """Flags of prepare.py for the files of languages.py."""
     flags = []
     for flag, split in (("--mono", "train"), ("--valid-mono", "valid")):
-        flags += [flag, *(f"{language}={show(text / split)}.{language}" for language in (FIRST, SECOND))]
-    for flag, split in (("--parallel", "train"), ("--valid-parallel", "valid")):
-        flags += [flag, f"{PAIR}={show(text / f'pairs.{split}.{PAIR}')}"]
-    return flags
+        flags += [flag, *(f"{language}={show(text / split)}.{language}" for language in (FIRST, second))]
+    return [*flags, "--valid-parallel", f"{pair}={show(text / f'pairs.valid.{pair}')}"]
 
 
 def _train(data_bin: Path, folder: Path, flags: tuple, updates: int, checks: int) -> tuple[str, ...]:
@@ -141,8 +142,8 @@ def _train(data_bin: Path, folder: Path, flags: tuple, updates: int, checks: int
     return (*program, *_words(data_bin, *flags, *schedule, *saving))
 
 
-def _translate(checkpoint: Path) -> tuple[str, ...]:
-    flags = ("--source", FIRST, "--target", SECOND, "--beam", 5, "--buffer", 500)
+def _translate(checkpoint: Path, source: str, target: str) -> tuple[str, ...]:
+    flags = ("--source", source, "--target", target, "--beam", 5, "--buffer", 500)
     return _python("-m", "mass_plugins", "translate", checkpoint, *flags)
 
 
@@ -161,21 +162,23 @@ def _bfloat16() -> tuple[str, ...]:
 
 
 def run(plan: Plan, work: WorkFolder) -> None:
-    """Everything; two processes at a time, a thread each."""
     run_stages(work, "1 of 5: text", plan.text)
     run_stages(work, "2 of 5: data", plan.data)
-    run_stages(work, "3 of 5: MASS pre-training, and training from scratch beside it", plan.pretraining, plan.scratch)
-    run_stages(work, "4 of 5: fine-tuning from MASS", plan.mass)
-    run_stages(work, "5 of 5: translation", plan.scratch_translations, plan.mass_translations)
+    run_stages(work, "3 of 5: MASS pre-training", plan.pretraining)
+    run_stages(work, "4 of 5: back-translation", plan.back_translation)
+    run_stages(work, "5 of 5: translation", *plan.translations)
 
 
 def read_runs(args, plan: Plan) -> list:
-    """The two translations of the test set, as the scoring code takes them."""
+    """The translations of the test set, and the sources as they are, as the scoring code takes them."""
     from mass_plugins.scoring.translation_runs import TranslationRun
 
-    reference, setting = _lines(_test_file(plan, SECOND)), f"{PAIR}, {args.pairs} pairs"
-    systems = (("scratch", plan.scratch_translations), ("mass", plan.mass_translations))
-    return [TranslationRun(name, setting, args.seed, _lines(stage.makes), reference) for name, stage in systems]
+    runs = []
+    for (source, target), stage in zip(plan.directions, plan.translations):
+        setting, reference = f"{source}-{target}", _lines(plan.test_file(target))
+        runs.append(TranslationRun("copy", setting, args.seed, _lines(plan.test_file(source)), reference))
+        runs.append(TranslationRun(SYSTEM, setting, args.seed, _lines(stage.makes), reference))
+    return runs
 
 
 def write_result(args, plan: Plan, work: WorkFolder, runs: list) -> None:
@@ -189,7 +192,7 @@ def write_result(args, plan: Plan, work: WorkFolder, runs: list) -> None:
         status="scaled down",
         command=_command(args),
         config_hash=hash_of_files([HERE / name for name in ("demo.py", "languages.py", "meanings.py", "stages.py")]),
-        seconds=round(sum(work.seconds(stage) for stage in plan)),
+        seconds=round(sum(work.seconds(stage) for stage in plan.stages)),
         scores=score_runs(runs),
         comparisons=compare_runs(runs),
     ).write(work.path / RESULT, repository=HERE)
@@ -198,40 +201,45 @@ def write_result(args, plan: Plan, work: WorkFolder, runs: list) -> None:
 def _command(args) -> str:
     """What to type for the same numbers."""
     parser = make_parser()
-    names = [name for name in SIZES if getattr(args, name) != parser.get_default(name)]
-    flags = [f" --{name.replace('_', '-')} {getattr(args, name)}" for name in names]
-    return f"python examples/demo/demo.py{''.join(flags)}" if flags else "make demo"
+    words = []
+    for name in SIZES:
+        value = getattr(args, name)
+        if value != parser.get_default(name):
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return f"python examples/demo/demo.py {' '.join(words)}" if words else "make demo"
 
 
 def report(plan: Plan, work: WorkFolder, runs: list) -> None:
-    """BLEU, translations, picture, and what to do next."""
+    """Translations, BLEU, picture, and what to do next."""
     from mass_plugins.scoring.translation_runs import score_runs
 
-    sources, meanings, references = (_lines(_test_file(plan, end)) for end in (FIRST, "gloss", SECOND))
-    translations, scores = ({one.system: one for one in found} for found in (runs, score_runs(runs)))
-    systems = {title: translations[name].translation for name, title in TITLES.items()}
-    print(f"\nThe first {SHOWN} of {len(sources)} test sentences, which no training text holds:")
-    for number in range(min(SHOWN, len(sources))):
-        rows = {"source": sources[number], "meaning": meanings[number], "reference": references[number]}
-        print()
-        for name, line in {**rows, **{name: lines[number] for name, lines in systems.items()}}.items():
-            right = "  (right)" if name in systems and line == references[number] else ""
-            print(f"  {name:<10} {line}{right}")
-    print(f"\nBLEU of all {len(sources)} test sentences, {FIRST} to {SECOND}")
-    for name, title in TITLES.items():
-        lines, score = systems[title], scores[name]
-        right = sum(line == reference for line, reference in zip(lines, references)) / len(lines)
-        print(f"  {title:<10} {score.mean:5.1f}   {right:4.0%} of the sentences without a fault")
+    meanings = _lines(plan.test_file("gloss"))
+    print(f"\nTest sentences that no training text holds, the first {SHOWN} each way of {len(meanings)}:")
+    for (source, target), stage in zip(plan.directions, plan.translations):
+        texts = zip(_lines(plan.test_file(source)), meanings, _lines(plan.test_file(target)), _lines(stage.makes))
+        for line, meaning, reference, translation in list(texts)[:SHOWN]:
+            right = "  (right)" if translation == reference else ""
+            rows = {source: line, "meaning": meaning, f"{target}, ours": translation + right, "reference": reference}
+            print()
+            for name, text in rows.items():
+                print(f"  {name:<12} {text}")
+    print(f"\nBLEU of all {len(meanings)} test sentences, without a single pair in training")
+    translations = {(one.system, one.setting): one for one in runs}
+    for score in score_runs(runs):
+        one = translations[score.system, score.setting]
+        right = sum(map(str.__eq__, one.translation, one.reference)) / len(one.reference)
+        title = "the source as it is" if score.system == "copy" else "MASS + back-translation"
+        print(f"  {score.setting}  {title:<24} {score.mean:5.1f}   {right:4.0%} of the sentences without a fault")
     print(f"  signature: {score.signature}")
     picture = draw_curves(plan, work)
-    example = plan.mass_translations.command
+    example, source = plan.translations[0].command, _lines(plan.test_file(FIRST))[0]
     print("\nFiles")
-    print(f"  {show(work.path)}/       text/, data-bin/, a folder of each model, test.*.{SECOND}, logs/")
+    print(f"  {show(work.path)}/       text/, data-bin/, a folder of each model, test.*, logs/")
     print(f"  {show(work.path / RESULT)}    the scores, with all that they depend on")
     print(f"  {picture}")
     print("\nNext: translate a sentence of your own")
-    print(f"  echo '{sources[0]}' | {' '.join(example[: example.index('--beam')])}")
-    print("or train on your own text: README.md, and examples/multi30k_low_resource for a real language pair")
+    print(f"  echo '{source}' | {' '.join(example[: example.index('--beam')])}")
+    print("or train on your own text: README.md, and examples/unsupervised_multi30k for real languages")
 
 
 def draw_curves(plan: Plan, work: WorkFolder) -> str:
@@ -240,17 +248,13 @@ def draw_curves(plan: Plan, work: WorkFolder) -> str:
         return f"no curves.png: matplotlib is not installed; {sys.executable} -m pip install matplotlib"
     from mass_plugins.scoring.curves import Run, draw, read_run
 
-    read = read_run("MASS pre-training", str(work.log(plan.pretraining)))
-    # Its loss is of another task than fine-tuning's, so it gets a panel of its own.
-    own = {(split, "pre-training loss"): points for (split, metric), points in read.values.items() if metric == "loss"}
-    runs = [read_run("MASS", str(work.log(plan.mass))), read_run("scratch", str(work.log(plan.scratch)))]
+    names = {"loss": "pre-training loss"}  # its loss is of another task than back-translation's
+    read = read_run("MASS", str(work.log(plan.pretraining)))
+    values = {(split, names[metric]): points for (split, metric), points in read.values.items() if metric in names}
+    tuned = read_run("back-translation", str(work.log(plan.back_translation)))
     path = work.path / "curves.png"
-    draw([*runs, Run(read.name, own)], ("pre-training loss", "loss", "bleu"), str(path))
-    return f"{show(path)}    the curves"
-
-
-def _test_file(plan: Plan, end: str) -> Path:
-    return plan.text.makes / f"pairs.test.{PAIR}.{end}"
+    draw([Run(read.name, values), tuned], ("pre-training loss", "round_trip_bleu", "bleu"), str(path))
+    return f"{show(path)}    the curves: loss of MASS; BLEU of round trips and of 200 pairs that nothing learns from"
 
 
 def _lines(path: Path) -> list[str]:
@@ -277,10 +281,13 @@ def make_parser() -> argparse.ArgumentParser:
     number = {"type": _positive, "metavar": "N"}
     parser.add_argument("--seed", default=1, help="of the languages and the trainings (default: %(default)s)", **number)
     parser.add_argument("--sentences", default=20000, help="of each language alone (default: %(default)s)", **number)
-    parser.add_argument("--pairs", default=500, help="to learn translation from (default: %(default)s)", **number)
-    parser.add_argument("--updates", default=900, help="of pre-training (default: %(default)s)", **number)
+    parser.add_argument("--updates", default=2500, help="of pre-training (default: %(default)s)", **number)
+    parser.add_argument("--bt-updates", default=500, help="of back-translation (default: %(default)s)", **number)
     parser.add_argument(
-        "--tuning-updates", default=400, help="of either training on pairs (default: %(default)s)", **number
+        "--shared", type=float, metavar="S", help="share of words that are spelled alike (default: 0.19, all names)"
+    )
+    parser.add_argument(
+        "--control", action="store_true", help="a second language that means nothing: no translation is to be learned"
     )
     return parser
 
@@ -295,10 +302,10 @@ def main(argv: Optional[list[str]] = None) -> int:
             raise DemoError(f"{', '.join(missing)} not installed for {sys.executable}; run `make demo` in {ROOT}")
         with open_work(args.work.absolute(), args.again) as work:
             plan = make_plan(args, work.path)
-            if all(work.state(stage) == "done" for stage in plan):
+            if all(work.state(stage) == "done" for stage in plan.stages):
                 print(f"All is done already, in {show(work.path)}; --again starts anew. The result:")
             else:
-                print(f"MASS on two artificial languages, {FIRST} and {SECOND}. Commands run in {ROOT}")
+                print(f"{' and '.join(plan.directions[0])}: two artificial languages, no pair. Commands run in {ROOT}")
                 (work.path / RESULT).unlink(missing_ok=True)
                 run(plan, work)
             runs = read_runs(args, plan)

@@ -2,21 +2,14 @@
 
     python examples/demo/languages.py --output corpus --seed 1 --sentences 20000
 
-Both realize the meanings of ``meanings.py``; stems are invented from the seed, the grammars are fixed:
+Both realize the meanings of ``meanings.py``; words are invented from the seed, the grammars are fixed:
 
-              sola                                    druk
-    clause    [time] agent [no] verb object           agent [time] [place postposition] [recipient]
-              [recipient] [preposition place]         [object] verb [neg]
-    linked    clause LINK clause                      and, but: clause LINK clause
-                                                      because, when: second clause LINK first clause
-    that      agent verb THAT clause                  agent clause THAT verb
-    noun      article (two genders, two numbers) or   noun, adjective, numeral; no articles
-              numeral, adjective, noun
-    number    -si for several, after numerals too     -az for several, but not with a numeral
-    roles     by word order, ``a`` for the recipient  case endings: -u object, -ym recipient; after a
-                                                      name the ending is a word of its own
-    tense     verb endings -va, -ne, -ru              verb endings -ok, -et, -un
-    sounds    open syllables, vowels a e i o          closed syllables, vowels a u y
+              sola                                      druk
+    clause    [time] agent verb things                  agent [time] verb things
+              [preposition place]                       [place postposition]
+    things    article (two genders) or numeral,         noun, adjective, numeral; no articles
+              adjective, noun
+    sounds    open syllables, vowels a e i o            closed syllables, vowels a u y
 
 A sentence is a function of its meaning and a meaning of its sentence, so a perfect system translates
 without a fault (BLEU 100). Names and numerals spelled alike in both are ``shared`` of all running words;
@@ -35,35 +28,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Callable, Iterable, NamedTuple, Optional
 
-from meanings import (
-    ACTIONS,
-    ADJECTIVES,
-    CLASS_OF,
-    COMPLEMENT,
-    LINKS,
-    NAMES,
-    NUMERALS,
-    RELATIONS,
-    SPEECH,
-    TIMES,
-    Clause,
-    Meaning,
-    Person,
-    Things,
-    World,
-    gloss,
-)
+from meanings import ACTIONS, ADJECTIVES, NAMES, NOUNS, NUMERALS, PLACES, RELATIONS, TIMES, Meaning, World, gloss
 
 FIRST, SECOND, CONTROL = "sola", "druk", "babble"
-TENSE_ENDINGS = {
-    FIRST: {"past": "va", "present": "ne", "future": "ru"},
-    SECOND: {"past": "ok", "present": "et", "future": "un"},
-}
-PLURAL = {FIRST: "si", SECOND: "az"}
-CASE = {"agent": "", "object": "u", "recipient": "ym"}  # druk
-ARTICLES = {("one", 0): "la", ("one", 1): "lo", ("many", 0): "le", ("many", 1): "li"}  # sola
-NOT = {FIRST: "no", SECOND: "nug"}
-TO = "a"  # sola, before the recipient
+ARTICLES = ("la", "lo")  # sola, by gender
 
 _SHARED_SAMPLE = 2000  # sentences that the share of shared words is measured on
 
@@ -89,117 +57,57 @@ SOUNDS = {
 
 
 class Lexicon(dict[str, str]):
-    """Concept -> stem in one language; no two inflected forms of any language are spelled alike.
+    """Concept -> word in one language; no two words of any language are spelled alike.
 
     Args:
         language: ``FIRST`` or ``SECOND``.
         shared: names and numerals that are spelled as they are.
-        rng: draws the stems.
-        taken: forms that exist already; the new ones join them.
+        rng: draws the words.
+        taken: words that exist already; the new ones join them.
     """
 
     def __init__(self, language: str, shared: frozenset[str], rng: random.Random, taken: set[str]):
         super().__init__()
-        verbs = [*ACTIONS, *SPEECH]
-        other = [*TIMES, *RELATIONS, *LINKS, COMPLEMENT, *dict.fromkeys(sum(ADJECTIVES.values(), []))]
-        for concept in (*NAMES, *NUMERALS):
-            if concept in shared:
-                self[concept] = concept
-        for concept in (*other, *verbs, *CLASS_OF, *NAMES, *NUMERALS):
-            if concept in self:
-                continue
-            forms = {""}
-            while not forms.isdisjoint(taken | {""}):
-                stem = SOUNDS[language].word(rng, 1 if concept in LINKS + RELATIONS else 2)
-                stem = stem.title() if concept in NAMES else stem
-                forms = {stem + ending for ending in _endings(language, concept, verbs)}
-            taken |= forms
-            self[concept] = stem
-
-
-def _endings(language: str, concept: str, verbs: list[str]) -> list[str]:
-    if concept in verbs:
-        return list(TENSE_ENDINGS[language].values())
-    if concept not in CLASS_OF:
-        return [""]
-    cases = CASE.values() if language == SECOND else [""]
-    return [number + case for number in ("", PLURAL[language]) for case in cases]
+        for concept in (*RELATIONS, *TIMES, *ADJECTIVES, *ACTIONS, *NOUNS, *PLACES, *NAMES, *NUMERALS):
+            word = concept if concept in shared else ""
+            while not word or (word in taken and concept not in shared):
+                word = SOUNDS[language].word(rng, 1 if concept in RELATIONS else 2)
+                word = word.title() if concept in NAMES else word
+            taken.add(word)
+            self[concept] = word
 
 
 class Sola:
-    """Agent, verb, object; articles and prepositions. See the module's table.
+    """Articles and prepositions; the adjective before its noun. See the module's table.
 
     Args:
-        words: stems.
-        genders: noun -> 0 or 1, which its article agrees with.
+        words: concept -> word.
+        genders: noun or place -> 0 or 1, which its article agrees with.
     """
 
     def __init__(self, words: dict[str, str], genders: dict[str, int]):
         self.words, self.genders = words, genders
 
     def sentence(self, meaning: Meaning) -> str:
-        first, link, second = meaning
-        words = self.clause(first)
-        if second:
-            words += [self.words[link]] + self.clause(second)
+        words = [self.words[meaning.time]] if meaning.time else []
+        words += [self.words[meaning.agent], self.words[meaning.action]]
+        words.append(self.words[meaning.count] if meaning.count else ARTICLES[self.genders[meaning.noun]])
+        words += [self.words[meaning.adjective]] if meaning.adjective else []
+        words.append(self.words[meaning.noun])
+        if meaning.relation and meaning.place:
+            words += [self.words[meaning.relation], ARTICLES[self.genders[meaning.place]], self.words[meaning.place]]
         return " ".join(words)
-
-    def clause(self, clause: Clause) -> list[str]:
-        words = [self.words[clause.time]] if clause.time else []
-        words += self.participant(clause.agent) + [NOT[FIRST]] * clause.negated
-        words.append(self.words[clause.action] + TENSE_ENDINGS[FIRST][clause.tense])
-        if clause.object:
-            words += self.participant(clause.object)
-        if clause.recipient:
-            words += [TO, *self.participant(clause.recipient)]
-        if clause.place:
-            words += [self.words[clause.relation], *self.participant(Things(clause.place))]
-        return words
-
-    def participant(self, one: Person | Things) -> list[str]:
-        if isinstance(one, Person):
-            return [self.words[one.name]]
-        adjective = [self.words[one.adjective]] if one.adjective else []
-        first = ARTICLES.get((one.count, self.genders[one.noun])) or self.words[one.count]
-        return [first, *adjective, self.words[one.noun] + (PLURAL[FIRST] if one.count != "one" else "")]
 
 
 class Druk:
-    """Agent, object, verb; case endings and postpositions. See the module's table."""
+    """Postpositions; what belongs to a noun follows it. See the module's table."""
 
     def __init__(self, words: dict[str, str]):
         self.words = words
 
     def sentence(self, meaning: Meaning) -> str:
-        first, link, second = meaning
-        if second is None:
-            return " ".join(self.clause(first))
-        if link == COMPLEMENT:
-            return " ".join(self.clause(first, inside=self.clause(second) + [self.words[link]]))
-        clauses = [self.clause(first), self.clause(second)]
-        if link in ("because", "when"):
-            clauses.reverse()
-        return " ".join(clauses[0] + [self.words[link]] + clauses[1])
-
-    def clause(self, clause: Clause, inside: Iterable[str] = ()) -> list[str]:
-        words = self.participant(clause.agent, "agent")
-        if clause.time:
-            words.append(self.words[clause.time])
-        if clause.place:
-            words += [self.words[clause.place], self.words[clause.relation]]
-        if clause.recipient:
-            words += self.participant(clause.recipient, "recipient")
-        if clause.object:
-            words += self.participant(clause.object, "object")
-        verb = self.words[clause.action] + TENSE_ENDINGS[SECOND][clause.tense]
-        return [*words, *inside, verb] + [NOT[SECOND]] * clause.negated
-
-    def participant(self, one: Person | Things, role: str) -> list[str]:
-        if isinstance(one, Person):
-            return [self.words[one.name]] + [CASE[role]] * bool(CASE[role])
-        noun = self.words[one.noun] + (PLURAL[SECOND] if one.count == "many" else "") + CASE[role]
-        adjective = [self.words[one.adjective]] if one.adjective else []
-        return [noun, *adjective] + ([self.words[one.count]] if one.count in NUMERALS else [])
+        order = (meaning.agent, meaning.time, meaning.action, meaning.noun, meaning.adjective, meaning.count)
+        return " ".join(self.words[concept] for concept in (*order, meaning.place, meaning.relation) if concept)
 
 
 class Babble:
@@ -248,35 +156,39 @@ class Languages:
 
     Args:
         seed: decides words, habits of the world and genders, and which names are shared.
-        shared: share of running words (both languages together) that are spelled alike, 0 to about 0.2.
+        shared: share of running words (both languages together) that are spelled alike; default: all names and
+            numerals, about 0.19.
 
     Raises:
         ValueError: more sharing than there are names and numerals.
     """
 
-    def __init__(self, seed: int, shared: float = 0.15):
+    def __init__(self, seed: int, shared: Optional[float] = None):
         self.seed, self.world = seed, World(seed)
-        self.shared = self._choose_shared(shared)
-        taken = set(self.shared) | {TO, *NOT.values(), *ARTICLES.values(), *CASE.values()}
+        self.shared, share = self._choose_shared(shared)
+        taken = {*self.shared, *ARTICLES}
         genders = random.Random(f"genders {seed}")
-        self.sola = Sola(self._lexicon(FIRST, self.shared, taken), {n: genders.randrange(2) for n in CLASS_OF})
+        words = self._lexicon(FIRST, self.shared, taken)
+        self.sola = Sola(words, {noun: genders.randrange(2) for noun in (*NOUNS, *PLACES)})
         self.druk = Druk(self._lexicon(SECOND, self.shared, taken))
-        self.babble = Babble(random.Random(f"{CONTROL} {seed}"), taken, self.shared, shared)
+        self.babble = Babble(random.Random(f"{CONTROL} {seed}"), taken, self.shared, share)
 
     def _lexicon(self, language: str, shared: frozenset[str], taken: set[str]) -> Lexicon:
         return Lexicon(language, shared, random.Random(f"{language} {self.seed}"), taken)
 
-    def _choose_shared(self, share: float) -> frozenset[str]:
-        """Names and numerals to share, in a random order, as long as they fit into ``share``."""
-        everything = dict.fromkeys([*CLASS_OF, *ACTIONS, *SPEECH, *TIMES, *RELATIONS, *LINKS, COMPLEMENT], "-")
-        everything |= dict.fromkeys(sum(ADJECTIVES.values(), []), "-") | {word: word for word in (*NAMES, *NUMERALS)}
-        mouths = Sola(everything, dict.fromkeys(CLASS_OF, 0)), Druk(everything)
+    def _choose_shared(self, share: Optional[float]) -> tuple[frozenset[str], float]:
+        """Names and numerals to share, in a random order, as long as they fit into ``share``; and their share."""
+        concepts = (*RELATIONS, *TIMES, *ADJECTIVES, *ACTIONS, *NOUNS, *PLACES, *NAMES, *NUMERALS)
+        itself = {concept: concept for concept in concepts}
+        mouths = Sola(itself, dict.fromkeys((*NOUNS, *PLACES), 0)), Druk(itself)
         rng = random.Random(f"shared {self.seed}")
         counts: Counter[str] = Counter()
         for _ in range(_SHARED_SAMPLE):
             meaning = self.world.draw(rng)
             counts.update(word for mouth in mouths for word in mouth.sentence(meaning).split())
         most = sum(counts[word] for word in (*NAMES, *NUMERALS)) / counts.total()
+        if share is None:
+            return frozenset((*NAMES, *NUMERALS)), most
         if not 0 <= share <= most:
             raise ValueError(f"shared {share} is not in 0 .. {most:.2f}, the share of names and numerals; set --shared")
         chosen, left = set(), share * counts.total()
@@ -284,7 +196,7 @@ class Languages:
             if counts[word] <= left:
                 chosen.add(word)
                 left -= counts[word]
-        return frozenset(chosen)
+        return frozenset(chosen), share
 
     def meanings(self) -> Iterable[Meaning]:
         """Meanings without end, no two alike, the same ones for every run with this seed."""
@@ -301,7 +213,6 @@ class Sizes(NamedTuple):
 
     train: int = 20000
     valid: int = 500
-    pairs: int = 500
     pairs_valid: int = 200
     pairs_test: int = 500
 
@@ -318,7 +229,7 @@ def write_corpus(
     """Write monolingual and parallel text; every sentence of all files has a meaning of its own.
 
     Files: ``train.LANGUAGE`` and ``valid.LANGUAGE``, monolingual (no sentence of one language is the
-    translation of one of the other); ``pairs.train|valid|test.FIRST-SECOND.LANGUAGE``, translations line
+    translation of one of the other); ``pairs.valid|test.FIRST-SECOND.LANGUAGE``, translations line
     by line; ``pairs.test.FIRST-SECOND.gloss``, what they mean.
 
     Args:
@@ -333,7 +244,7 @@ def write_corpus(
     say = {FIRST: languages.sola.sentence, SECOND: languages.druk.sentence, CONTROL: _babbler(languages)}
     files = []
     # The smallest, most used files come first: another size of train leaves them as they are.
-    for split, size in (("test", sizes.pairs_test), ("valid", sizes.pairs_valid), ("train", sizes.pairs)):
+    for split, size in (("test", sizes.pairs_test), ("valid", sizes.pairs_valid)):
         drawn = [next(meanings) for _ in range(size)]
         stem = folder / f"pairs.{split}.{FIRST}-{second}"
         for language in (FIRST, second):
@@ -372,15 +283,14 @@ def main(argv: Optional[list[str]] = None) -> int:
     defaults = DEFAULT_SIZES
     parser.add_argument("--sentences", default=defaults.train, help="monolingual, each language (20000)", **number)
     parser.add_argument("--valid", default=defaults.valid, help="monolingual, for validation (500)", **number)
-    parser.add_argument("--pairs", default=defaults.pairs, help="parallel, for training (500)", **number)
-    parser.add_argument("--pairs-valid", default=defaults.pairs_valid, help="for validation (200)", **number)
-    parser.add_argument("--pairs-test", default=defaults.pairs_test, help="for the test (500)", **number)
-    parser.add_argument("--shared", default=0.15, type=float, help="share of shared words (0.15)")
+    parser.add_argument("--pairs-valid", default=defaults.pairs_valid, help="parallel, for validation (200)", **number)
+    parser.add_argument("--pairs-test", default=defaults.pairs_test, help="parallel, for the test (500)", **number)
+    parser.add_argument("--shared", type=float, help="share of shared words (default: names and numerals, 0.19)")
     parser.add_argument(
         "--second", default=SECOND, choices=(SECOND, CONTROL), help=f"second language (default {SECOND})"
     )
     args = parser.parse_args(argv)
-    sizes = Sizes(args.sentences, args.valid, args.pairs, args.pairs_valid, args.pairs_test)
+    sizes = Sizes(args.sentences, args.valid, args.pairs_valid, args.pairs_test)
     if min(sizes) < 1:
         parser.error(f"a size below 1 in {sizes}; every file needs a sentence")
     try:

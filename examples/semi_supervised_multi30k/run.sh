@@ -8,6 +8,7 @@ source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../multi30k.sh"
 source "$EXAMPLE/../multi30k_unpaired.sh"
 source "$CONFIG"
+SCORING=(--tokenized-bleu lowercased) # as Lample et al. 2018 report
 SHARED+=("$EXAMPLE/../unsupervised_multi30k/config.sh")
 
 # system PAIR NAME SEED

@@ -8,6 +8,7 @@ source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../multi30k.sh"
 source "$EXAMPLE/../multi30k_unpaired.sh"
 source "$CONFIG"
+SCORING=(--tokenized-bleu lowercased) # as Lample et al. 2018 report
 
 # system PAIR NAME SEED
 system() {
@@ -30,7 +31,7 @@ main() {
     for pair in "${PAIRS[@]}"; do
         for direction in $(both "$pair"); do
             record "copy.$direction" copy "$direction" 0 "$TEXT/test_2016_flickr.${direction%-*}" \
-                "$TEXT/test_2016_flickr.${direction#*-}"
+                "$TEXT/test_2016_flickr.${direction#*-}" "${direction#*-}"
             names+=("copy.$direction")
         done
     done

@@ -11,6 +11,14 @@ def positive(text):
     return number
 
 
+def natural(text):
+    """An int of 0 or more."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
 def add_translation_model(command):
     command.add_argument("checkpoint", help="a checkpoint_*.pt of seq2seq_finetuning or unsupervised_translation")
     command.add_argument("--source", required=True, help="language of the input, for instance de")

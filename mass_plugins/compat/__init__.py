@@ -12,6 +12,7 @@ from mass_plugins.compat.checkpoints import (
     save_whole_checkpoints_or_none,
     trust_what_checkpoints_hold,
 )
+from mass_plugins.compat.generation import block_repeated_ngrams
 from mass_plugins.compat.imports import (
     hide_torchaudio_that_does_not_load,
     import_fairseq_without_its_logging,
@@ -40,7 +41,7 @@ def apply():
     restore_numpy_compat_long()
     hide_torchaudio_that_does_not_load()
     import_fairseq_without_its_logging()
-    from fairseq import checkpoint_utils
+    from fairseq import checkpoint_utils, ngram_repeat_block
     from fairseq.data import iterators
     from fairseq.distributed import utils as distributed_utils
     from fairseq.file_io import PathManager
@@ -51,6 +52,7 @@ def apply():
     save_whole_checkpoints_or_none(checkpoint_utils)
     copy_whole_checkpoints_or_none(PathManager)
     join_processes_of_torchrun(distributed_utils)
-    check_what_a_training_goes_on_from(Trainer, checkpoint_utils)
+    check_what_a_training_goes_on_from(Trainer, checkpoint_utils, distributed_utils)
     broadcast_plain_configs(distributed_utils)
     end_threads_that_read_ahead(iterators)
+    block_repeated_ngrams(ngram_repeat_block)

@@ -56,8 +56,8 @@ def broadcast_plain_configs(distributed_utils):
     distributed_utils.broadcast_object = broadcast_object
 
 
-def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils):
-    """Ask the task whether a checkpoint fits, before a training goes on from it.
+def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils, distributed_utils):
+    """Ask the task whether a checkpoint fits, before a training goes on from it; give all ranks its state.
 
     Why: fairseq reads a checkpoint's ``task_state`` at generation only. With another order of languages or
     of the dictionary a training went on with the wrong embeddings, and said nothing.
@@ -67,12 +67,33 @@ def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils):
 
     @functools.wraps(load)
     def load_checkpoint(self, filename, *args, **kwargs):
-        if hasattr(self.task, "check_resumed") and self.data_parallel_rank == 0 and os.path.isfile(filename):
+        if not (hasattr(self.task, "check_resumed") and os.path.isfile(filename)):
+            return load(self, filename, *args, **kwargs)
+        state, task_state = None, None
+        if self.data_parallel_rank == 0:
             state = checkpoint_utils.load_checkpoint_to_cpu(filename)
             self.task.check_resumed(state, filename, self.cfg.model)
-        return load(self, filename, *args, **kwargs)
+            task_state = state.get("task_state", {})
+        if self.data_parallel_world_size > 1:
+            group = {"group": self.data_parallel_process_group, "dist_device": self.device}
+            task_state = distributed_utils.broadcast_object(task_state, src_rank=0, **group)
+        self.task.go_on_from(task_state)
+        with _read_already(checkpoint_utils, state):
+            return load(self, filename, *args, **kwargs)
 
     trainer_class.load_checkpoint = load_checkpoint
+
+
+@contextlib.contextmanager
+def _read_already(checkpoint_utils, state):
+    """Let ``load_checkpoint_to_cpu`` answer with ``state``; None: let it read."""
+    read = checkpoint_utils.load_checkpoint_to_cpu
+    if state is not None:
+        checkpoint_utils.load_checkpoint_to_cpu = lambda *args, **kwargs: state
+    try:
+        yield
+    finally:
+        checkpoint_utils.load_checkpoint_to_cpu = read
 
 
 # --- reading a checkpoint ------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Optional
 import numpy as np
 from fairseq.data import Dictionary, data_utils, indexed_dataset
 
+from mass_plugins.data.languages import side_names
 from mass_plugins.errors import InputError
 
 MASK = "[MASK]"
@@ -86,7 +87,8 @@ def open_monolingual(data_path: str, split: str, language: str, dictionary: Dict
 
 def has_pairs(data_path: str, split: str, source: str, target: str) -> bool:
     """Whether there are pairs of a direction, whichever way round they were binarized."""
-    prefixes = (os.path.join(data_path, f"{split}.{pair}.{source}") for pair in _pair_names(source, target))
+    first = side_names((source, target))[0]
+    prefixes = (os.path.join(data_path, f"{split}.{pair}.{first}") for pair in _pair_names(source, target))
     return any(indexed_dataset.dataset_exists(prefix, "mmap") for prefix in prefixes)
 
 
@@ -95,20 +97,21 @@ def _pair_names(source: str, target: str) -> tuple[str, str]:
 
 
 def open_parallel(data_path: str, split: str, source: str, target: str, dictionary: Dictionary):
-    """Both sides of a pair, whichever way round it was binarized."""
+    """Both sides of a pair, whichever way round it was binarized; ``en-en`` has the sides source and target."""
+    names = side_names((source, target))
     for pair in _pair_names(source, target):
         prefix = os.path.join(data_path, f"{split}.{pair}")
-        if indexed_dataset.dataset_exists(f"{prefix}.{source}", "mmap"):
-            sides = [open_checked(f"{prefix}.{side}", dictionary) for side in (source, target)]
+        if indexed_dataset.dataset_exists(f"{prefix}.{names[0]}", "mmap"):
+            sides = [open_checked(f"{prefix}.{side}", dictionary) for side in names]
             if len(sides[0]) != len(sides[1]):
                 raise InputError(
-                    f"{prefix}.{source} has {len(sides[0])} lines and {prefix}.{target} "
+                    f"{prefix}.{names[0]} has {len(sides[0])} lines and {prefix}.{names[1]} "
                     f"{len(sides[1])}; prepare the pair again"
                 )
             return sides
+    files = dict.fromkeys(f"{split}.{pair}.{names[0]}.bin" for pair in _pair_names(source, target))
     raise InputError(
-        f"{data_path} has no {split} pairs for {source}-{target} "
-        f"({split}.{source}-{target}.{source}.bin or {split}.{target}-{source}.{source}.bin); "
+        f"{data_path} has no {split} pairs for {source}-{target} ({' or '.join(files)}); "
         f"prepare them or change --directions"
     )
 

@@ -4,6 +4,8 @@
     ``src_tokens (B, S)``, ``src_lengths (B,)``, ``prev_output_tokens (B, T)``, all right-padded int64;
     ``positions (B, T)``, zero-based: the slot that each decoder token has in fine-tuning's decoder input
     ``</s>, x_0, x_1, ..``; absent when the decoder sees the whole sentence, whose slots are 0 .. T-1;
+    ``encoder_slots (B, K)``, of the pre-training with BERT and a language model alone: slots of the source whose tokens
+    the encoder predicts; ``target`` is then (B, K + T), theirs first, and the decoder doesn't see the source;
     ``source_language (B,)`` and ``target_language (B,)``, indices into the task's languages.
 ``target (B, T)``
     padding where nothing is predicted.
@@ -18,13 +20,15 @@ import torch
 
 
 class Seq2SeqArrays(NamedTuple):
-    """One batch as arrays; ``positions`` is None where they are simply 0 .. T-1."""
+    """One batch as arrays; ``positions`` is None where they are simply 0 .. T-1, ``encoder_slots`` where the encoder
+    predicts nothing; where it does, ``target`` is (B, K + T)."""
 
     source: np.ndarray  # (B, S) int64
     source_lengths: np.ndarray  # (B,) int64
     prev_output: np.ndarray  # (B, T) int64
     target: np.ndarray  # (B, T) int64
     positions: Optional[np.ndarray] = None  # (B, T) int64
+    encoder_slots: Optional[np.ndarray] = None  # (B, K) int64
 
 
 def pad_right(rows: Sequence[np.ndarray], pad_index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +67,8 @@ def to_batch(
     }
     if arrays.positions is not None:
         net_input["positions"] = torch.from_numpy(arrays.positions)
+    if arrays.encoder_slots is not None:
+        net_input["encoder_slots"] = torch.from_numpy(arrays.encoder_slots)
     return {
         "id": torch.from_numpy(np.asarray(ids, dtype=np.int64)),
         "nsentences": len(arrays.source),

@@ -17,6 +17,13 @@ class Direction(NamedTuple):
         return f"{self.source}-{self.target}"
 
 
+def side_names(languages: Sequence[str]) -> tuple[str, ...]:
+    """Endings of the files of a corpus: its languages, or source and target for pairs of one language."""
+    if len(languages) == 2 and languages[0] == languages[1]:
+        return ("source", "target")
+    return tuple(languages)
+
+
 def parse_languages(text: str, flag: str = "--langs") -> list[str]:
     """``"de,en,fr"`` -> ``["de", "en", "fr"]``; the order numbers the language embeddings."""
     languages = [code.strip() for code in text.split(",") if code.strip()]

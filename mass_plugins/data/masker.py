@@ -15,7 +15,7 @@ from mass_plugins.data.span_masking import (
 from mass_plugins.data.token_masking import Replacement, replace_tokens
 from mass_plugins.errors import InputError
 
-MASKINGS = ("span", "discrete", "block", "infilling")
+MASKINGS = ("span", "discrete", "block", "infilling", "bert-lm")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Masker:
 
     Attributes:
         masking: ``span`` (MASS), ``discrete`` (as many tokens, scattered), ``block`` (a span in each
-            window of a document's block), ``infilling`` (BART: the decoder writes the whole sentence).
+            window of a document's block), ``infilling`` (BART: the decoder writes the whole sentence), ``bert-lm``
+            (the encoder predicts scattered tokens as BERT does, the decoder is a language model without a source).
         ratio: share of the tokens that is masked.
         replacement: what stands at a masked slot (``infilling`` always writes one ``[MASK]`` a span).
         vocabulary: special and ordinary ids.
@@ -58,8 +59,8 @@ class Masker:
         if not 0 < self.ratio <= 1 or (self.masking == "infilling" and self.ratio == 1):
             limits = "(0, 1)" if self.masking == "infilling" else "(0, 1]"
             raise InputError(f"span_ratio={self.ratio} is not in {limits}; set --span-ratio")
-        if self.feed_whole_sentence and self.masking == "infilling":
-            raise InputError("--feed-whole-sentence has no meaning with --masking infilling; drop one")
+        if self.feed_whole_sentence and self.masking in ("infilling", "bert-lm"):
+            raise InputError(f"--feed-whole-sentence has no meaning with --masking {self.masking}; drop one")
         if self.window < 1:
             raise InputError(f"--tokens-per-window {self.window} is not positive")
 
@@ -73,6 +74,8 @@ class Masker:
         """
         if self.masking == "infilling":
             return self._infill(tokens, lengths, keys)
+        if self.masking == "bert-lm":
+            return self._predict_on_both_sides(tokens, lengths, keys)
         masked = self._sample(lengths, keys)
         voc = self.vocabulary
         source = replace_tokens(tokens, masked, self.replacement, voc.mask, voc.ordinary, keys)
@@ -98,6 +101,16 @@ class Masker:
         target = np.where(valid, tokens[rows, slots], voc.pad)
         previous = np.where(valid, shift_right(tokens, voc.eos)[rows, slots], voc.pad)
         return previous, target, slots
+
+    def _predict_on_both_sides(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> Seq2SeqArrays:
+        """Targets are the encoder's masked tokens (Devlin et al. 2019), then all of the decoder's: (B, K + S)."""
+        masked, voc = sample_scattered(lengths, self.ratio, keys), self.vocabulary
+        source = replace_tokens(tokens, masked, self.replacement, voc.mask, voc.ordinary, keys)
+        valid = masked.valid()
+        slots = np.where(valid, masked.slots, 0)
+        hidden = np.where(valid, tokens[np.arange(len(tokens))[:, None], slots], voc.pad)
+        target = np.concatenate([hidden, tokens], axis=1)
+        return Seq2SeqArrays(source, lengths, shift_right(tokens, voc.eos), target, encoder_slots=slots)
 
     def _infill(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> Seq2SeqArrays:
         voc = self.vocabulary

@@ -1,12 +1,13 @@
 """Streams: one language's text or one direction's pairs, each able to turn items into the arrays of a batch."""
 
-from typing import Hashable, Protocol, Sequence
+from typing import Hashable, Optional, Protocol, Sequence
 
 import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right
 from mass_plugins.data.masker import Masker, Vocabulary
 from mass_plugins.data.token_masking import mask_independently
+from mass_plugins.errors import InputError
 
 
 class Stream(Protocol):
@@ -80,6 +81,10 @@ class ParallelStream:
         source_language, target_language: indices of the languages.
         source_mask_ratio: share of the source's tokens to mask independently (supervised pre-training);
             0 leaves the source as it is.
+        longest_source: longer sources are cut to so many tokens, their ``</s>`` included.
+
+    Raises:
+        InputError: ``longest_source`` leaves no token beside the ``</s>``.
     """
 
     def __init__(
@@ -93,9 +98,15 @@ class ParallelStream:
         target_language: int,
         vocabulary: Vocabulary,
         source_mask_ratio: float = 0.0,
+        longest_source: Optional[int] = None,
     ):
+        if longest_source is not None and longest_source < 2:
+            raise InputError(f"--truncate-source {longest_source} leaves nothing but </s>; set it to 2 or more")
         self.name, self.source, self.target = name, source, target
         self.source_sizes, self.target_sizes = np.asarray(source_sizes), np.asarray(target_sizes)
+        self.longest_source = longest_source
+        if longest_source is not None:
+            self.source_sizes = np.minimum(self.source_sizes, longest_source)
         self.source_language, self.target_language = source_language, target_language
         self.vocabulary, self.source_mask_ratio = vocabulary, source_mask_ratio
         self.kind: Hashable = ("pairs", source_mask_ratio)
@@ -103,6 +114,8 @@ class ParallelStream:
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         pair = (self.source[item].numpy(), self.target[item].numpy())
+        if self.longest_source is not None:
+            pair = (cut(pair[0], self.longest_source), pair[1])
         return tuple(map(cut, pair, self.max_lengths)) if self.max_lengths else pair
 
     def collate(self, items, keys) -> Seq2SeqArrays:

@@ -105,6 +105,18 @@ def count_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, progress
     return count
 
 
+def read_text(path: Path, flag: str) -> list[str]:
+    """All lines of a file, without their ends.
+
+    Raises:
+        InputError: it is missing, empty, damaged or not UTF-8.
+    """
+    lines = [line for _, line in read_lines([path], flag)]
+    if not lines:
+        raise InputError(f"{flag}: {path} is empty; give a file with text, one line each")
+    return lines
+
+
 def read_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, skip: int = 0) -> Iterator[tuple[int, str]]:
     """The lines of a shard without their ends, one file after the other; only a line feed ends a line.
 

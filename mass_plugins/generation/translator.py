@@ -6,12 +6,13 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, utils
 from fairseq.dataclass.configs import GenerationConfig
 from torch import Tensor
 
 from mass_plugins.data.binarized import find_languages
 from mass_plugins.data.collate import pad_right
+from mass_plugins.data.streams import cut
 from mass_plugins.errors import InputError
 
 
@@ -27,6 +28,11 @@ class Translator:
             raise InputError(f"{task.cfg.data} has no text.json, so raw text can't be read; use prepare.py")
         self.model, self.task, self.device, self.codec = model.to(device).eval(), task, device, task.codec
         self.dtype = dtype
+
+    @property
+    def data_folder(self) -> str:
+        """The data-bin, or its first shard: dictionary, ``text.json`` and, of dialogues, ``dialogue.json``."""
+        return utils.split_paths(self.task.cfg.data)[0]
 
     @property
     def languages(self) -> list[str]:
@@ -46,6 +52,9 @@ class Translator:
         sampling_topk: int = -1,
         sampling_topp: float = -1.0,
         temperature: float = 1.0,
+        min_len: int = 1,
+        no_repeat_ngram: int = 0,
+        truncate: Optional[int] = None,
     ) -> list[str]:
         """Translate raw lines.
 
@@ -59,6 +68,9 @@ class Translator:
             sampling: draw from the model (of the ``sampling_topk`` likeliest tokens or the
                 ``sampling_topp`` share of probability) from torch's random state, instead of searching.
             temperature: divides the logits.
+            min_len: a translation has at least so many sub-words.
+            no_repeat_ngram: no n-gram of this length comes twice in a translation; 0: any may.
+            truncate: longer lines are cut to so many sub-words, ``</s>`` included; default: they are an error.
 
         Returns:
             one detokenized line for each of ``lines``, in their order.
@@ -68,15 +80,76 @@ class Translator:
         """
         self._indices(source, target)
         search = self.search(
-            beam, length_penalty, max_len_a, max_len_b, sampling, sampling_topk, sampling_topp, temperature
-        )
-        rows = self._encode(lines, source)
+            beam, length_penalty, max_len_a, max_len_b, sampling, sampling_topk, sampling_topp, temperature,
+            min_len, no_repeat_ngram,
+        )  # fmt: skip
+        rows = self.encode(lines, source, truncate)
         filled = [number for number, row in enumerate(rows) if len(row) > 1]
         found = self.generate(search, [rows[number] for number in filled], source, target, batch_tokens)
         translations = [""] * len(lines)
         for number, tokens in zip(filled, found):
             translations[number] = self.codec.decode(self.task.dictionary.string(tokens), target)
         return translations
+
+    def summarize(
+        self,
+        lines: Sequence[str],
+        language: Optional[str] = None,
+        beam: int = 5,
+        length_penalty: float = 1.0,
+        min_len: int = 1,
+        max_len: int = 200,
+        no_repeat_ngram: int = 3,
+        truncate: Optional[int] = None,
+        batch_tokens: int = 4000,
+    ) -> list[str]:
+        """Summarize documents, a line each.
+
+        Args:
+            lines: raw documents; one without any text stays empty.
+            language: of documents and summaries; may be left out where the model has only one.
+            beam, length_penalty, batch_tokens: as of :meth:`translate`.
+            min_len, max_len: a summary has so many sub-words (CNN/DailyMail, paper: at least 50).
+            no_repeat_ngram: no n-gram of this length comes twice (paper: 3); 0: any may.
+            truncate: documents are cut to so many sub-words, ``</s>`` included; default: as in training.
+
+        Returns:
+            one detokenized line for each of ``lines``, in their order.
+
+        Raises:
+            InputError: an unknown language, or bounds that no summary meets.
+        """
+        language = self.only_language(language)
+        positions = min(max_len, self.model.max_positions()[1] - 1)
+        if not 0 <= min_len <= positions:
+            raise InputError(
+                f"a summary of at least {min_len} and at most {positions} sub-words can't be; lower min_len"
+            )
+        return self.translate(
+            lines, language, language, beam, length_penalty, 0.0, max_len, batch_tokens,
+            min_len=min_len, no_repeat_ngram=no_repeat_ngram, truncate=self.longest_source(truncate),
+        )  # fmt: skip
+
+    def only_language(self, language: Optional[str] = None) -> str:
+        """The language that was asked for, or the model's only one.
+
+        Raises:
+            InputError: unknown, or left out where there are several.
+        """
+        if language is None and len(self.languages) > 1:
+            raise InputError(
+                f"the model has the languages {','.join(self.languages)}; say which one: language, --language"
+            )
+        language = language or self.languages[0]
+        self.task.language_index(language, "language")
+        return language
+
+    def longest_source(self, truncate: Optional[int] = None) -> int:
+        """Sub-words of a source that is cut: as asked for, as in training, or all that the model has positions for."""
+        positions = self.model.max_positions()[0]
+        if truncate is not None and truncate < 2:
+            raise InputError(f"truncate={truncate} leaves nothing but </s>; set it to 2 or more")
+        return min(truncate or self.task.cfg.get("truncate_source") or positions, positions)
 
     def search(
         self,
@@ -88,6 +161,8 @@ class Translator:
         sampling_topk: int = -1,
         sampling_topp: float = -1.0,
         temperature: float = 1.0,
+        min_len: int = 1,
+        no_repeat_ngram: int = 0,
     ):
         """The generator that finds or draws translations, for :meth:`generate`; arguments as of :meth:`translate`."""
         options = GenerationConfig(
@@ -99,6 +174,8 @@ class Translator:
             sampling=sampling,
             sampling_topk=sampling_topk,
             sampling_topp=sampling_topp,
+            min_len=min_len,
+            no_repeat_ngram_size=no_repeat_ngram,
         )
         return self.task.build_generator([self.model], options).to(self.device)
 
@@ -130,12 +207,22 @@ class Translator:
     def _indices(self, source: str, target: str) -> tuple[int, int]:
         return self.task.language_index(source, "source"), self.task.language_index(target, "target")
 
-    def _encode(self, lines: Sequence[str], source: str) -> list:
-        limit = self.model.max_positions()[0]
+    def encode(
+        self, lines: Sequence[str], language: str, truncate: Optional[int] = None, limit: Optional[int] = None
+    ) -> list[np.ndarray]:
+        """Raw lines -> token ids of each, (L,) int64 with its ``</s>``.
+
+        Args:
+            truncate: longer lines are cut to so many.
+            limit: of longer ones one is named in an error; default: the source positions of the model.
+        """
+        limit = self.model.max_positions()[0] if limit is None else limit
         rows = []
         for number, line in enumerate(lines, start=1):
-            pieces = self.codec.encode(line, source)
+            pieces = self.codec.encode(line, language)
             tokens = self.task.dictionary.encode_line(pieces, add_if_not_exist=False).numpy()
+            if truncate is not None:
+                tokens = cut(tokens, min(truncate, limit))
             if len(tokens) > limit:
                 raise InputError(
                     f"line {number} has {len(tokens)} sub-words, more than the model's {limit} positions; split it"
@@ -151,11 +238,11 @@ class Translator:
             "source_language": torch.full((len(rows),), languages[0], device=self.device),
             "target_language": torch.full((len(rows),), languages[1], device=self.device),
         }
-        with self._precision():
+        with self.precision():
             beams = self.task.inference_step(search, [self.model], {"net_input": net_input})
         return [hypotheses[0]["tokens"].cpu() for hypotheses in beams]
 
-    def _precision(self):
+    def precision(self):
         """The precision that was asked for; None leaves it to the task."""
         if self.dtype is None:
             return nullcontext()
@@ -199,7 +286,7 @@ def load(
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype == torch.float16 and chosen.type == "cpu":
         raise InputError("float16 is for GPUs; on a CPU take bfloat16")
-    overrides: dict[str, Any] = {"pretrained_checkpoint": None, "eval_bleu": False, "langs": None}
+    overrides: dict[str, Any] = {"pretrained_checkpoint": None, "eval_bleu": False, "eval_rouge": False, "langs": None}
     if data is not None:
         find_languages(data)  # says at once what is wrong with the folder
         overrides["data"] = data

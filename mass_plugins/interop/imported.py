@@ -7,6 +7,7 @@ text.json and the sub-words' file for prepare.py --like, where the sub-words are
 
 import os
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
@@ -101,7 +102,9 @@ class ImportedModel:
         """What fairseq-train would save of the model before its first update."""
         words = [str(half), "--task", "seq2seq_finetuning", "--langs", ",".join(self.languages), "--cpu"]
         parser = options.get_training_parser()
-        cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words + self.flags()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Hydra's, about how fairseq uses it
+            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words + self.flags()))
         task = tasks.setup_task(cfg.task)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

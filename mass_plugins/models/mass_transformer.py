@@ -318,7 +318,7 @@ class MassDecoder(TransformerDecoderBase):
 
         Args:
             prev_output_tokens: (B, T) int64, right-padded.
-            encoder_out: the encoder's output.
+            encoder_out: the encoder's output; a language model where its list ``encoder_out`` is empty.
             positions: (B, T) int64, zero-based slots; default 0 .. T-1.
             features_only: return (B, T, D) features without projecting them to the vocabulary.
             alignment_layer: return attention averaged over heads at this layer.
@@ -366,8 +366,8 @@ class MassDecoder(TransformerDecoderBase):
             align = number == alignment_layer
             x, weights, _ = layer(
                 x,
-                encoder_out["encoder_out"][0],
-                encoder_out["encoder_padding_mask"][0],
+                encoder_out["encoder_out"][0] if encoder_out["encoder_out"] else None,
+                encoder_out["encoder_padding_mask"][0] if encoder_out["encoder_out"] else None,
                 incremental_state,
                 self_attn_mask=future,
                 need_attn=align,
@@ -416,10 +416,25 @@ class MassTransformer(TransformerModelBase):
         target_language: Tensor,
         positions: Optional[Tensor] = None,
         features_only: bool = False,
+        encoder_slots: Optional[Tensor] = None,
     ):
         """A batch's ``net_input`` -> logits (B, T, V) and extras; shapes in mass_plugins.data.collate."""
         encoder_out = self.encoder(src_tokens, src_lengths, source_language, target_language)
+        if encoder_slots is not None:
+            return self._predict_on_both_sides(prev_output_tokens, encoder_out, encoder_slots)
         return self.decoder(prev_output_tokens, encoder_out, positions=positions, features_only=features_only)
+
+    def _predict_on_both_sides(self, prev_output_tokens: Tensor, encoder_out: dict[str, list], encoder_slots: Tensor):
+        """Logits of the encoder at its slots, then of the decoder, which doesn't see the source: (B, K + T, V).
+
+        Both are projected by the embeddings, which they share; nothing trains the cross-attention (XLM's pre-training
+        of two models, Lample and Conneau 2019, section 4).
+        """
+        states = encoder_out["encoder_out"][0].transpose(0, 1)
+        hidden = states.gather(1, encoder_slots.unsqueeze(2).expand(-1, -1, states.shape[2]))
+        alone = {**encoder_out, "encoder_out": [], "encoder_padding_mask": []}
+        logits, extra = self.decoder(prev_output_tokens, alone)
+        return torch.cat([self.decoder.output_layer(hidden), logits], dim=1), extra
 
 
 @register_model("mass_unmt", dataclass=MassUnmtConfig)

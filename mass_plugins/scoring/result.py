@@ -26,6 +26,8 @@ class Score:
     Attributes:
         values, seeds: as many of each; ``values`` in the metric's own unit (BLEU: percent).
         paper: the paper's number for this setting, if it has one.
+        intervals: of each value its (low, high), where the metric has them.
+        lower_is_better: as of perplexity.
     """
 
     system: str
@@ -35,6 +37,8 @@ class Score:
     values: list[float]
     seeds: list[int]
     paper: Optional[float] = None
+    intervals: list[tuple[float, float]] = field(default_factory=list)
+    lower_is_better: bool = False
 
     @property
     def mean(self) -> float:
@@ -47,7 +51,12 @@ class Score:
 
     def record(self) -> dict:
         rounded = {"mean": round(self.mean, 2), "std": round(self.std, 2)}
-        return {**asdict(self), "values": [round(value, 2) for value in self.values], **rounded}
+        record = {**asdict(self), "values": [round(value, 2) for value in self.values], **rounded}
+        record["intervals"] = [[round(bound, 2) for bound in interval] for interval in self.intervals]
+        for name in ("intervals", "lower_is_better"):  # of some metrics only
+            if not record[name]:
+                del record[name]
+        return record
 
 
 @dataclass
@@ -122,7 +131,8 @@ def commit_of(folder: Path) -> dict:
 
 
 def versions() -> dict:
-    packages = ("torch", "fairseq-fixed", "numpy", "sacrebleu", "sentencepiece", "subword-nmt", "sacremoses")
+    packages = ["torch", "fairseq-fixed", "numpy", "sacrebleu", "sentencepiece", "subword-nmt", "sacremoses"]
+    packages += ["rouge-score"] if doctor.version_of("rouge-score") else []
     found = {package.removesuffix("-fixed"): doctor.version_of(package) for package in packages}
     return {"python": platform.python_version(), **found}
 

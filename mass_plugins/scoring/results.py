@@ -21,14 +21,16 @@ def table(result: dict) -> str:
     systems = list(dict.fromkeys(score["system"] for score in result["scores"]))
     rows = list(dict.fromkeys((score["setting"], score["metric"]) for score in result["scores"]))
     lines = [
-        f"**[{result['example']}](examples/{result['example']}/README.md)**, {result['status']}: {result['claim']}",
+        f"**[{result['example']}](examples/{result['example']}/README.md)**, {result['status']}. "
+        f"Claim: {result['claim']}",
         "",
         f"| | {' | '.join(systems)} |",
         f"|---|{'---|' * len(systems)}",
     ]
     for setting, metric in rows:
         here = [scores.get((setting, system, metric)) for system in systems]
-        best = max(score["mean"] for score in here if score)
+        choose = min if any(score.get("lower_is_better") for score in here if score) else max
+        best = choose(score["mean"] for score in here if score)
         cells = [_cell(score, len(systems) > 1 and score["mean"] == best) if score else "" for score in here]
         lines.append(f"| {setting}, {metric} | {' | '.join(cells)} |")
     signatures = dict.fromkeys(f"{score['metric']}: `{score['signature']}`" for score in result["scores"])
@@ -48,7 +50,10 @@ def details(result: dict) -> str:
     """What a card shows in Markdown: every value, and the paired tests."""
     lines = ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
     for score in result["scores"]:
-        values = ", ".join(f"{value:.2f}" for value in score["values"])
+        bounds = [f" [{low:.2f}, {high:.2f}]" for low, high in score.get("intervals", [])] or [""] * len(
+            score["values"]
+        )
+        values = ", ".join(f"{value:.2f}{interval}" for value, interval in zip(score["values"], bounds))
         seeds = ", ".join(map(str, score["seeds"]))
         names = " | ".join(score[key] for key in ("setting", "system", "metric"))
         lines.append(f"| {names} | {_cell(score, False)} | {values} | {seeds} |")
@@ -57,7 +62,9 @@ def details(result: dict) -> str:
     for test in result["comparisons"]:
         differences = ", ".join(f"{value:+.2f}" for value in test["differences"])
         p_values = ", ".join(f"{value:.3f}" for value in test["p_values"])
-        lines.append(f"| {test['setting']} | {test['system']} less {test['baseline']} | {differences} | {p_values} |")
+        metric = f" ({test['metric']})" if "metric" in test else ""
+        named = f"{test['system']} less {test['baseline']}{metric}"
+        lines.append(f"| {test['setting']} | {named} | {differences} | {p_values} |")
     signatures = {(score["metric"], score["signature"]) for score in result["scores"]}
     signatures |= {(test["test"], test["signature"]) for test in result["comparisons"]}
     lines += ["", *(f"{name}: `{signature}`  " for name, signature in sorted(signatures))]

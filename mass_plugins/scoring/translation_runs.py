@@ -11,7 +11,7 @@ import argparse
 import sys
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.bleu import corpus_bleu, paired_bootstrap, tokenized_bleu
@@ -28,10 +28,10 @@ class TranslationRun(NamedTuple):
     translation: list[str]
     reference: list[str]
     language: Optional[str] = None  # target; Moses' rules go by it
-    paper: Optional[float] = None
+    paper: Any = None  # a number; of several metrics as many
 
 
-def read_run(path: Path) -> TranslationRun:
+def read_run(path: Path, parse_paper: Callable[[str], Any] = float) -> TranslationRun:
     """Raises InputError: another number of columns, a file that is missing, lines that don't pair up."""
     cells = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
     if not 5 <= len(cells) <= 7:
@@ -41,7 +41,7 @@ def read_run(path: Path) -> TranslationRun:
     translation, reference = (_lines(Path(file)) for file in files)
     if len(translation) != len(reference):
         raise InputError(f"{files[0]} has {len(translation)} lines, its reference {files[1]} {len(reference)}")
-    published = float(paper) if paper else None
+    published = parse_paper(paper) if paper else None
     return TranslationRun(system, setting, int(seed), translation, reference, language or None, published)
 
 
@@ -106,7 +106,22 @@ def compare_runs(runs: list[TranslationRun]) -> list[dict]:
 
 
 def main(argv: Optional[list[str]] = None) -> int:
-    parser = argparse.ArgumentParser(prog="translation_runs", description=__doc__.split("\n")[0])
+    parser = make_parser("translation_runs", __doc__)
+    parser.add_argument(
+        "--tokenized-bleu", choices=TOKENIZED, help="BLEU of Moses-tokenized text as well, as multi-bleu.perl counts it"
+    )
+    options = parser.parse_args(argv)
+
+    def scored() -> tuple[list[Score], list[dict]]:
+        runs = [read_run(path) for path in options.runs]
+        return score_runs(runs, options.tokenized_bleu), compare_runs(runs)
+
+    return write_result(options, scored)
+
+
+def make_parser(prog: str, description: Optional[str]) -> argparse.ArgumentParser:
+    """The flags that all scoring of runs has."""
+    parser = argparse.ArgumentParser(prog=prog, description=(description or prog).split("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="files of one line; see the module")
     parser.add_argument("--example", type=Path, required=True, help="folder of the recipe")
     parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the runs")
@@ -114,12 +129,13 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
     parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
     parser.add_argument("--seconds", type=int, required=True, help="of all stages")
-    parser.add_argument(
-        "--tokenized-bleu", choices=TOKENIZED, help="BLEU of Moses-tokenized text as well, as multi-bleu.perl counts it"
-    )
-    options = parser.parse_args(argv)
+    return parser
+
+
+def write_result(options: argparse.Namespace, scored: Callable[[], tuple[list[Score], list[dict]]]) -> int:
+    """result.json from the scores and comparisons that ``scored`` finds; the exit status."""
     try:
-        runs = [read_run(path) for path in options.runs]
+        scores, comparisons = scored()
         example = options.example.resolve()
         result = Result(
             example=example.name,
@@ -128,8 +144,8 @@ def main(argv: Optional[list[str]] = None) -> int:
             command=f"bash examples/{example.name}/run.sh",
             config_hash=hash_of_files(options.config),
             seconds=options.seconds,
-            scores=score_runs(runs, options.tokenized_bleu),
-            comparisons=compare_runs(runs),
+            scores=scores,
+            comparisons=comparisons,
         )
         result.write(options.output, repository=example)
     except InputError as error:

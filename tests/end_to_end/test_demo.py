@@ -11,7 +11,12 @@ import pytest
 from tests.conftest import ROOT, run, run_until
 
 DEMO = [sys.executable, ROOT / "examples" / "demo" / "demo.py"]
-SMALL = ["--sentences", "300", "--pairs", "40", "--updates", "4", "--tuning-updates", "8"]
+SMALL = ["--sentences", "300", "--updates", "4", "--bt-updates", "4"]
+DIRECTIONS = (("sola", "druk"), ("druk", "sola"))
+
+
+def read(path: Path) -> list[str]:
+    return path.read_text().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +40,22 @@ def test_it_goes_on_after_ctrl_c(finished):
 
 def test_what_the_reader_sees(finished):
     text = (finished / "stdout").read_text()
-    references = (finished / "work" / "text" / "pairs.test.sola-druk.druk").read_text().splitlines()
-    assert all(f"  reference  {line}\n" in text for line in references[:10])
-    for system in ("mass", "scratch"):
-        translations = (finished / "work" / f"test.{system}.druk").read_text().splitlines()
-        assert len(translations) == len(references) == 500
-    assert text.count("  MASS  ") == 11  # ten translations, and BLEU
+    for source, target in DIRECTIONS:
+        lines = {end: read(finished / "work" / "text" / f"pairs.test.sola-druk.{end}") for end in (source, target)}
+        translations = read(finished / "work" / f"test.{source}-{target}.{target}")
+        assert len(translations) == len(lines[target]) == 500
+        for line, reference, translation in list(zip(lines[source], lines[target], translations))[:5]:
+            assert f"\n  {source:<12} {line}\n" in text and f"\n  reference    {reference}\n" in text
+            assert f"\n  {target}, ours   {translation}" in text
     assert "signature: nrefs:1|case:mixed|" in text
     assert (finished / "work" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_pair_is_trained_on(finished):
+    """Pairs are for validation and test alone."""
+    names = {path.name for path in (finished / "work" / "data-bin").iterdir()}
+    assert {"valid.sola-druk.sola.idx", "train.sola-None.sola.idx", "train.druk-None.druk.idx"} <= names
+    assert not [name for name in names if name.startswith("train.sola-druk")]
 
 
 def test_the_result_is_a_record_like_those_of_the_recipes(finished):
@@ -50,16 +63,16 @@ def test_the_result_is_a_record_like_those_of_the_recipes(finished):
     assert (result["example"], result["status"]) == ("demo", "scaled down")
     assert result["command"] == f"python examples/demo/demo.py {' '.join(SMALL)}"
     assert {"commit", "dirty", "config_hash", "versions", "hardware", "claim"} <= result.keys()
-    printed = dict(re.findall(r"^  (MASS|scratch) +([\d.]+)   ", (finished / "stdout").read_text(), re.MULTILINE))
-    for score, title in zip(result["scores"], ("scratch", "MASS"), strict=True):
-        assert (score["system"], score["setting"]) == (title.lower(), "sola-druk, 40 pairs")
-        assert (score["metric"], score["seeds"]) == ("BLEU", [1])
+    printed = re.findall(r"^  (sola-druk|druk-sola)  \S.*? {2,}([\d.]+)   ", (finished / "stdout").read_text(), re.M)
+    expected = [(f"{s}-{t}", system) for s, t in DIRECTIONS for system in ("copy", "mass+bt")]
+    for score, (setting, system), shown in zip(result["scores"], expected, printed, strict=True):
+        assert (score["system"], score["setting"], score["metric"], score["seeds"]) == (system, setting, "BLEU", [1])
         assert score["signature"].startswith("nrefs:1|case:mixed|")
-        assert float(printed[title]) == pytest.approx(score["mean"], abs=0.06)
-    (comparison,) = result["comparisons"]
-    assert (comparison["system"], comparison["baseline"]) == ("mass", "scratch")
+        assert shown[0] == setting and float(shown[1]) == pytest.approx(score["mean"], abs=0.06)
+    compared = [(one["setting"], one["system"], one["baseline"]) for one in result["comparisons"]]
+    assert compared == [(f"{s}-{t}", "mass+bt", "copy") for s, t in DIRECTIONS]
     stamps = [json.loads(path.read_text()) for path in (finished / "work" / "stamps").iterdir()]
-    assert len(stamps) == 7 and min(stamp["seconds"] for stamp in stamps) > 0
+    assert len(stamps) == 6 and min(stamp["seconds"] for stamp in stamps) > 0
     assert result["seconds"] == round(sum(stamp["seconds"] for stamp in stamps))
 
 
@@ -81,7 +94,7 @@ def test_commands_that_it_prints_can_be_copied(finished):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--pairs", "0"], "argument --pairs: '0' is not 1 or more"),
+        (["--updates", "0"], "argument --updates: '0' is not 1 or more"),
         (["--work", "/proc/demo"], "--work /proc/demo"),
         (["--work", str(ROOT / "tests")], "holds other files than the demo's"),
     ],

@@ -374,7 +374,7 @@ def pretrained_file(tiny_data_bin, tmp_path_factory):
 
 ALL_OF_FINETUNING = [
     "--langs", "fr,de,en", "--directions", "fr-en,de-en", "--seed", 7, "--long-lines", "truncate",
-    "--autocast-bfloat16", "--train-subset", "valid", "--separate-languages",
+    "--autocast-bfloat16", "--train-subset", "valid", "--separate-languages", "--truncate-source", 4,
 ]  # fmt: skip
 # option → what the task shows, with these flags and with --directions de-en alone
 FINETUNING = {
@@ -387,7 +387,16 @@ FINETUNING = {
     "separate_languages": (lambda t: train_set(t).separate, True, False),
     "autocast_bfloat16": (lambda t: dtype_of_a_step(t), torch.bfloat16, torch.float32),
     "train_subset": (lambda t: train_set(t, "valid").fixed, False, True),
+    "truncate_source": (lambda t: longest_source(t) <= 4, True, False),
 }  # fmt: skip
+
+
+def longest_source(task):
+    """In sizes as in batches."""
+    data = train_set(task)
+    width = a_batch(data)["net_input"]["src_tokens"].shape[1]
+    assert width <= data.source_sizes.max()
+    return int(data.source_sizes.max())
 
 
 def message_of(call):
@@ -400,6 +409,7 @@ class TestFinetuning:
     def test_every_option_is_in_the_table_or_has_a_test(self):
         own = {"data", "language_alpha", "source_lang", "target_lang"}
         own |= {"pretrained_checkpoint", "eval_bleu", "eval_bleu_beam", "best_checkpoint_metric"}
+        own |= {"eval_rouge", "eval_max_len_a", "eval_max_len_b", "eval_min_len"}
         assert fields(Seq2SeqFinetuningConfig) == set(FINETUNING) | own, "an option without a test"
 
     @pytest.fixture(scope="class")
@@ -455,6 +465,14 @@ class TestFinetuning:
         assert not hasattr(built(), "eval_generator")
         with pytest.raises(InputError, match="--best-checkpoint-metric bleu needs --eval-bleu"):
             built("--best-checkpoint-metric", "bleu")
+        with pytest.raises(InputError, match="--best-checkpoint-metric rougeL needs --eval-rouge"):
+            built("--best-checkpoint-metric", "rougeL", "--eval-bleu")
+        limits = ("--eval-max-len-a", 0, "--eval-max-len-b", 9, "--eval-min-len", 2)
+        for generator in (
+            built("--eval-rouge", *limits).eval_generator,
+            built("--eval-rouge", "--eval-bleu-beam", 2, *limits).eval_generator,
+        ):
+            assert (generator.max_len_a, generator.max_len_b, generator.min_len) == (0, 9, 2)
 
     def test_flags_of_generation_reach_the_generator(self, tiny_data_bin):
         flags = ["--beam", 3, "--lenpen", 0.6, "--max-len-a", 1.2, "--max-len-b", 9, "--min-len", 2, "--unkpen", 0.5]

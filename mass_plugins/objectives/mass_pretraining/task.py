@@ -34,7 +34,9 @@ class MassPretrainingConfig(MultilingualConfig):
         default="span",
         metadata={
             "help": "span: MASS; discrete: as many tokens, scattered (ablation); block: a span in each window "
-            "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence"
+            "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence; bert-lm: "
+            "BERT on the encoder and a language model on the decoder (ablation; --span-ratio 0.15; several processes "
+            "need --find-unused-parameters)"
         },
     )
     span_ratio: float = field(

@@ -153,10 +153,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
             raise InputError("--back-translation-temperature, -topk and -topp need --back-translation-sampling")
         return None
 
-    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
-        super().check_resumed(state, path, model_cfg)
-        restrict = state.get("task_state", {}).get("restrict_vocabulary", True)  # fairseq's trainer doesn't restore it
-        self.state.merge_state_dict({"restrict_vocabulary": restrict})
+    def go_on_from(self, task_state: dict[str, Any]) -> None:
+        self.state.merge_state_dict({"restrict_vocabulary": task_state.get("restrict_vocabulary", True)})
 
     def build_model(self, cfg, from_checkpoint=False):
         start = None if from_checkpoint else self.cfg.pretrained_checkpoint

@@ -110,6 +110,84 @@ def checkpoint(tmp_path):
     return path
 
 
+class Task:
+    """Writes down what it is asked."""
+
+    def __init__(self, fits=True):
+        self.fits, self.checked, self.goes_on_from = fits, [], []
+
+    def check_resumed(self, state, path, model_cfg):
+        if not self.fits:
+            raise InputError("another dictionary")
+        self.checked.append((state["model"], path, model_cfg))
+
+    def go_on_from(self, task_state):
+        self.goes_on_from.append(task_state)
+
+
+class TestGoingOn:
+    """``Trainer.load_checkpoint`` on a stand-in, which reads where rank 0's does."""
+
+    STATE = {"model": "weights", "task_state": {"free": True}}
+
+    @pytest.fixture
+    def go_on(self, tmp_path):
+        """Runs it as ``rank`` of ``ranks``: what was read from the file, what was loaded, and from what it was sent."""
+        path = tmp_path / "checkpoint_last.pt"
+
+        def run(task, rank=0, ranks=1, there=True):
+            read, loaded, sent = [], [], []
+            utils = types.SimpleNamespace(load_checkpoint_to_cpu=lambda name: read.append(name) or dict(self.STATE))
+
+            class Trainer:
+                data_parallel_rank, data_parallel_world_size = rank, ranks
+                data_parallel_process_group, device = None, "cpu"
+                cfg = types.SimpleNamespace(model="model")
+
+                def __init__(self):
+                    self.task = task
+
+                def load_checkpoint(self, filename):
+                    loaded.append(utils.load_checkpoint_to_cpu(filename)["model"] if rank == 0 and there else None)
+                    return "extra"
+
+            def broadcast_object(value, **_):
+                sent.append(value)
+                return self.STATE["task_state"]
+
+            distributed = types.SimpleNamespace(broadcast_object=broadcast_object)
+            checkpoints.check_what_a_training_goes_on_from(Trainer, utils, distributed)
+            if there:
+                path.touch()
+            assert Trainer().load_checkpoint(str(path)) == "extra"
+            return read, loaded, sent
+
+        return run
+
+    def test_one_process_checks_and_reads_once(self, go_on):
+        task = Task()
+        read, loaded, sent = go_on(task)
+        assert len(read) == 1 and loaded == ["weights"] and not sent
+        assert [found[0] for found in task.checked] == ["weights"] and task.goes_on_from == [{"free": True}]
+
+    def test_other_ranks_learn_it_from_rank_0(self, go_on):
+        task = Task()
+        read, _, sent = go_on(task, rank=1, ranks=2)
+        assert not read and not task.checked and sent == [None] and task.goes_on_from == [{"free": True}]
+        assert go_on(Task(), rank=0, ranks=2)[2] == [{"free": True}]
+
+    def test_what_does_not_fit_is_not_loaded(self, go_on):
+        with pytest.raises(InputError, match="another dictionary"):
+            go_on(Task(fits=False))
+
+    def test_nothing_to_go_on_from(self, go_on):
+        task = Task()
+        assert go_on(task, there=False) == ([], [None], []) and not task.goes_on_from
+
+    def test_a_task_of_fairseqs_own(self, go_on):
+        assert go_on(object())[1] == ["weights"]
+
+
 class TestReading:
     @staticmethod
     def load(path, read=torch.load, **kwargs):

@@ -1,5 +1,6 @@
 """What importing fairseq leaves behind, by its effect."""
 
+import importlib.util
 import logging
 import re
 import sys
@@ -8,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 import mass_plugins  # noqa: F401  applies them
 from mass_plugins.compat import imports
@@ -88,3 +90,15 @@ def test_numpy_has_the_long_that_fairseq_reads(monkeypatch):
     monkeypatch.delattr(np, "compat")
     imports.restore_numpy_compat_long()
     assert np.compat.long is int  # noqa: NPY201
+
+
+def test_a_torchaudio_that_does_not_load_is_not_there(monkeypatch, tmp_path):
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('libc10_cuda.so: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    imports.hide_torchaudio_that_does_not_load()
+    assert importlib.util.find_spec("torchaudio") is None
+    with pytest.raises(ImportError):
+        import torchaudio  # noqa: F401

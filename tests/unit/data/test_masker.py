@@ -101,7 +101,7 @@ def test_replacement_shares():
 
 def test_same_keys_same_masks_in_any_batch_and_other_epochs_other_masks():
     tokens, lengths = sentences()
-    kinds = [masker(), masker("discrete"), masker("block"), masker("infilling", 0.3)]
+    kinds = [masker(), masker("discrete"), masker("block"), masker("infilling", 0.3), masker("bert-lm", 0.15)]
     for one in kinds:
         full = one(tokens, lengths, keys(len(tokens)))
         few = np.array([5, 80, 33])
@@ -109,7 +109,8 @@ def test_same_keys_same_masks_in_any_batch_and_other_epochs_other_masks():
         part = one(tokens[few][:, :width], lengths[few], keys(len(tokens))[few])
         for row, number in enumerate(few):
             assert (part.source[row] == full.source[number][: part.source.shape[1]]).all()
-            assert (part.target[row] == full.target[number][: part.target.shape[1]]).all()
+            targets = [batch.target[n][batch.target[n] != PAD] for batch, n in ((part, row), (full, number))]
+            assert (targets[0] == targets[1]).all()
         again = one(tokens, lengths, keys(len(tokens), epoch=2))
         assert again.source.shape != full.source.shape or (again.source != full.source).any()
 
@@ -134,6 +135,22 @@ def test_infilling_masks_its_share_and_keeps_order_and_the_end():
         assert all(token in visible for token in source if token != MASK)  # a subsequence
         kept += (source != MASK).sum() - 1
     assert abs(1 - kept / (lengths - 1).sum() - 0.3) < 0.02
+
+
+@pytest.mark.parametrize("ratio", [0.15, 0.5, 1.0])
+def test_bert_and_a_language_model_predict_on_both_sides(ratio):
+    """The encoder what it doesn't see, scattered; the decoder all of the sentence, from what comes before."""
+    tokens, lengths = sentences()
+    batch = masker("bert-lm", ratio)(tokens, lengths, keys(len(tokens)))
+    width = batch.encoder_slots.shape[1]
+    assert (batch.target[:, width:] == tokens).all() and batch.positions is None
+    for row, length in enumerate(lengths):
+        real = batch.target[row, :width] != PAD
+        slots = batch.encoder_slots[row][real]
+        assert (np.nonzero(batch.source[row] == MASK)[0] == slots).all()
+        assert (batch.target[row, :width][real] == tokens[row][slots]).all()
+        assert len(slots) == max(1, int(ratio * length + 0.5))
+        assert batch.prev_output[row, :length].tolist() == [EOS, *tokens[row, : length - 1]]
 
 
 def test_infilling_makes_no_row_longer():

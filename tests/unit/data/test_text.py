@@ -37,7 +37,8 @@ LINES = {
     "zh": ["\u4f60\u597d\uff0c\u4e16\u754c\u3002", "\u201c\u4f60\u597d\u201d\uff08\u4e16\u754c\uff09\uff01"],
 }
 SPACED = ("de", "en", "fr")
-KINDS = [(subwords, tokenizer) for subwords in MODEL_FILES for tokenizer in TOKENIZERS]
+LEARNED = tuple(kind for kind in MODEL_FILES if kind != "tokenizer")  # here; that one comes from elsewhere
+KINDS = [(subwords, tokenizer) for subwords in LEARNED for tokenizer in TOKENIZERS]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ class TestRoundTrip:
             assert pieces == " ".join(pieces.split())
             assert codec.decode(pieces, language) == line
 
-    @pytest.mark.parametrize("subwords", MODEL_FILES)
+    @pytest.mark.parametrize("subwords", LEARNED)
     def test_text_without_spaces(self, codecs, subwords):
         for line in LINES["zh"]:
             for codec in (codecs[subwords, "none"], codecs["sentencepiece", "moses"]):
@@ -87,7 +88,7 @@ class TestRoundTrip:
             assert codec.encode(line, "de") == ""
         assert codec.decode("", "de") == ""
 
-    @pytest.mark.parametrize("subwords", MODEL_FILES)
+    @pytest.mark.parametrize("subwords", LEARNED)
     @given(line=st.text(st.one_of(st.characters(), st.sampled_from(" \u2581")), max_size=30))
     @example(line="sub\u2581words")
     @settings(deadline=None, max_examples=40)
@@ -252,7 +253,7 @@ class TestSettings:
 
     def test_models_of_the_other_kind(self, codecs):
         for (subwords, tokenizer), codec in codecs.items():
-            other = next(kind for kind in MODEL_FILES if kind != subwords)
+            other = next(kind for kind in LEARNED if kind != subwords)
             with pytest.raises(InputError, match="^not a "):
                 TextCodec(TextSettings(subwords=other, tokenizer=tokenizer), codec.model)
 
@@ -372,3 +373,35 @@ class TestFiles:
         model.unlink()
         with pytest.raises(InputError, match=f"^{model} doesn't exist, text.json names it; prepare the text again"):
             TextCodec.load(tmp_path)
+
+
+class TestTokenizerJson:
+    """A Hugging Face tokenizer as the sub-words, of models from elsewhere."""
+
+    settings = TextSettings(tokenizer="none", subwords="tokenizer")
+
+    def make(self, decoder=True):
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+        tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "dog": 1, "##s": 2, ".": 3}, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        if decoder:
+            tokenizer.decoder = decoders.WordPiece(cleanup=False)
+        return tokenizer.to_str().encode()
+
+    def test_there_and_back_and_kept_in_a_folder(self, tmp_path):
+        TextCodec(self.settings, self.make()).save(tmp_path)
+        codec = TextCodec.load(tmp_path)
+        assert codec.encode("dogs dog.", "en") == "dog ##s dog ."
+        assert codec.decode("dog ##s dog .", "en") == "dogs dog ."
+        assert codec.vocabulary() == {"[UNK]", "dog", "##s", "."}
+        assert (tmp_path / "tokenizer.json").exists()
+
+    @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"model": {"type": "BPE"}}'])
+    def test_another_file(self, content):
+        with pytest.raises(InputError, match="not a tokenizer.json"):
+            TextCodec(self.settings, content)
+
+    def test_one_that_cannot_join(self):
+        with pytest.raises(InputError, match="no decoder"):
+            TextCodec(self.settings, self.make(decoder=False))

@@ -50,41 +50,59 @@ def test_the_share_of_shared_words_is_what_was_asked_for(languages, meanings):
         assert both == pytest.approx(share, abs=0.03)
 
 
+def test_all_names_and_numerals_are_shared_by_default(languages, speakers):
+    from meanings import NAMES, NUMERALS
+
+    assert speakers.shared == {*NAMES, *NUMERALS}
+    own = ({*speaker.words.values()} - speakers.shared for speaker in (speakers.sola, speakers.druk))
+    assert set.isdisjoint(*own)
+
+
 def test_the_languages_differ_in_words_and_in_order(speakers, languages):
-    from meanings import Clause, Meaning, Person, Things
+    from meanings import Meaning
 
-    meaning = Meaning(Clause(Person("Anna"), "eat", "past", object=Things("apple", "3", "red")))
-    sola, druk = speakers.sola.sentence(meaning).split(), speakers.druk.sentence(meaning).split()
-    verb = {side: speaker.words["eat"] for side, speaker in (("sola", speakers.sola), ("druk", speakers.druk))}
-    assert sola[1] == verb["sola"] + "va" and druk[-1] == verb["druk"] + "ok"
-    noun = speakers.druk.words["apple"]
-    assert noun + "u" in druk  # the object's case, and no plural after a numeral
-    assert sola[-1] == speakers.sola.words["apple"] + "si"
+    meaning = Meaning("Anna", "find", "apple", count="3", adjective="red", relation="near", place="river", time="often")
+    sola, druk = (speaker.words for speaker in (speakers.sola, speakers.druk))
+    order = ("often", "Anna", "find", "3", "red", "apple", "near")
+    place = [languages.ARTICLES[speakers.sola.genders["river"]], sola["river"]]
+    assert speakers.sola.sentence(meaning).split() == [sola[concept] for concept in order] + place
+    order = ("Anna", "often", "find", "apple", "red", "3", "river", "near")
+    assert speakers.druk.sentence(meaning).split() == [druk[concept] for concept in order]
+    assert not {sola[concept] for concept in order[1:]} & {druk[concept] for concept in order[1:]} - {"3"}
 
 
-def test_text_follows_habits(speakers, meanings):
-    """Words go together: the object that follows an action is far from evenly spread."""
-    objects = Counter()
-    for meaning in meanings:
-        clause = meaning.first
-        if clause.action == "eat" and clause.object:
-            objects[clause.object.noun] += 1
-    total = sum(objects.values())
-    assert total > 30 and objects.most_common(1)[0][1] > 2 * total / 8  # 8 kinds of food
+def test_text_follows_habits(meanings):
+    """Words go together: most of what a person does something to are three favourites, and persons differ."""
+    favourites = set()
+    for name in ("Anna", "Boris", "Clara"):
+        nouns = Counter(meaning.noun for meaning in meanings if meaning.agent == name)
+        three = nouns.most_common(3)
+        assert sum(times for _, times in three) > 0.8 * nouns.total() and nouns.total() > 50
+        favourites.add(frozenset(noun for noun, _ in three))
+    assert len(favourites) == 3
+
+
+def test_every_concept_is_somebodys_favourite(languages):
+    """As often as any other, give or take the last round of the deal."""
+    from meanings import NAMES, NOUNS, World
+
+    habits = World(seed=3)._noun
+    liked = Counter(noun for name in NAMES for noun, weight in zip(NOUNS, habits.weights[name]) if weight > 0.1)
+    assert set(liked) == set(NOUNS) and max(liked.values()) - min(liked.values()) <= 1
 
 
 def test_no_sentence_is_in_two_files(languages, speakers, tmp_path):
-    sizes = languages.Sizes(train=300, valid=50, pairs=100, pairs_valid=30, pairs_test=40)
+    sizes = languages.Sizes(train=300, valid=50, pairs_valid=30, pairs_test=40)
     files = languages.write_corpus(tmp_path, speakers, sizes)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in files)
     for language in ("sola", "druk"):
         names = [path.name for path in files if path.suffix == f".{language}"]
         lines = [line for name in names for line in read(tmp_path, name)]
-        assert len(lines) == 300 + 50 + 100 + 30 + 40 == len(set(lines))
+        assert len(lines) == 300 + 50 + 30 + 40 == len(set(lines))
 
 
 def test_files_depend_on_the_seed_alone(languages, tmp_path):
-    sizes = languages.Sizes(train=50, valid=5, pairs=20, pairs_valid=5, pairs_test=5)
+    sizes = languages.Sizes(train=50, valid=5, pairs_valid=5, pairs_test=5)
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         languages.write_corpus(tmp_path / folder, languages.Languages(seed), sizes)
     a, b, c = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc")
@@ -96,15 +114,16 @@ def test_files_depend_on_the_seed_alone(languages, tmp_path):
 
 
 def test_the_control_says_nothing(languages, speakers, tmp_path):
-    sizes = languages.Sizes(train=50, valid=5, pairs=100, pairs_valid=5, pairs_test=5)
+    sizes = languages.Sizes(train=50, valid=5, pairs_valid=5, pairs_test=100)
     languages.write_corpus(tmp_path, speakers, sizes, second="babble")
-    ours = {word for line in read(tmp_path, "pairs.train.sola-babble.sola") for word in line.split()}
-    babble = {word for line in read(tmp_path, "pairs.train.sola-babble.babble") for word in line.split()}
+    ours = {word for line in read(tmp_path, "pairs.test.sola-babble.sola") for word in line.split()}
+    babble = {word for line in read(tmp_path, "pairs.test.sola-babble.babble") for word in line.split()}
     assert ours & babble <= speakers.shared
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"), [(["--pairs", "0"], "a size below 1"), (["--shared", "0.9"], "shared 0.9 is not in 0 .. ")]
+    ("flags", "message"),
+    [(["--pairs-test", "0"], "a size below 1"), (["--shared", "0.9"], "shared 0.9 is not in 0 .. ")],
 )
 def test_wrong_flags(flags, message, tmp_path):
     output = tmp_path / "text"

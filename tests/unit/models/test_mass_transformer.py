@@ -226,3 +226,26 @@ class TestConfiguration:
     def test_sizes_that_do_not_fit_name_the_flag(self, changes, flag):
         with pytest.raises(InputError, match=flag):
             make(**changes)
+
+
+def test_bert_and_a_language_model_on_one_model():
+    """The encoder's logits come first, the decoder's are without a source, and cross-attention gets no gradient."""
+    model, ids = make().train(False), special()
+    draw = torch.Generator().manual_seed(2)
+    source, other = torch.randint(5, 45, (2, 3, 6), generator=draw)
+    slots = torch.tensor([[1, 4], [0, 2], [3, 5]])
+    shared = dict(
+        src_lengths=torch.full((3,), 6), prev_output_tokens=torch.full((3, 4), ids["eos"]),
+        source_language=torch.zeros(3, dtype=torch.long), target_language=torch.ones(3, dtype=torch.long),
+    )  # fmt: skip
+    logits, _ = model(source, encoder_slots=slots, **shared)
+    changed, _ = model(other, encoder_slots=slots, **shared)
+    assert logits.shape == (3, 2 + 4, 45)
+    assert logits[:, 2:].equal(changed[:, 2:]) and not torch.allclose(logits[:, :2], changed[:, :2])
+    states = model.encoder(source, shared["src_lengths"], shared["source_language"], shared["target_language"])
+    hidden = states["encoder_out"][0].transpose(0, 1)
+    expected = hidden[torch.arange(3)[:, None], slots] @ model.encoder.embed_tokens.weight.T
+    torch.testing.assert_close(logits[:, :2], expected)
+    logits.sum().backward()
+    idle = {name for name, value in model.named_parameters() if value.grad is None}
+    assert idle and all("encoder_attn" in name for name in idle)

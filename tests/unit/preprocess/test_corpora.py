@@ -34,6 +34,17 @@ def test_prefixes_and_pairs_of_files(write, tmp_path):
     assert (corpus.kind, corpus.name) == ("parallel", "de-en")
 
 
+def test_pairs_of_one_language_are_a_source_and_a_target(write, tmp_path):
+    write("a.source", ["x"]), write("a.target.gz", ["x"])
+    (corpus,) = parse_parallel([f"en-en={tmp_path}/a", "b.txt,c.txt"], "train", "--parallel")
+    assert corpus.parts == ((tmp_path / "a.source", tmp_path / "a.target.gz"), (Path("b.txt"), Path("c.txt")))
+    assert (corpus.kind, corpus.name, corpus.sides, corpus.of_one_language) == (
+        "parallel", "en-en", ("source", "target"), True,
+    )  # fmt: skip
+    (other,) = parse_parallel(["en-fr=a"], "train", "--parallel")
+    assert other.sides == other.languages and not other.of_one_language
+
+
 @pytest.mark.parametrize(
     ("parse", "tokens", "message"),
     [
@@ -41,7 +52,6 @@ def test_prefixes_and_pairs_of_files(write, tmp_path):
         (parse_mono, ["en="], "--x 'en' names no language and file"),
         (parse_mono, ["zh-CN=a.txt"], "--x 'zh-CN' names no language and file"),
         (parse_parallel, ["en=a.txt"], "--x 'en' names no language and file; write it like --x en-fr=corpus/train"),
-        (parse_parallel, ["en-en=a"], "--x en-en is one language"),
         (parse_parallel, ["en-fr=a", "fr-en=b"], "--x has fr-en and its reverse"),
     ],
 )

@@ -1,0 +1,149 @@
+# Sourced by the recipes of Mirror-BERT, after common.sh: text, sets of pairs, a masked language model, Mirror-BERT,
+# peers. What they do is config.sh's.
+TOOLS=("$ROOT/examples/mirror_bert_text.py" "$ROOT/examples/mirror_bert_peers.py")
+SHARED=("${BASH_SOURCE[0]}" "${TOOLS[@]}")
+
+GITHUB=https://raw.githubusercontent.com
+STS=$GITHUB/brmson/dataset-sts/e1d3375f5b3bc24f21aa4e46f96eb379e9fc1081/data/sts
+STSB=$GITHUB/PhilipMay/stsb-multi-mt/30de0dec4ee199b7f42351d3f1a0b19592955385/data
+WORDSIM=$GITHUB/mfaruqui/eval-word-vectors/94b3dd9fdbac7ed08dbee7179cd5ee464acf0594/data/word-sim
+MULTI30K=$GITHUB/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw
+TRANSLATIONS=$GITHUB/peesusanthosh/DirectMachineTranslator-IBMModel1/d71196da57efcb72bb2acf463c68cc7fcdca4aea/fr-en
+
+# Text of the masked language model. FILE=ADDRESS and FILE=READER; an address names a commit, which fixes the content.
+# What is called otherwise in DATA has its line in LOCAL.
+TEXT=(
+    "train.en=$MULTI30K/train.en.gz"
+    "fra.txt=$GITHUB/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332/fra-eng.zip#fra-eng/fra.txt"
+    "dialogues_train.txt=$GITHUB/Ls-Dai/Deep-Reinforcement-Learning-for-Dialogue-Generation-in-PyTorch/bae51b16e3e8c0ce4ffd70b75ecfc40fbeb8e7ee/data/train.zip#train/dialogues_train.txt"
+    "wiki.valid.raw=$GITHUB/OpenNMT/OpenNMT-py/97111d97551c24857076a4102eabdb468b35cff4/eval_llm/WIKITEXT2/wikitext-2-raw-v1/wikitext-2-raw/wiki.valid.raw"
+    "europarl-v7.fr-en.en=$TRANSLATIONS/train/europarl-v7.fr-en.en"
+    "newstest2012.en=$TRANSLATIONS/dev/newstest2012.en"
+    "newsdev2016.en=$GITHUB/marian-nmt/marian-examples/6c40475a9cbdcc219d0b6a8347ae43902204eedc/training-basics/data/newsdev2016.en"
+)
+READERS=(train.en=lines fra.txt=tsv:0 dialogues_train.txt=turns wiki.valid.raw=lines europarl-v7.fr-en.en=lines
+    newstest2012.en=lines newsdev2016.en=lines)
+# With DATA these instead, as far as config.sh doesn't say otherwise: the same, and larger ones that are many files
+# at their public places (the card names them).
+LOCAL_TEXT=(train.en fra-eng.tsv dialogues_train.txt wiki.valid.raw europarl-v7.20k.tok.en newstest2012.tok.en newsdev2016.en
+    cv.en.txt self_dialogue.train.jsonl medquad.train.jsonl)
+LOCAL_READERS=(train.en=lines fra-eng.tsv=tsv:0 dialogues_train.txt=turns wiki.valid.raw=lines
+    europarl-v7.20k.tok.en=lines newstest2012.tok.en=lines newsdev2016.en=lines cv.en.txt=lines
+    self_dialogue.train.jsonl=json:turns medquad.train.jsonl=json:answer)
+
+PAIRS=(
+    "2012.MSRpar.test.tsv=$STS/semeval-sts/all/2012.MSRpar.test.tsv" "2012.OnWN.test.tsv=$STS/semeval-sts/all/2012.OnWN.test.tsv"
+    "2012.SMTeuroparl.test.tsv=$STS/semeval-sts/all/2012.SMTeuroparl.test.tsv"
+    "2012.SMTnews.test.tsv=$STS/semeval-sts/all/2012.SMTnews.test.tsv"
+    "2013.FNWN.test.tsv=$STS/semeval-sts/all/2013.FNWN.test.tsv" "2013.OnWN.test.tsv=$STS/semeval-sts/all/2013.OnWN.test.tsv"
+    "2013.headlines.test.tsv=$STS/semeval-sts/all/2013.headlines.test.tsv"
+)
+for name in OnWN deft-forum deft-news headlines images tweet-news; do
+    PAIRS+=("2014.$name.test.tsv=$STS/semeval-sts/all/2014.$name.test.tsv")
+done
+PAIRS+=("stsb-en-dev.csv=$STSB/stsb-en-dev.csv" "SICK_train.txt=$STS/sick2014/SICK_train.txt")
+WORD_SETS=()
+for name in MC-30 MTurk-287 RG-65 SIMLEX-999 VERB-143 WS-353-ALL YP-130; do
+    WORD_SETS+=("EN-$name.txt=$WORDSIM/EN-$name.txt")
+done
+
+tool() { python "${TOOLS[0]}" "$@"; }
+
+get_files() {
+    tool get "$OUT" "$@"
+}
+
+# sentences_of TEXT-FOLDER SETS-FOLDER READER...: $OUT/train.txt, valid.txt
+sentences_of() {
+    local text=$1 sets=$2 reader readers=()
+    shift 2
+    for reader; do readers+=("$text/$reader"); done
+    tool sentences "$OUT" "${readers[@]}" --without "$sets"
+}
+
+# prepare_text: SETS is the folder of the pairs afterwards, SENTENCES that of train.txt, valid.txt
+prepare_text() {
+    local names=("${TEXT[@]}") readers=("${READERS[@]}")
+    if [ -n "${DATA:-}" ]; then names=("${LOCAL_TEXT[@]}") readers=("${LOCAL_READERS[@]}"); fi
+    stage sets get_files "${PAIRS[@]}" "${WORD_SETS[@]}"
+    SETS=$FOLDER
+    stage text get_files "${names[@]}"
+    stage sentences sentences_of "$FOLDER" "$SETS" "${readers[@]}"
+    SENTENCES=$FOLDER
+}
+
+make_data_bin() {
+    python "$ROOT/preprocess/prepare_encoder.py" --mono en="$1/train.txt" --valid-mono en="$1/valid.txt" --vocab-size "$2" \
+        --lowercase --max-pieces 126 --destdir "$OUT/data-bin" --overwrite
+}
+
+# pretrain: MLM is the folder of the masked language model's checkpoint afterwards.
+pretrain() {
+    stage data-bin make_data_bin "$SENTENCES" "$VOCABULARY"
+    stage mlm train "$FOLDER/data-bin" --task mlm_pretraining --criterion masked_tokens "${ENCODER[@]}" "${PRETRAINING[@]}"
+    MLM=$FOLDER
+}
+
+# mirror ENCODER-FOLDER CHECKPOINT WORDS...: Mirror-BERT from that checkpoint, in one go; its seconds.
+mirror() {
+    local encoder=$1 checkpoint=$2 started ended
+    shift 2
+    rm -f "$OUT"/checkpoint*.pt # half a training of a minute is done again, so that its time is the time of one
+    started=$(date +%s.%N)
+    train "$encoder" --task mirror_bert --criterion mirror_bert --pretrained-checkpoint "$checkpoint" "$@"
+    ended=$(date +%s.%N)
+    awk -v a="$started" -v b="$ended" 'BEGIN { printf "%.1f\n", b - a }' >"$OUT/seconds.all" # with its start-up
+    # what fairseq-train says of its loop alone
+    sed -nE 's/.*done training in ([0-9.]+) seconds.*/\1/p' "$OUT/log.txt" | tail -n 1 >"$OUT/seconds"
+}
+
+# evaluate CHECKPOINT SYSTEM SEED SECONDS-FILE WORDS...: $OUT/run.json
+evaluate() {
+    local checkpoint=$1 system=$2 seed=$3 seconds=()
+    [ ! -s "$4" ] || seconds=(--seconds "$(cat "$4")")
+    shift 4
+    python -m mass_plugins evaluate sts "$checkpoint" --data "$SETS" --output "$OUT/run.json" \
+        --system "$system" --system-seed "$seed" ${seconds[@]+"${seconds[@]}"} "$@"
+}
+
+# score RUN CHECKPOINT SYSTEM SEED SECONDS-FILE WORDS...: a stage of `evaluate`, its run under RUN for write_scores.
+score() {
+    local run=$1
+    shift
+    stage "$run.scores" evaluate "$@"
+    keep_run "$run" "$FOLDER/run.json"
+}
+
+keep_run() {
+    cp "$2" "runs/$1.json.tmp"
+    mv "runs/$1.json.tmp" "runs/$1.json"
+}
+
+export_encoder() {
+    python -m mass_plugins export sentence-transformers "$1" --destdir "$OUT/encoder" --pooling "$2"
+}
+
+# peer METHOD ENCODER STRINGS SECONDS-FILE SEED WORDS...: for as long as Mirror-BERT took
+peer() {
+    local method=$1 encoder=$2 strings=$3 seconds=$4 seed=$5
+    shift 5
+    rm -rf "$OUT/encoder"
+    python "${TOOLS[1]}" train "$method" "$encoder" "$strings" "$OUT/encoder" --seconds "$(cat "$seconds")" --epochs 1000 \
+        --seed "$seed" "$@"
+}
+
+evaluate_peer() {
+    python "${TOOLS[1]}" evaluate "$1" "$OUT/run.json" --data "$SETS" --system "$2" --seed "$3" --sets "$4"
+}
+
+# write_scores NAME...: result.json from the runs that have ended; see write_result in common.sh.
+write_scores() {
+    local name files=()
+    for name in "$@"; do [ ! -e "runs/$name.json" ] || files+=("runs/$name.json"); done
+    [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
+    say "result from ${#files[@]} of $# runs"
+    python -m mass_plugins.scoring.similarity_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
+        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
+        --seconds "$(awk '{ sum += $1 } END { print int(sum) }' ./*/.seconds)"
+    [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
+}

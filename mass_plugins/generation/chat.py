@@ -1,0 +1,82 @@
+"""A talk with a fine-tuned model: it answers the last turns, its own included."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+import torch
+
+from mass_plugins.data.dialogue import DialogueSettings
+from mass_plugins.errors import InputError
+from mass_plugins.generation.translator import Translator
+
+
+@dataclass
+class Generation:
+    """How an answer is found. ``sampling`` draws it, else the search of width ``beam`` takes the likeliest."""
+
+    sampling: bool = True
+    temperature: float = 1.0
+    sampling_topk: int = -1
+    sampling_topp: float = 0.9
+    beam: int = 5
+    min_len: int = 1
+    max_len: int = 60
+    no_repeat_ngram: int = 3
+    length_penalty: float = 1.0
+
+    def __post_init__(self):
+        if not 0 < self.temperature < float("inf"):
+            raise InputError(f"temperature {self.temperature} is not above 0; 1 draws as the model has it")
+        if self.sampling_topp > 1:
+            raise InputError(f"top-p {self.sampling_topp} is no share of probability; set it to 0.9 or so")
+        if self.min_len > self.max_len:
+            raise InputError(f"at least {self.min_len} and at most {self.max_len} sub-words can't be; lower min-len")
+
+    def as_arguments(self) -> dict:
+        """Of ``Translator.translate``."""
+        drawn = ("temperature", "sampling_topk", "sampling_topp") if self.sampling else ("beam", "no_repeat_ngram")
+        chosen = {name: getattr(self, name) for name in (*drawn, "sampling", "min_len", "length_penalty")}
+        return {**chosen, "max_len_a": 0.0, "max_len_b": self.max_len}
+
+
+@dataclass
+class Conversation:
+    """Turns so far, and the model that takes every second one.
+
+    Attributes:
+        language: of the talk.
+        settings: how contexts are written; as in the training text.
+        seed: of the drawn answers; the same turns with the same seed are answered alike.
+    """
+
+    translator: Translator
+    language: str
+    settings: DialogueSettings
+    generation: Generation = field(default_factory=Generation)
+    seed: Optional[int] = None
+    turns: list[str] = field(default_factory=list)
+
+    def answer(self, turn: str) -> str:
+        """The model's answer to ``turn``; both are remembered.
+
+        Raises:
+            InputError: ``turn`` is without a word.
+        """
+        if not self.settings.clean(turn):
+            raise InputError("there is nothing to answer")
+        turns = [*self.turns, turn]
+        context = self.settings.context(turns)
+        arguments = self.generation.as_arguments()
+        truncate = self.translator.longest_source()
+        with torch.random.fork_rng(enabled=self.seed is not None):
+            if self.seed is not None:
+                torch.manual_seed(self.seed + len(turns))
+            (found,) = self.translator.translate(
+                [context], self.language, self.language, truncate=truncate, **arguments
+            )
+        self.turns = [*turns, found]
+        return found
+
+    def reset(self) -> None:
+        """Forget all turns."""
+        self.turns = []

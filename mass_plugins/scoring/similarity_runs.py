@@ -1,0 +1,198 @@
+"""Scores of an example's encoders into result.json: ``python -m mass_plugins.scoring.similarity_runs``.
+
+Each run is a JSON file that ``mass-plugins evaluate sts --output`` or :func:`write_run` wrote. Runs of one system
+become a score for each set and one for the average, over seeds; systems are compared with the first one by the paired
+bootstrap over pairs, a seed with the same seed.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from mass_plugins.errors import InputError
+from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.similarity import AVERAGE, SAMPLES, Evaluation, SetScore, bootstrap
+from mass_plugins.scoring.similarity_sets import PairSet
+
+METRIC = "spearman"
+
+
+class SimilarityRun(NamedTuple):
+    """Attributes:
+    cosines, gold: by name of a set, (N,) each.
+    seconds: of training, if it was measured.
+    """
+
+    system: str
+    seed: int
+    scores: list[SetScore]
+    cosines: dict[str, np.ndarray]
+    gold: dict[str, np.ndarray]
+    seconds: Optional[float] = None
+
+
+def write_run(
+    path: Path, system: str, seed: int, found: Evaluation, sets: Sequence[PairSet], seconds: Optional[float] = None
+) -> None:
+    """Write a run, whole or not at all."""
+    record = {
+        "system": system,
+        "seed": seed,
+        "seconds": seconds,
+        "scores": [score._asdict() for score in found.scores],
+        "cosines": {name: [round(float(value), 6) for value in values] for name, values in found.cosines.items()},
+        "gold": {pairs.name: pairs.gold.tolist() for pairs in sets},
+    }
+    temporary = Path(f"{path}.tmp")
+    temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_run(path: Path) -> SimilarityRun:
+    """What :func:`write_run` wrote."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        scores = [SetScore(**{**score, "parts": tuple(score["parts"])}) for score in record["scores"]]
+        cosines, gold = (
+            {name: np.array(values) for name, values in record[key].items()} for key in ("cosines", "gold")
+        )
+        return SimilarityRun(record["system"], int(record["seed"]), scores, cosines, gold, record["seconds"])
+    except FileNotFoundError:
+        raise InputError(f"{path} doesn't exist; run the recipe again") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no run of mass-plugins evaluate sts ({error!r}); remove it, run again") from None
+
+
+def score_runs(runs: Sequence[SimilarityRun], papers: Optional[dict[tuple[str, str], float]] = None) -> list[Score]:
+    """One score for each set and system, in the order of the runs; the wall time of training where all have it.
+
+    Args:
+        papers: (system, set) → the paper's number.
+    """
+    scores: dict[tuple[str, str, str], Score] = {}
+
+    def add(run: SimilarityRun, setting: str, metric: str, signature: str, value: float, paper=None):
+        empty = Score(run.system, setting, metric, signature, [], [], paper)
+        score = scores.setdefault((setting, run.system, metric), empty)
+        if score.signature != signature:
+            raise InputError(f"{run.system}, {setting}: runs on different pairs: {score.signature}, {signature}")
+        score.values.append(value)
+        score.seeds.append(run.seed)
+
+    for run in runs:
+        for score in run.scores:
+            paper = (papers or {}).get((run.system, score.name))
+            add(run, score.name, METRIC, score.signature(), score.spearman, paper)
+    for run in runs:
+        if run.seconds is not None:
+            add(run, "training", "seconds", "wall time", run.seconds)
+    return list(scores.values())
+
+
+def compare_runs(runs: Sequence[SimilarityRun], samples: int = SAMPLES) -> list[dict]:
+    """Each system against the first, on the average over sets, by paired bootstrap over the pairs of each set."""
+    systems: dict[str, dict[int, SimilarityRun]] = {}
+    for run in runs:
+        systems.setdefault(run.system, {})[run.seed] = run
+    baseline, *others = systems
+    comparisons = []
+    for system in others:
+        pairs = []
+        for seed, new in sorted(systems[system].items()):
+            old = _same_or_only(systems[baseline], seed)
+            if old is not None and old.gold.keys() == new.gold.keys():
+                pairs.append((old, new))
+        if not pairs:
+            continue
+        differences = [_average(new) - _average(old) for old, new in pairs]
+        comparisons.append(
+            {
+                "setting": AVERAGE if len(pairs[0][1].gold) > 1 else next(iter(pairs[0][1].gold)),
+                "system": system,
+                "baseline": baseline,
+                "seeds": [new.seed for _, new in pairs],
+                "differences": [round(value, 2) for value in differences],
+                "p_values": [round(_p_value(old, new, samples), 4) for old, new in pairs],
+                "test": "paired bootstrap",
+                "signature": f"over:pairs|bs:{samples}|seed:1",
+            }
+        )
+    return comparisons
+
+
+def _same_or_only(runs: dict[int, SimilarityRun], seed: int) -> Optional[SimilarityRun]:
+    """The baseline's run of this seed; one that was not trained has a single run, which goes with all."""
+    return next(iter(runs.values())) if len(runs) == 1 else runs.get(seed)
+
+
+def _average(run: SimilarityRun) -> float:
+    return run.scores[-1].spearman
+
+
+def _p_value(old: SimilarityRun, new: SimilarityRun, samples: int) -> float:
+    """Two-sided: how often the difference of a resampled average is as far from the observed one as 0 is."""
+    drawn = [
+        np.mean([bootstrap(run.cosines[name], run.gold[name], samples, 1) for name in run.gold], axis=0)
+        for run in (old, new)
+    ]
+    observed = _average(new) - _average(old)
+    if observed == 0:
+        return 1.0
+    far = np.abs((drawn[1] - drawn[0]) - observed) >= abs(observed)
+    return float((far.sum() + 1) / (samples + 1))
+
+
+def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:
+    found = {}
+    for item in items:
+        system, _, rest = item.partition(":")
+        name, _, number = rest.partition("=")
+        try:
+            found[system, name] = float(number)
+        except ValueError:
+            raise InputError(f"--paper {item} is not SYSTEM:SET=NUMBER") from None
+    return found
+
+
+def main(argv: Optional[list[str]] = None) -> int:
+    parser = argparse.ArgumentParser(prog="similarity_runs", description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="JSON files of runs")
+    parser.add_argument("--example", type=Path, required=True, help="folder of the recipe")
+    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the runs")
+    parser.add_argument("--output", type=Path, required=True, help="result.json to write")
+    parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
+    parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
+    parser.add_argument("--seconds", type=int, required=True, help="of all stages")
+    parser.add_argument("--paper", nargs="*", default=[], metavar="SYSTEM:SET=NUMBER", help="published numbers")
+    options = parser.parse_args(argv)
+    try:
+        runs = [read_run(path) for path in options.runs]
+        example = options.example.resolve()
+        result = Result(
+            example=example.name,
+            claim=options.claim,
+            status=options.status,
+            command=f"bash examples/{example.name}/run.sh",
+            config_hash=hash_of_files(options.config),
+            seconds=options.seconds,
+            scores=score_runs(runs, _papers(options.paper)),
+            comparisons=compare_runs(runs),
+        )
+        result.write(options.output, repository=example)
+    except InputError as error:
+        print(f"mass_plugins: error: {error}", file=sys.stderr)
+        return 1
+    for score in result.scores:
+        spread = f" ± {score.std:.1f}" if len(score.values) > 1 else ""
+        print(f"{score.setting}  {score.system}  {score.metric} {score.mean:.1f}{spread}")
+    print(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

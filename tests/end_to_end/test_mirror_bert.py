@@ -1,0 +1,105 @@
+"""Mirror-BERT through fairseq's own commands: from an encoder and strings to vectors; bad input."""
+
+import re
+import shutil
+
+import pytest
+import torch
+
+from mass_plugins.errors import InputError
+from mass_plugins.objectives.pretrained import PretrainedModel
+from tests import tiny
+from tests.conftest import run, torchrun
+from tests.mirror import STRINGS, flags, get_encoder, logged, write_pairs, write_strings
+
+
+@pytest.fixture(scope="session")
+def encoder(once, tiny_data_bin, run_fairseq):
+    return get_encoder(once, tiny_data_bin, run_fairseq)
+
+
+@pytest.fixture
+def strings(tmp_path):
+    return write_strings(tmp_path / "strings.txt")
+
+
+def test_training_validation_and_checkpoint(run_fairseq, encoder, strings, tmp_path):
+    """It learns to tell the strings from each other, and leaves what encoding needs beside its checkpoints."""
+    files = f"{write_pairs(tmp_path / 'one.tsv', 1)},{write_pairs(tmp_path / 'two.tsv', 2)}"
+    done = run_fairseq(
+        "train", *flags(encoder, strings), "--batch-size", 16, "--max-epoch", 4, "--weight-decay", 0.01,
+        "--valid-pairs", files, "--best-checkpoint-metric", "spearman", "--maximize-best-checkpoint-metric",
+        "--save-dir", tmp_path / "mirror", "--no-epoch-checkpoints",
+    )  # fmt: skip
+    assert "64 strings" in done.output and "1 empty ones and equals" in done.output
+    epochs, validations = logged(done.output, "train"), logged(done.output, "valid")
+    assert float(epochs[-1]["train_loss"]) < 0.8 * float(epochs[0]["train_loss"])
+    assert float(epochs[-1]["train_accuracy"]) > float(epochs[0]["train_accuracy"])
+    assert len(validations) == 4 and all(-100 <= float(log["valid_spearman"]) <= 100 for log in validations)
+    best = max(float(log["valid_spearman"]) for log in validations)
+    assert float(validations[-1]["valid_best_spearman"]) == best
+
+    before, after = (PretrainedModel.read(str(f / "checkpoint_last.pt")) for f in (encoder, tmp_path / "mirror"))
+    moved = {name for name in before.weights if not torch.equal(before.weights[name], after.weights[name])}
+    assert "layers.0.fc1.weight" in moved and not [name for name in moved if name.startswith("lm_head")]
+    assert after.task_state["vectors"] == {"pooling": "mean", "normalize": False, "max_tokens": None}
+    assert {path.name for path in (tmp_path / "mirror").iterdir()} >= {"text.json", "bpe.codes", "dict.en.txt"}
+
+
+def test_a_process_without_a_batch_waits_for_the_others(encoder, strings, tmp_path):
+    """Batches of 24, 24 and 16 strings in two processes; one set of pairs, which goes to one of them."""
+    words = ["--batch-size", 24, "--max-epoch", 1, "--valid-pairs", write_pairs(tmp_path / "pairs.tsv", 1)]
+    done = run(torchrun(*flags(encoder, strings), *words, "--save-dir", tmp_path, *tiny.PLUGIN_FLAGS))
+    assert logged(done.output, "train")[0]["train_num_updates"] == "2"
+    assert len(logged(done.output, "valid")) == 1
+
+
+BAD = {
+    "one string": (["one thight"], [], "give more, different strings"),
+    "identical strings": (["one thight"] * 300, [], "give more, different strings"),
+    "no string": (["", " "], [], "give more, different strings"),
+    "too long for the model": (STRINGS, ["--max-string-tokens", "65"], "more than the model's 64 positions"),
+    "nothing to validate on": (STRINGS, ["--validate"], "--valid-pairs FILE"),
+    "temperature": (STRINGS, ["--contrast-temperature", "0"], "--contrast-temperature 0.0 is not positive"),
+    "one string a batch": (STRINGS, ["--batch-size", "1"], "raise --batch-size"),
+    "another shape": (STRINGS, ["--encoder-layers", "2"], "--encoder-layers 1, not 2"),
+}
+
+
+@pytest.mark.parametrize("case", BAD, ids=str)
+def test_bad_input_ends_in_one_line(case, encoder, tmp_path):
+    """In this process: the same functions that fairseq-train calls, without its ten seconds a start."""
+    lines, more, message = BAD[case]
+    path = tmp_path / "strings.txt"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    with pytest.raises(InputError, match=re.escape(message)) as error:
+        begin_training(encoder, path, more, tmp_path / "out")
+    assert "\n" not in str(error.value)
+
+
+def begin_training(encoder, strings, more, save_dir):
+    """Task, model, data and batches as fairseq-train makes them, up to the first update."""
+    from fairseq import options, tasks
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+    words = [*flags(encoder, strings), "--batch-size", 16, "--save-dir", save_dir, "--cpu"]
+    validate = "--validate" in more
+    words += [word for word in more if word != "--validate"]
+    arguments = options.parse_args_and_arch(options.get_training_parser(), list(map(str, words)))
+    cfg = convert_namespace_to_omegaconf(arguments)
+    task = tasks.setup_task(cfg.task)
+    task.build_model(cfg.model)
+    task.load_dataset("valid" if validate else "train")
+    task.get_batch_iterator(task.dataset("train"), max_sentences=cfg.dataset.batch_size)
+
+
+def test_a_dictionary_that_does_not_fit(encoder, strings, tmp_path):
+    """The text pipeline of another model: refused, not trained on with the wrong embeddings."""
+    other = tmp_path / "other"
+    shutil.copytree(encoder, other)
+    for path in other.glob("dict.*.txt"):
+        first, second, *rest = path.read_text().splitlines()
+        path.write_text("\n".join([first, *rest, second]) + "\n")
+    with pytest.raises(InputError, match="another dictionary"):
+        start = ["--pretrained-checkpoint", encoder / "checkpoint_last.pt"]
+        begin_training(other, strings, start, tmp_path / "out")

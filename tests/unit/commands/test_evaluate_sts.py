@@ -1,0 +1,75 @@
+"""``mass-plugins evaluate sts``: what it prints and writes, and what it says to wrong words."""
+
+import numpy as np
+import pytest
+
+import mass_plugins
+from mass_plugins import cli
+from mass_plugins.scoring.similarity_runs import read_run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two sets of sentences and one of words; scores follow the texts' lengths."""
+    for name, scale in (("2012.A.test.tsv", 1), ("2013.B.test.tsv", 2)):
+        rows = [f"{n % 7 * scale}\ta{'b' * (n % 7)}\tc{n}\n" for n in range(40)]
+        (tmp_path / name).write_text("".join(rows))
+    (tmp_path / "EN-RG-65.txt").write_text("a\tb\t1\nc\td\t2\ne\tf\t0\n")
+    return tmp_path
+
+
+class LengthEncoder:
+    """A text of n characters at an angle that falls with n; what it was loaded with is kept."""
+
+    def __init__(self, path, **settings):
+        LengthEncoder.loaded = (path, settings)
+
+    def encode(self, lines, language=None):
+        angles = np.array([0.0 if line.startswith("c") else 1.5 - 0.1 * len(line) for line in lines])
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@pytest.fixture(autouse=True)
+def encoder(monkeypatch):
+    monkeypatch.setattr(mass_plugins, "load_encoder", LengthEncoder)
+
+
+def call(*words):
+    return cli.main(["evaluate", "sts", *map(str, words)])
+
+
+def test_scores_and_run(folder, tmp_path, capsys):
+    output = tmp_path / "run.json"
+    words = ["--output", output, "--system", "mirror", "--system-seed", 3, "--seconds", 1.5]
+    assert call("model.pt", "--data", folder, "--bootstrap", 20, "--pooling", "cls", *words) == 0
+    out = capsys.readouterr().out
+    assert "STS12    100.0" in out and "average is over STS12, STS13" in out and "40 pairs" in out
+    assert LengthEncoder.loaded[0] == "model.pt" and LengthEncoder.loaded[1]["pooling"] == "cls"
+    run = read_run(output)
+    assert (run.system, run.seed, run.seconds) == ("mirror", 3, 1.5) and len(run.cosines["STS13"]) == 40
+
+
+def test_other_sets_and_the_list(folder, capsys):
+    assert call("model.pt", "--data", folder, "--sets", "STS13", "--bootstrap", 5) == 0
+    out = capsys.readouterr().out
+    assert "STS13" in out and "average" not in out and "STS12" not in out
+    assert call("--data", folder, "--list") == 0
+    out = capsys.readouterr().out
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["RG-65", "words"], ["STS12", "sentences"], ["STS13", "sentences"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.pt", "--data", "nowhere"], "--data nowhere doesn't exist"),
+        (["model.pt", "--data", "{}", "--sets", "STS99"], "STS99 isn't there; there are RG-65, STS12, STS13"),
+        (["--data", "{}"], "which encoder?"),
+        (["model.pt", "--data", "{}", "--output", "{}/no/run.json"], "doesn't exist; make it"),
+    ],
+)
+def test_wrong_words(folder, words, message, capsys):
+    assert call(*(word.replace("{}", str(folder)) for word in words)) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1

@@ -1,0 +1,94 @@
+"""Dialogues from their published forms: the order of turns, and splits that share nothing, or a conversation."""
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from examples import dialogue_text
+from mass_plugins.data.dialogue import DialogueSettings
+from mass_plugins.errors import InputError
+from tests import dialogue_mirror
+
+
+@pytest.fixture
+def place(tmp_path):
+    path = tmp_path / "cornell.zip"
+    path.write_bytes(dialogue_mirror.archive())
+    return path
+
+
+def test_turns_of_a_conversation_are_in_the_order_in_which_they_were_said(place, tmp_path):
+    lines, conversations = dialogue_mirror.records()
+    said = {line.split(" +++$+++ ")[0]: line.split(" +++$+++ ")[4] for line in lines}
+    found = list(dialogue_text.cornell(place))
+    assert len(found) == len(conversations) and {dialogue.movie for dialogue in found} == {f"m{n}" for n in range(6)}
+    first = [f"L{n}" for n in range(len(found[0].turns))]
+    assert found[0].turns == [said[name] for name in first] and found[0].turns[1] == ""
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    for name, rows in zip(("movie_lines.txt", "movie_conversations.txt"), dialogue_mirror.records()):
+        (folder / name).write_bytes("".join(f"{row}\n" for row in rows).encode("iso-8859-1"))
+    assert list(dialogue_text.cornell(folder)) == found
+
+
+@pytest.mark.parametrize("damage, message", [
+    (lambda lines, talks: lines.append("nothing"), "movie_lines.txt, line"),
+    (lambda lines, talks: talks.append("u0 +++$+++ u1 +++$+++ m0 +++$+++ ['L9999']"), "names a line that isn't"),
+    (lambda lines, talks: talks.append("u0 +++$+++ u1"), "movie_conversations.txt, line"),
+])  # fmt: skip
+def test_damaged_files_are_told(tmp_path, damage, message):
+    lines, talks = dialogue_mirror.records()
+    damage(lines, talks)
+    (tmp_path / "movie_lines.txt").write_bytes("\n".join(lines).encode("iso-8859-1"))
+    (tmp_path / "movie_conversations.txt").write_bytes("\n".join(talks).encode("iso-8859-1"))
+    with pytest.raises(InputError, match=message):
+        list(dialogue_text.cornell(tmp_path))
+
+
+def test_a_folder_without_the_files_is_told(tmp_path):
+    with pytest.raises(InputError, match="has no movie_lines.txt"):
+        list(dialogue_text.cornell(tmp_path))
+
+
+def test_splits_at_random_hold_every_pair_once():
+    pairs = [(f"s{n}", f"t{n}") for n in range(100)]
+    splits = dialogue_text.split_at_random(pairs, 10, 20, None)
+    assert {name: len(part) for name, part in splits.items()} == {"test": 20, "valid": 10, "train": 70}
+    assert sorted(sum(splits.values(), [])) == sorted(pairs) and splits["test"] != pairs[:20]
+    assert splits == dialogue_text.split_at_random(pairs, 10, 20, None)
+    few = dialogue_text.split_at_random(pairs, 10, 20, 50)
+    assert len(few["train"]) == 20 and few["test"] == splits["test"]
+    with pytest.raises(InputError, match="too few"):
+        dialogue_text.split_at_random(pairs, 60, 40, None)
+
+
+def test_by_movie_no_movie_is_in_two_splits():
+    by_movie = {f"m{n}": [(f"m{n}", str(k)) for k in range(10)] for n in range(30)}
+    splits = dialogue_text.split_by_movie(by_movie, 25, 45, None)
+    movies = {name: {source for source, _ in part} for name, part in splits.items()}
+    assert not movies["test"] & movies["valid"] and not movies["train"] & (movies["test"] | movies["valid"])
+    assert {name: len(part) for name, part in splits.items()} == {"test": 50, "valid": 30, "train": 220}
+    assert len(dialogue_text.split_by_movie(by_movie, 25, 45, 100)["train"]) == 30
+    with pytest.raises(InputError, match="too few"):
+        dialogue_text.split_by_movie(by_movie, 200, 200, None)
+
+
+def test_self_dialogues_of_the_archive_without_blocked_workers(tmp_path):
+    head = '"WorkerId","Answer.sentence1","Answer.sentence10","Answer.sentence2"'
+    rows = f'{head}\n"A","one","three","two"\n"B","x","y","z"\n'
+    path = tmp_path / "self.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in (("blocked_workers.txt", "B\n"), ("corpus/action/Batch_1.csv", rows), ("README.md", "")):
+            info = tarfile.TarInfo(f"self-1/{name}")
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    assert list(dialogue_text.self_dialogues(path)) == [["one", "two", "three"]]
+    (tmp_path / "self.jsonl").write_text(json.dumps({"turns": ["a", "b"]}) + "\n")
+    assert list(dialogue_text.self_dialogues(tmp_path / "self.jsonl")) == [["a", "b"]]
+
+
+def test_lines_to_pretrain_on_hold_some_turns_each():
+    lines = dialogue_text.text_lines([["a", "b |", "", "c", "d", "e"]], DialogueSettings())
+    assert list(lines) == ["a | b | c | d", "e"]

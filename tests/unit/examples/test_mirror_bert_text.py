@@ -1,0 +1,102 @@
+"""Text of the Mirror-BERT recipes: files of all kinds to sentences, strings, words."""
+
+import gzip
+import lzma
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from examples import mirror_bert_text as tool
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def call(*words, expect=0):
+    assert tool.main([str(word) for word in words]) == expect
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def test_files_from_a_folder_whatever_packs_them(tmp_path, out, monkeypatch):
+    monkeypatch.setenv("DATA", str(tmp_path / "data"))
+    deep = tmp_path / "data" / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "plain.txt").write_text("one\n")
+    (deep / "packed.txt.gz").write_bytes(gzip.compress(b"two\n"))
+    (deep / "other.txt.xz").write_bytes(lzma.compress(b"three\n"))
+    call("get", out, "plain.txt=x", "packed.txt=x", "other.txt=x")
+    assert [(out / f"{n}.txt").read_text() for n in ("plain", "packed", "other")] == ["one\n", "two\n", "three\n"]
+
+
+def test_a_missing_file_is_told(tmp_path, out, monkeypatch, capsys):
+    monkeypatch.setenv("DATA", str(tmp_path))
+    call("get", out, "lost.txt=x", expect=1)
+    assert "has no lost.txt" in capsys.readouterr().err and not list(out.iterdir())
+
+
+def test_files_from_their_addresses(tmp_path, out, monkeypatch):
+    monkeypatch.delenv("DATA", raising=False)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"one\n"))
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("folder/b.txt", "two\n")
+    # the packed copies of a download are removed, not the sources: urlretrieve of file:// hands out the source itself
+    copies = [tmp_path / name for name in ("a.gz", "b.zip")]
+    kept = {path: path.read_bytes() for path in copies}
+
+    def download(address):
+        path = tmp_path / "download"
+        path.write_bytes(kept[Path(address.removeprefix("file://"))])
+        return str(path), None
+
+    monkeypatch.setattr(tool.urllib.request, "urlretrieve", download)
+    call("get", out, f"a.txt=file://{copies[0]}", f"b.txt=file://{copies[1]}#folder/b.txt")
+    assert (out / "a.txt").read_text() == "one\n" and (out / "b.txt").read_text() == "two\n"
+
+
+def test_sentences_of_all_kinds_without_those_to_be_scored(tmp_path, out):
+    (tmp_path / "lines").write_text("A cat sat here. A dog ran off!\nToo short\nA cat sat here.\nA scored line here.\n")
+    (tmp_path / "tsv").write_text("One two three\tx\nfour five six\ty\n")
+    (tmp_path / "json").write_text('{"turns": ["Hello there friend.", "Bye"]}\n')
+    (tmp_path / "turns").write_text("How are you ? __eou__ Fine , thank you . __eou__\n")
+    (tmp_path / "2012.A.test.tsv").write_text("1\ta scored line here.\tb\n2\tc\td\n")
+    files = [f"{tmp_path}/{name}" for name in ("lines=lines", "tsv=tsv:0", "json=json:turns", "turns=turns")]
+    call("sentences", out, *files, "--without", tmp_path / "2012.A.test.tsv")
+    found = [line for split in ("train", "valid") for line in (out / f"{split}.txt").read_text().splitlines()]
+    assert sorted(found) == sorted(
+        ["A cat sat here.", "A dog ran off!", "One two three", "four five six", "Hello there friend.", "How are you ?",
+         "Fine , thank you ."]
+    )  # fmt: skip
+
+
+def test_strings_are_different_texts_drawn_by_the_seed(tmp_path, out):
+    table = tmp_path / "stsb-en-train.csv"
+    table.write_text("".join(f"text {n},text {n + 1},{n % 5}.0\n" for n in range(20)))
+    call("strings", out, table, "--number", 15)
+    first = (out / "strings.txt").read_text()
+    assert len(set(first.splitlines())) == 15
+    call("strings", out, table, "--number", 15)
+    assert (out / "strings.txt").read_text() == first
+    call("strings", out, table, "--number", 15, "--seed", 2)
+    assert (out / "strings.txt").read_text() != first
+    call("strings", out, table, "--number", 99, expect=1)
+
+
+def test_words_by_frequency(tmp_path, out):
+    (tmp_path / "text.txt").write_text("The cat, the 2 dogs; the cat's toy. Well-known über! DOGS\n")
+    call("words", out, tmp_path / "text.txt", "--number", 3)
+    assert (out / "strings.txt").read_text().splitlines() == ["the", "dogs", "cat"]
+
+
+def test_it_runs_as_a_script(tmp_path, out):
+    (tmp_path / "text.txt").write_text("one two two\n")
+    command = [sys.executable, str(ROOT / "examples" / "mirror_bert_text.py"), "words", str(out)]
+    subprocess.run([*command, str(tmp_path / "text.txt")], check=True, capture_output=True)
+    assert (out / "strings.txt").read_text() == "two\none\n"
