@@ -2,8 +2,8 @@
 
     python examples/retrieval_text.py FOLDER OUT
 
-FOLDER holds the downloads (see dupmae_small/run.sh). OUT gets text.txt, the documents' sentences to pre-train on; train.jsonl, groups to fine-tune on; and for each collection a folder with corpus.jsonl, queries.jsonl,
-qrels.txt.
+FOLDER holds the downloads (see dupmae_small/run.sh). OUT gets text.txt, the documents' sentences to pre-train on;
+train.jsonl, groups to fine-tune on; and for each collection a folder with corpus.jsonl, queries.jsonl, qrels.txt.
 
     scifact    claims and abstracts that support or refute them; claims of even number are for training
     medquad    medical questions and answers; a twelfth of their subjects is held out
