@@ -2,9 +2,8 @@
 
     python examples/retrieval_text.py FOLDER OUT
 
-FOLDER holds the downloads (see dupmae_small/run.sh). OUT gets text.txt and valid.txt, the documents' sentences to
-pre-train on; train.jsonl, groups to fine-tune on; and for each collection a folder with corpus.jsonl, queries.jsonl,
-qrels.txt.
+FOLDER holds the downloads (see dupmae_small/run.sh). OUT gets text.txt, the documents' sentences to pre-train on;
+train.jsonl, groups to fine-tune on; and for each collection a folder with corpus.jsonl, queries.jsonl, qrels.txt.
 
     scifact    claims and abstracts that support or refute them; claims of even number are for training
     medquad    medical questions and answers; a twelfth of their subjects is held out
@@ -32,7 +31,6 @@ from mass_plugins.data.text_files import open_text  # noqa: E402
 
 LINE_WORDS = 100  # of a line to pre-train on
 HELD_OUT = 12  # one of so many subjects of medquad
-VALID = 100  # one of so many lines
 
 
 class Collection(NamedTuple):
@@ -192,15 +190,13 @@ def main(source: Path, out: Path) -> None:
     collections, counts = [read_one(source) for read_one in (scifact, medquad, cranfield, cisi)], Counter()
     with (
         open(out / "text.txt", "w", encoding="utf-8") as text,
-        open(out / "valid.txt", "w", encoding="utf-8") as valid,
         open(out / "train.jsonl", "w", encoding="utf-8") as train,
     ):
         for collection in collections:
             write_collection(collection, out / collection.name)
             for passage in collection.passages.values():
                 for line in lines_of(passage):
-                    side = valid if number_of(line) % VALID == 0 else text
-                    side.write(line + "\n")
+                    text.write(line + "\n")
                     counts["lines"] += 1
             for group in groups_of(collection):
                 renamed = [

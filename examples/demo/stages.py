@@ -27,10 +27,10 @@ from typing import Iterator, Optional
 ROOT = Path(__file__).resolve().parents[2]
 STAMPS = "2"  # layout of the stamps; with another one all is made anew
 MARK = ".demo"  # in every work folder: what lies there is the demo's and may be removed by it
-# The same threads everywhere, for the same sums. Keep freed memory: glibc otherwise returns and zeroes it in every
-# update (+13 % speed).
+# One thread: at this size a second one makes an update slower (10.4 a second against 12.5). Keep freed memory: glibc
+# otherwise returns and zeroes it in every update (+13 % speed).
 ENVIRONMENT = {
-    "OMP_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",

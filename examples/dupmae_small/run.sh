@@ -106,8 +106,7 @@ main() {
     local names=() seed name collection objective
     stage text get_text
     TEXT=$FOLDER
-    stage data-bin prepare_encoder --vocab-size "$VOCABULARY" --lowercase --mono en="$TEXT/text.txt" \
-        --valid-mono en="$TEXT/valid.txt"
+    stage data-bin prepare_encoder --vocab-size "$VOCABULARY" --lowercase --mono en="$TEXT/text.txt"
     ALL=$FOLDER/data-bin
     stage groups mine_negatives
     GROUPS_FOLDER=$FOLDER

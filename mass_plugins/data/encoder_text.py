@@ -19,7 +19,7 @@ from fairseq.data import Dictionary
 from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
-from mass_plugins.data.text import SETTINGS_FILE, SPACE_SIGN, TextCodec
+from mass_plugins.data.text import SETTINGS_FILE, SPACE_SIGN, TextCodec, open_tokenizer
 from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 
@@ -150,7 +150,7 @@ class TokenizerText(EncoderText):
 
     def __init__(self, tokenizer: bytes, specials: Optional[dict[str, str]] = None, size: Optional[int] = None):
         self.content = tokenizer
-        self.tokenizer = _open_tokenizer(tokenizer)
+        self.tokenizer = open_tokenizer(tokenizer)
         ids = self.tokenizer.get_vocab(with_added_tokens=True)
         self.specials = _find_specials(ids, specials or {})
         symbols = _symbols_by_id(ids, size)
@@ -274,22 +274,6 @@ def _symbols_by_id(ids: dict[str, int], size: Optional[int]) -> list[str]:
         raise InputError(f"the tokenizer has {needed} tokens and the model only {size}; give the model's own tokenizer")
     by_id = {number: symbol for symbol, number in ids.items()}
     return [by_id.get(number, f"{_UNUSED}{number:04d}") for number in range(size or needed)]
-
-
-def _open_tokenizer(content: bytes):
-    try:
-        from tokenizers import Tokenizer
-    except ImportError:
-        raise InputError("the tokenizers package is missing; pip install 'mass_plugins[encoders]'") from None
-    try:
-        tokenizer = Tokenizer.from_str(content.decode("utf-8"))
-    except Exception as error:  # tokenizers raises plain Exception
-        raise InputError(
-            f"{TOKENIZER_FILE} can't be read ({str(error).splitlines()[0][:200]}); fetch it again"
-        ) from None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _marks(settings: dict, symbols: Sequence[str], special: set[str]) -> WordMarks:

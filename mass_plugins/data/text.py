@@ -208,7 +208,7 @@ class TextCodec(WordPipeline):
         if settings.subwords == "sentencepiece":
             self._pieces = _open_sentencepiece(model)
         elif settings.subwords == "tokenizer":
-            self._tokenizer = _open_tokenizer(model)
+            self._tokenizer = _open_tokenizer_with_decoder(model)
         else:
             self._bpe = _open_bpe(model)
 
@@ -299,17 +299,32 @@ def _open_sentencepiece(model: bytes):
         raise InputError("not a sentencepiece model; give the .model file that sentencepiece wrote") from None
 
 
-def _open_tokenizer(model: bytes):
+def open_tokenizer(content: bytes):
+    """The tokenizer of a ``tokenizer.json``, which neither cuts nor pads.
+
+    Raises:
+        InputError: no such file's content, or the library is missing.
+    """
     try:
         from tokenizers import Tokenizer
     except ImportError:
-        raise InputError("tokenizers isn't installed; pip install 'mass_plugins[transformers]'") from None
+        raise InputError("the tokenizers package is missing; pip install 'mass_plugins[encoders]'") from None
     try:
-        tokenizer = Tokenizer.from_buffer(model)
+        tokenizer = Tokenizer.from_buffer(content)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException:  # the library raises a bare Exception, or its own panic, which isn't even one
-        raise InputError("not a tokenizer.json of Hugging Face's; give the file of that name") from None
+    except BaseException as error:  # the library raises a bare Exception, or its own panic, which isn't even one
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise InputError(
+            f"tokenizer.json can't be read, it is not a tokenizer.json of Hugging Face's ({reason}); fetch it again"
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _open_tokenizer_with_decoder(content: bytes):
+    tokenizer = open_tokenizer(content)
     if tokenizer.decoder is None:
         raise InputError("the tokenizer has no decoder, so its pieces can't be joined again; use one that has")
     return tokenizer

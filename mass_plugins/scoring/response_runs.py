@@ -13,8 +13,9 @@ from typing import Optional
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.bleu import corpus_bleu
 from mass_plugins.scoring.distinct import distinct
+from mass_plugins.scoring.recipe_result import make_parser, write_result
 from mass_plugins.scoring.result import Score
-from mass_plugins.scoring.translation_runs import TranslationRun, make_parser, read_run, write_result
+from mass_plugins.scoring.translation_runs import TranslationRun, read_run
 
 
 def score_runs(runs: list[TranslationRun]) -> list[Score]:

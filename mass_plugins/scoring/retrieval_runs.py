@@ -5,7 +5,6 @@ is one, the paper's MRR@10. The runs of one system on one collection become one 
 systems are compared on the queries of all collections pooled, each query's values averaged over the seeds.
 """
 
-import argparse
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import NamedTuple, Optional
 
 from mass_plugins.data.retrieval_files import read_judgements, read_run
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.retrieval import MEASURES, Values, compare, measure_queries, signature
 
 
@@ -84,35 +84,14 @@ def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
     return comparisons
 
 
-def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, help="files of one line each")
-    parser.add_argument("--example", type=Path, required=True, help="folder of the example")
-    parser.add_argument("--claim", required=True)
-    parser.add_argument("--status", required=True)
-    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the experiment")
-    parser.add_argument("--seconds", type=int, required=True, help="of all stages together")
-    parser.add_argument("--output", type=Path, required=True, help="result.json")
-    arguments = parser.parse_args(argv)
-    try:
-        runs = [read_record(path) for path in arguments.runs]
-        result = Result(
-            example=arguments.example.name,
-            claim=arguments.claim,
-            status=arguments.status,
-            command=f"bash examples/{arguments.example.name}/run.sh",
-            config_hash=hash_of_files(arguments.config),
-            seconds=arguments.seconds,
-            scores=score_runs(runs),
-            comparisons=compare_runs(runs),
-        )
-        result.write(arguments.output, arguments.example)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for score in result.scores:
-        print(f"{score.setting}, {score.system}, {score.metric}: {score.mean:.2f} ± {score.std:.2f}")
-    return 0
+def main(argv: Optional[list[str]] = None) -> int:
+    options = make_parser("retrieval_runs", __doc__).parse_args(argv)
+
+    def scored() -> tuple[list[Score], list[dict]]:
+        runs = [read_record(path) for path in options.runs]
+        return score_runs(runs), compare_runs(runs)
+
+    return write_result(options, scored)
 
 
 if __name__ == "__main__":

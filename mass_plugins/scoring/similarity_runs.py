@@ -5,7 +5,6 @@ become a score for each set and one for the average, over seeds; systems are com
 bootstrap over pairs, a seed with the same seed.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -15,7 +14,8 @@ from typing import NamedTuple, Optional, Sequence
 import numpy as np
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.similarity import AVERAGE, SAMPLES, Evaluation, SetScore, bootstrap
 from mass_plugins.scoring.similarity_sets import PairSet
 
@@ -160,38 +160,15 @@ def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:
 
 
 def main(argv: Optional[list[str]] = None) -> int:
-    parser = argparse.ArgumentParser(prog="similarity_runs", description=__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="JSON files of runs")
-    parser.add_argument("--example", type=Path, required=True, help="folder of the recipe")
-    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the runs")
-    parser.add_argument("--output", type=Path, required=True, help="result.json to write")
-    parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
-    parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
-    parser.add_argument("--seconds", type=int, required=True, help="of all stages")
+    parser = make_parser("similarity_runs", __doc__)
     parser.add_argument("--paper", nargs="*", default=[], metavar="SYSTEM:SET=NUMBER", help="published numbers")
     options = parser.parse_args(argv)
-    try:
+
+    def scored() -> tuple[list[Score], list[dict]]:
         runs = [read_run(path) for path in options.runs]
-        example = options.example.resolve()
-        result = Result(
-            example=example.name,
-            claim=options.claim,
-            status=options.status,
-            command=f"bash examples/{example.name}/run.sh",
-            config_hash=hash_of_files(options.config),
-            seconds=options.seconds,
-            scores=score_runs(runs, _papers(options.paper)),
-            comparisons=compare_runs(runs),
-        )
-        result.write(options.output, repository=example)
-    except InputError as error:
-        print(f"mass_plugins: error: {error}", file=sys.stderr)
-        return 1
-    for score in result.scores:
-        spread = f" ± {score.std:.1f}" if len(score.values) > 1 else ""
-        print(f"{score.setting}  {score.system}  {score.metric} {score.mean:.1f}{spread}")
-    print(options.output)
-    return 0
+        return score_runs(runs, _papers(options.paper)), compare_runs(runs)
+
+    return write_result(options, scored)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from itertools import combinations
 from typing import Optional
 
 from mass_plugins.errors import InputError
+from mass_plugins.scoring.recipe_result import make_parser, write_result
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.rouge import DEFAULT, METRICS, RougeSettings, corpus_rouge, paired_bootstrap
-from mass_plugins.scoring.translation_runs import TranslationRun, make_parser, read_run, write_result
+from mass_plugins.scoring.translation_runs import TranslationRun, read_run
 
 
 def papers_numbers(text: str) -> tuple[float, ...]:

@@ -7,7 +7,6 @@ score over seeds, or two with --tokenized-bleu; any two systems of a setting are
 bootstrap, a seed with the same seed.
 """
 
-import argparse
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.bleu import corpus_bleu, paired_bootstrap, tokenized_bleu
-from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.result import Score
 
 # --tokenized-bleu → the name of the metric
 TOKENIZED = {"cased": "tokenized BLEU", "lowercased": "tokenized lower-cased BLEU"}
@@ -117,45 +117,6 @@ def main(argv: Optional[list[str]] = None) -> int:
         return score_runs(runs, options.tokenized_bleu), compare_runs(runs)
 
     return write_result(options, scored)
-
-
-def make_parser(prog: str, description: Optional[str]) -> argparse.ArgumentParser:
-    """The flags that all scoring of runs has."""
-    parser = argparse.ArgumentParser(prog=prog, description=(description or prog).split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="files of one line; see the module")
-    parser.add_argument("--example", type=Path, required=True, help="folder of the recipe")
-    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the runs")
-    parser.add_argument("--output", type=Path, required=True, help="result.json to write")
-    parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
-    parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
-    parser.add_argument("--seconds", type=int, required=True, help="of all stages")
-    return parser
-
-
-def write_result(options: argparse.Namespace, scored: Callable[[], tuple[list[Score], list[dict]]]) -> int:
-    """result.json from the scores and comparisons that ``scored`` finds; the exit status."""
-    try:
-        scores, comparisons = scored()
-        example = options.example.resolve()
-        result = Result(
-            example=example.name,
-            claim=options.claim,
-            status=options.status,
-            command=f"bash examples/{example.name}/run.sh",
-            config_hash=hash_of_files(options.config),
-            seconds=options.seconds,
-            scores=scores,
-            comparisons=comparisons,
-        )
-        result.write(options.output, repository=example)
-    except InputError as error:
-        print(f"mass_plugins: error: {error}", file=sys.stderr)
-        return 1
-    for score in result.scores:
-        spread = f" ± {score.std:.1f}" if len(score.values) > 1 else ""
-        print(f"{score.setting}  {score.system}  {score.metric} {score.mean:.1f}{spread}")
-    print(options.output)
-    return 0
 
 
 if __name__ == "__main__":

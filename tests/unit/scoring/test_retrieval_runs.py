@@ -50,7 +50,7 @@ def test_the_command_writes_a_result_that_tables_can_be_made_of(tmp_path, capsys
     output = tmp_path / "result.json"
     flags = ["--example", str(tmp_path), "--claim", "c", "--status", "scaled down", "--config", str(paths[0])]
     assert retrieval_runs.main([*map(str, paths), *flags, "--seconds", "3", "--output", str(output)]) == 0
-    assert "a, new, nDCG@10" in capsys.readouterr().out
+    assert "a  new  nDCG@10" in capsys.readouterr().out
     result = json.loads(output.read_text())
     assert "| bm25 | new |" in table(result) and "new less bm25" in details(result)
 
