@@ -180,9 +180,6 @@ class MultilingualTask(TrainingTask):
         self.adopt(state.get("task_state", {}), path)
         check_same_shape(path, state["cfg"]["model"], model_cfg)
 
-    def go_on_from(self, task_state: dict[str, Any]) -> None:
-        """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
-
     def build_criterion(self, cfg, from_checkpoint=False):
         alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
         if alone and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_WORLD_SIZE" in os.environ:

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from fairseq import utils
@@ -24,6 +25,9 @@ class TrainingTask(FairseqTask):
         if split != self.cfg.train_subset:
             return folders[0], 1
         return folders[(epoch - 1) % len(folders)], len(folders)
+
+    def go_on_from(self, task_state: dict[str, Any]) -> None:
+        """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
 
     def get_batch_iterator(self, *args, **kwargs):
         """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers
