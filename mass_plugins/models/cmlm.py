@@ -68,9 +68,6 @@ def _projection(dim: int) -> nn.Sequential:
 class Cmlm(TextEncoder):
     """A text encoder that restores a text's tokens with the help of the vector of the text before it."""
 
-    # weights that a checkpoint to start from may lack, or have for another task
-    EXTRA_WEIGHTS = ("condition_projections.",)
-
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         if cfg.condition_vectors < 1:
@@ -79,9 +76,6 @@ class Cmlm(TextEncoder):
         dim = cfg.encoder_embed_dim
         self.condition_projections = nn.ModuleList([_projection(dim) for _ in range(cfg.condition_vectors)])
         self.start(self.condition_projections)
-
-    def start_new_weights(self, missing: set[str]) -> None:
-        """The projections start anew where a checkpoint has none."""
 
     def forward(
         self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, condition_tokens: Optional[Tensor] = None

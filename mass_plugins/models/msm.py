@@ -123,9 +123,6 @@ class DocumentEncoder(nn.Module):
 class Msm(TextEncoder):
     """A text encoder with what MSM trains it by."""
 
-    # weights that a checkpoint to start from may lack, or have for another task
-    EXTRA_WEIGHTS = ("document_encoder.", "key_head.", "query_head.")
-
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         flat = as_dict(cfg)
@@ -142,9 +139,6 @@ class Msm(TextEncoder):
         self.query_head = ContrastHead(dim, width, width, across)
         self.start(self.document_encoder)
         nn.init.normal_(self.document_encoder.mask_vector, std=_STD)
-
-    def start_new_weights(self, missing: set[str]) -> None:
-        """The document encoder and the heads start anew where a checkpoint has none."""
 
     def predict_units(self, vectors: Tensor, real: Tensor) -> Tensor:
         """See :class:`DocumentEncoder`."""

@@ -188,6 +188,12 @@ class TextEncoder(BaseFairseqModel):
         padding_idx: id of the padding token.
     """
 
+    # What objectives keep beside the encoder: a checkpoint to start from may lack it, or have it for another one.
+    EXTRA_WEIGHTS = (
+        "bow_projection.", "enhanced_decoder.", "cls_projection.", "relevance.",  # DupMAE, retrievers
+        "document_encoder.", "key_head.", "query_head.", "condition_projections.",  # MSM, CMLM
+    )  # fmt: skip
+
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__()
         flat = as_dict(cfg)
@@ -210,6 +216,9 @@ class TextEncoder(BaseFairseqModel):
         self.layers = nn.ModuleList(layers)
         self.lm_head = MaskedLmHead(dim, num_tokens, str(flat["activation_fn"]), epsilon)
         self.start(self)
+
+    def start_new_weights(self, missing: set[str]) -> None:
+        """After the encoder's weights came from a checkpoint without those named; by default they are as built."""
 
     @classmethod
     def build_model(cls, cfg, task):
