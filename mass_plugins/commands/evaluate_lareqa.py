@@ -13,8 +13,7 @@ def add_flags(command):
         "--xquad", required=True, nargs="+", metavar="LANGUAGE=FILE", help="XQuAD-R's files: en=en.json de=de.json"
     )
     command.add_argument(
-        "--similarity", choices=("cosine", "dot"), default="cosine",
-        help="dot: as a retriever was fine-tuned (default cosine)",
+        "--similarity", choices=("cosine", "dot"), help="default: dot of a retriever, else cosine"
     )  # fmt: skip
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers")
     add_vector_flags(command)
@@ -36,12 +35,13 @@ def run(options):
     pool = lareqa.read_pool(files)
     encoder = load_with(options)
     vectors = [encoder.encode(texts) for texts in ([question.text for question in pool.questions], pool.sentences)]
-    if options.similarity == "cosine":
+    similarity = options.similarity or encoder.similarity
+    if similarity == "cosine":
         vectors = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in vectors]
     found = lareqa.mean_average_precision(pool, *vectors)
     print(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
     print("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))
-    signature = f"{lareqa.signature()}|{options.similarity}"
+    signature = f"{lareqa.signature()}|{similarity}"
     print(signature)
     if options.json:
         write_json(options.json, {"average": found["all"], "signature": signature, "mAP@20": found})
