@@ -5,6 +5,24 @@ STATUS="scaled down"
 
 # The languages with documents here; XQuAD-R has en, de, es, zh of them, Tatoeba all but en.
 LANGUAGES=(en de es fr pt nl cs el ja ko vi zh)
+
+# Where the files are, as of fixed commits; text and questions, then tests.
+GITHUB=https://raw.githubusercontent.com
+BIBLE=$GITHUB/scrollmapper/bible_databases/a228a19a29099a41c196c2a310cd93e50a390e30/formats/csv
+BIBLES=(ASV GerElb1871 SpaRV FrePGR PorBLivre DutSVV CzeBKR GreVamvas JapBungo KorRV Viet ChiUn)
+declare -A DOCS=( # the French one's English is the English text
+    [fr]=https://github.com/python/python-docs-fr/archive/b279d876e2a3381605d38ea62b863f60abadc92c.zip
+    [es]=https://github.com/python/python-docs-es/archive/91f4ccc0ba.zip
+    [ja]=https://github.com/python/python-docs-ja/archive/7eb90aaa6d.zip
+)
+MEDQUAD=https://github.com/abachaa/MedQuAD/archive/577bd37b96c02d1833b2c9eed2de9f96964e96cb.zip
+SCIFACT=$GITHUB/sumithra-p-v/claimverifier/b42f1c3444b28884ddcfadffafbfe223646c6c37/data/scifact.zip
+TATOEBA=$GITHUB/facebookresearch/LASER/74bc6ae7ffb7cba670fe0f428d0ede9f666fb821/data/tatoeba/v1
+TATOEBA_CODES=(deu spa fra por nld ces ell jpn kor vie cmn)
+XQUAD=$GITHUB/google-research-datasets/lareqa/9bc8c7fb6dd8d01d72a05a93c2cb96882b0d299c/xquad-r
+XQUAD_LANGUAGES=(en de es zh)
+declare -A KNOWN=() # address -> bytes and SHA-256
+
 VOCABULARY=24000
 # 3 layers of width 256.
 SHAPE=(--encoder-layers 3 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 --encoder-attention-heads 4
@@ -17,7 +35,7 @@ OPTIMIZER=(--optimizer adam --adam-betas "(0.9,0.98)" --weight-decay 0.01 --clip
 DOCUMENTS=(--unit-tokens 47 --units 8 --min-units 4)
 
 # The start of all, then the same updates for each system.
-TEXT=(--sample-break-mode complete --tokens-per-sample 192)
+TEXT=(--sample-break-mode complete --tokens-per-sample 192 --long-lines truncate)
 START_UPDATES=6000
 UPDATES=3000
 MLM=(--task mlm_pretraining --arch text_encoder_tiny --criterion masked_tokens "${TEXT[@]}")

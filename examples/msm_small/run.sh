@@ -2,36 +2,74 @@
 # MLM, CMLM and MSM from the same start, text and updates; cross-lingual retrieval before and after fine-tuning on
 # English alone. See README.md.
 #
-#   DATA=folder bash run.sh          everything; go on after an interruption with the same command
-#   DATA=folder bash run.sh start    text and the pre-training that all start from
-#   DATA=folder bash run.sh result   result.json from the runs that have ended
+#   bash run.sh              everything; go on after an interruption with the same command
+#   bash run.sh start        text and the pre-training that all start from
+#   bash run.sh result       result.json from the runs that have ended
+#   DATA=folder bash run.sh  files that are here already, plain, .xz or .gz, in the folder or below it
+DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
+source "$EXAMPLE/../large.sh"
 source "$CONFIG"
-SHARED=("$EXAMPLE/../msm_text.py" "$EXAMPLE/../retrieval_text.py")
+SHARED+=("$EXAMPLE/../msm_text.py" "$EXAMPLE/../retrieval_text.py")
 
 plugin() { python -m mass_plugins "$@"; }
 
 joined() { local IFS=,; echo "$*"; }
 
-get_text() { python "$EXAMPLE/../msm_text.py" "$DATA" "$OUT" "$(joined "${LANGUAGES[@]}")"; }
-
-# get_questions: English questions with answers, of two collections: $OUT/groups.jsonl
-get_questions() {
-    python "$EXAMPLE/../retrieval_text.py" "$DATA" "$OUT"
-    grep -E '"query_id": *"(scifact|medquad)-' "$OUT/train.jsonl" >"$OUT/groups.jsonl"
+# get_files: links to all downloads in $WORK/source; DATA is that folder afterwards.
+get_files() {
+    local language code name
+    mkdir -p source
+    DATA=$PWD/source
+    for name in "${BIBLES[@]}"; do link "$BIBLE/$name.csv"; done
+    for language in "${!DOCS[@]}"; do link "${DOCS[$language]}" "python-docs-$language.zip"; done
+    for code in "${TATOEBA_CODES[@]}"; do
+        for name in "$code" eng; do link "$TATOEBA/tatoeba.$code-eng.$name"; done
+    done
+    mkdir -p source/xquad-r
+    for language in "${XQUAD_LANGUAGES[@]}"; do link "$XQUAD/$language.json" "xquad-r/$language.json"; done
+    link "$MEDQUAD" medquad.zip
+    link "$SCIFACT"
+    for name in claims_train.csv corpus_train.csv; do
+        stage "unpacked.$name" unpack source/scifact.zip "$name"
+        ln -sf "$PWD/$FOLDER/$name" "source/$name"
+    done
 }
 
+# link ADDRESS [NAME]: source/NAME
+link() {
+    get "$1"
+    ln -sf "$PWD/$FILE" "source/${2:-${1##*/}}"
+}
+
+unpack() {
+    python - "$1" "$2" "$OUT/$2.tmp" <<'PY'
+import sys, zipfile
+
+with zipfile.ZipFile(sys.argv[1]) as archive, open(sys.argv[3], "wb") as out:
+    out.write(archive.read(next(name for name in archive.namelist() if name.endswith(sys.argv[2]))))
+PY
+    mv "$OUT/$2.tmp" "$OUT/$2"
+}
+
+# get_text DATA LANGUAGES
+get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2"; }
+
+# prepare_text TEXT SUB-WORDS LANGUAGE...: $OUT/data-bin
 prepare_text() {
-    local language files=()
-    for language in "${LANGUAGES[@]}"; do files+=("$language=$1/text.$language.txt"); done
-    python "$ROOT/preprocess/prepare_encoder.py" --mono "${files[@]}" --subwords unigram --vocab-size "$VOCABULARY" \
+    local text=$1 size=$2 language files=()
+    shift 2
+    for language; do files+=("$language=$text/text.$language.txt"); done
+    python "$ROOT/preprocess/prepare_encoder.py" --mono "${files[@]}" --subwords unigram --vocab-size "$size" \
         --keep-duplicates --destdir "$OUT/data-bin" --overwrite
 }
 
+# prepare_documents TEXT DATA-BIN FLAG...: $OUT/documents
 prepare_documents() {
     local text=$1 data=$2 language files=()
+    shift 2
     for language in "${LANGUAGES[@]}"; do files+=("$language=$text/documents.$language.jsonl"); done
-    python "$ROOT/preprocess/prepare_documents.py" --documents "${files[@]}" --like "$data" "${DOCUMENTS[@]}" \
+    python "$ROOT/preprocess/prepare_documents.py" --documents "${files[@]}" --like "$data" "$@" \
         --destdir "$OUT/documents" --overwrite
 }
 
@@ -41,7 +79,8 @@ schedule() { echo --max-update "$1" --total-num-update "$1" --warmup-updates $((
 # pretrain SYSTEM SEED: FOLDER is that of the system's encoder
 pretrain() {
     local system=$1 seed=$2
-    stage start train "$ALL" "${MLM[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" $(schedule "$START_UPDATES" 5e-4) --seed 1
+    stage "start.$seed" train "$ALL" "${MLM[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" $(schedule "$START_UPDATES" 5e-4) \
+        --seed "$seed"
     [ "$system" != start ] || return 0
     local flags=("${SHAPE[@]}" "${OPTIMIZER[@]}" $(schedule "$UPDATES" 2e-4) --seed "$seed"
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt")
@@ -52,18 +91,13 @@ pretrain() {
     esac
 }
 
-# fine_tune CHECKPOINT SEED GROUPS
-fine_tune() {
-    train "$(dirname "$1")" "${FINE_TUNING[@]}" "${SHAPE[@]}" --seed "$2" --train-groups "$3" --pretrained-checkpoint "$1"
-}
-
-# measure CHECKPOINT POOLING SIMILARITY: $OUT/tatoeba.json and lareqa.json
+# measure CHECKPOINT POOLING SIMILARITY TEXT: $OUT/tatoeba.json and lareqa.json
 measure() {
-    local checkpoint=$1 pooling=$2 similarity=$3 language pairs=() files=()
+    local checkpoint=$1 pooling=$2 similarity=$3 text=$4 language pairs=() files=()
     for language in "${LANGUAGES[@]}"; do
-        [ ! -e "$TEXT_FOLDER/tatoeba/$language.source" ] ||
-            pairs+=("$language=$TEXT_FOLDER/tatoeba/$language.source,$TEXT_FOLDER/tatoeba/$language.english")
-        [ ! -e "$TEXT_FOLDER/xquad/$language.json" ] || files+=("$language=$TEXT_FOLDER/xquad/$language.json")
+        [ ! -e "$text/tatoeba/$language.source" ] ||
+            pairs+=("$language=$text/tatoeba/$language.source,$text/tatoeba/$language.english")
+        [ ! -e "$text/xquad/$language.json" ] || files+=("$language=$text/xquad/$language.json")
     done
     plugin evaluate tatoeba "$checkpoint" --pooling "$pooling" --pairs "${pairs[@]}" --json "$OUT/tatoeba.json"
     plugin evaluate lareqa "$checkpoint" --pooling "$pooling" --similarity "$similarity" --xquad "${files[@]}" \
@@ -78,22 +112,26 @@ note() {
     mv "runs/$run.tsv.tmp" "runs/$run.tsv"
 }
 
+# system SYSTEM SEED: pre-training, fine-tuning, and the numbers of both
 system() {
     local system=$1 seed=$2 checkpoint
     pretrain "$system" "$seed"
     checkpoint=$FOLDER/checkpoint_last.pt
-    stage "$system.$seed.zero-shot" measure "$checkpoint" "${POOLING[$system]:-cls}" cosine
+    stage "$system.$seed.zero-shot" measure "$checkpoint" "${POOLING[$system]:-cls}" cosine "$TEXT_FOLDER"
     note "$system" zero-shot "$seed"
-    stage "$system.$seed.fine" fine_tune "$checkpoint" "$seed" "$QUESTIONS/groups.jsonl"
-    stage "$system.$seed.english" measure "$FOLDER/checkpoint_last.pt" cls dot
+    stage "$system.$seed.fine" train "$(dirname "$checkpoint")" "${FINE_TUNING[@]}" "${SHAPE[@]}" --seed "$seed" \
+        --train-groups "$TEXT_FOLDER/groups.jsonl" --pretrained-checkpoint "$checkpoint"
+    stage "$system.$seed.english" measure "$FOLDER/checkpoint_last.pt" cls dot "$TEXT_FOLDER"
     note "$system" "fine-tuned on English" "$seed"
 }
 
-# draw BEFORE AFTER: sentence vectors of one document in all languages, before and after.
+# draw BEFORE AFTER LANGUAGE...: sentence vectors of one document in these languages, before and after.
 draw() {
-    local language files=()
-    for language in "${PICTURE[@]}"; do files+=("$language=$TEXT_FOLDER/parallel.$language.txt"); done
-    plugin plot-vectors "before=$1" "after=$2" --pooling mean --pooling cls --text "${files[@]}" --output "$OUT/vectors.png"
+    local before=$1 after=$2 language files=()
+    shift 2
+    for language; do files+=("$language=$TEXT_FOLDER/parallel.$language.txt"); done
+    plugin plot-vectors "before=$before" "after=$after" --pooling mean --pooling cls --text "${files[@]}" \
+        --output "$OUT/vectors.png"
 }
 
 write_msm_result() {
@@ -108,27 +146,26 @@ write_msm_result() {
 
 main() {
     local seed name before
-    [ -n "${DATA:-}" ] || die "set DATA to the folder of the files that README.md lists"
-    stage text get_text
-    TEXT_FOLDER=$PWD/$FOLDER
-    stage questions get_questions
-    QUESTIONS=$FOLDER
-    stage data-bin prepare_text "$TEXT_FOLDER"
+    [ -n "$DATA" ] || get_files
+    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")"
+    TEXT_FOLDER=$FOLDER
+    stage data-bin prepare_text "$TEXT_FOLDER" "$VOCABULARY" "${LANGUAGES[@]}"
     ALL=$FOLDER/data-bin
-    stage documents prepare_documents "$TEXT_FOLDER" "$ALL"
+    stage documents prepare_documents "$TEXT_FOLDER" "$ALL" "${DOCUMENTS[@]}"
     UNITS=$FOLDER/documents
     if [ "${1:-}" != result ]; then
         rm -f runs/*.tsv
-        pretrain start 1
+        for seed in "${SEEDS[@]}"; do job pretrain start "$seed"; done
+        finish_jobs
         [ "${1:-}" != start ] || exit 0
         for seed in "${SEEDS[@]}"; do
             for name in "${SYSTEMS[@]}"; do job system "$name" "$seed"; done
         done
         finish_jobs
-        pretrain start 1
+        pretrain start "${SEEDS[0]}"
         before=$FOLDER/checkpoint_last.pt
         pretrain msm "${SEEDS[0]}"
-        stage picture draw "$before" "$FOLDER/checkpoint_last.pt"
+        stage picture draw "$before" "$FOLDER/checkpoint_last.pt" "${PICTURE[@]}"
         [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$FOLDER/vectors.png" "$EXAMPLE/vectors.png"
     fi
     write_msm_result

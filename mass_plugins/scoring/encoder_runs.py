@@ -1,17 +1,34 @@
 """Scores of an example's encoders: ``python -m mass_plugins.scoring.encoder_runs``.
 
 Each run is a file with a line for each number, tab-separated: system, seed, setting, metric, and the JSON file that
-``mass-plugins evaluate tatoeba`` or ``lareqa`` wrote. The seeds of one system become one score.
+``mass-plugins evaluate tatoeba``, ``lareqa``, ``retrieval`` (of one run) or ``xor-retrieve`` wrote. The seeds of one
+system become one score.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Iterable
+from typing import Any, Iterable, Optional
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.result import Score
+
+
+def find_number(content: dict[str, Any], metric: str) -> tuple[float, str]:
+    """The number of a metric in a file, and its signature; tatoeba's and lareqa's have one alone.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none.
+    """
+    if "average" in content:
+        return float(content["average"]), str(content["signature"])
+    signature = str(content["signatures"][metric])
+    if "recall" in content:
+        return float(content["recall"][metric]["all"]), signature
+    [queries] = content["queries"].values()
+    found = queries[metric].values()
+    return sum(found) / len(found), signature
 
 
 def read_scores(paths: Iterable[Path]) -> list[Score]:
@@ -31,7 +48,7 @@ def read_scores(paths: Iterable[Path]) -> list[Score]:
             system, seed, setting, metric, file = cells
             try:
                 content = json.loads(Path(file).read_text(encoding="utf-8"))
-                value, signature = float(content["average"]), str(content["signature"])
+                value, signature = find_number(content, metric)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise InputError(f"{file}, named in {path}, holds no score ({error!r}); measure it again") from None
             score = scores.setdefault((setting, metric, system), Score(system, setting, metric, signature, [], []))
@@ -40,34 +57,9 @@ def read_scores(paths: Iterable[Path]) -> list[Score]:
     return list(scores.values())
 
 
-def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, help="files of a line a number")
-    parser.add_argument("--example", type=Path, required=True, help="folder of the example")
-    parser.add_argument("--claim", required=True)
-    parser.add_argument("--status", required=True)
-    parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the experiment")
-    parser.add_argument("--seconds", type=int, required=True, help="of all stages together")
-    parser.add_argument("--output", type=Path, required=True, help="result.json")
-    arguments = parser.parse_args(argv)
-    try:
-        scores = read_scores(arguments.runs)
-        result = Result(
-            example=arguments.example.name,
-            claim=arguments.claim,
-            status=arguments.status,
-            command=f"bash examples/{arguments.example.name}/run.sh",
-            config_hash=hash_of_files(arguments.config),
-            seconds=arguments.seconds,
-            scores=scores,
-        )
-        result.write(arguments.output, arguments.example)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for score in result.scores:
-        print(f"{score.setting}, {score.system}, {score.metric}: {score.mean:.2f} ± {score.std:.2f}")
-    return 0
+def main(argv: Optional[list[str]] = None) -> int:
+    options = make_parser("encoder_runs", __doc__).parse_args(argv)
+    return write_result(options, lambda: (read_scores(options.runs), []))
 
 
 if __name__ == "__main__":

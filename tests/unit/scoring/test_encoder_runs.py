@@ -36,6 +36,23 @@ def test_result(tmp_path):
     assert (score["system"], score["metric"], score["values"]) == ("msm", "accuracy", [40.0])
 
 
+def test_numbers_of_rankings_and_of_xor_retrieve(tmp_path):
+    """The mean over queries; the mean over languages."""
+    rankings = {"signatures": {"MRR@100": "rr"}, "queries": {"run": {"MRR@100": {"q1": 50.0, "q2": 0.0}}}}
+    answers = {"signatures": {"R@2kt": "a", "R@5kt": "b"}, "recall": {"R@5kt": {"all": 30.0, "ja": 40.0, "fi": 20.0}}}
+    for name, content in (("m", rankings), ("x", answers)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    run = tmp_path / "a.tsv"
+    run.write_text(f"msm\t1\tmr\tMRR@100\t{tmp_path}/m.json\nmsm\t1\txor\tR@5kt\t{tmp_path}/x.json\n")
+    found = encoder_runs.read_scores([run])
+    assert [(score.metric, score.values, score.signature) for score in found] == [
+        ("MRR@100", [25.0], "rr"), ("R@5kt", [30.0], "b"),
+    ]  # fmt: skip
+    run.write_text(f"msm\t1\tmr\tnDCG@10\t{tmp_path}/m.json\n")
+    with pytest.raises(InputError, match="holds no score"):
+        encoder_runs.read_scores([run])
+
+
 def test_bad_runs(tmp_path, capsys):
     (tmp_path / "a.tsv").write_text("msm\t1\n")
     with pytest.raises(InputError, match="has 2 columns"):
