@@ -134,18 +134,8 @@ draw() {
         --output "$OUT/vectors.png"
 }
 
-write_msm_result() {
-    local files=(runs/*.tsv)
-    [ -e "${files[0]}" ] || die "no run has ended yet"
-    say "result from ${#files[@]} runs"
-    python -m mass_plugins.scoring.encoder_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
-        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
-        --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"
-    [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
-}
-
 main() {
-    local seed name before
+    local seed name system before names=()
     [ -n "$DATA" ] || get_files
     stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")"
     TEXT_FOLDER=$FOLDER
@@ -168,7 +158,13 @@ main() {
         stage picture draw "$before" "$FOLDER/checkpoint_last.pt" "${PICTURE[@]}"
         [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$FOLDER/vectors.png" "$EXAMPLE/vectors.png"
     fi
-    write_msm_result
+    for name in zero-shot fine-tuned-on-English; do
+        for system in "${SYSTEMS[@]}"; do
+            for seed in "${SEEDS[@]}"; do names+=("$system.$seed.$name"); done
+        done
+    done
+    SCORER=encoder_runs
+    write_result "${names[@]}"
 }
 
 main "$@"
