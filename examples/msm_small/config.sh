@@ -36,8 +36,8 @@ DOCUMENTS=(--unit-tokens 47 --units 8 --min-units 4)
 
 # The start of all, then the same updates for each system.
 TEXT=(--sample-break-mode complete --tokens-per-sample 192 --long-lines truncate)
-START_UPDATES=6000
-UPDATES=3000
+START_UPDATES=2000
+UPDATES=1500
 MLM=(--task mlm_pretraining --arch text_encoder_tiny --criterion masked_tokens "${TEXT[@]}")
 CMLM=(--task cmlm_pretraining --arch cmlm_tiny --criterion masked_tokens)
 MSM=(--task msm_pretraining --arch msm_tiny --criterion msm --units-per-document 8 "${TEXT[@]}")
@@ -55,10 +55,10 @@ declare -A POOLING=([start]=mean [mlm]=mean [cmlm]=mean) # the others: cls
 SEEDS=(1 2 3)
 
 # Fine-tuning on English questions and answers alone (MedQuAD, SciFact), the [CLS] state as the vector.
-FINE_UPDATES=400
+FINE_UPDATES=300
 FINE_TUNING=(--task retrieval_finetuning --arch retriever_tiny --criterion retrieval --representation cls --cls-dim 0
     --query-tokens 48 --passage-tokens 128 --batch-size 48 --group-size 1 --disable-validation --lr 1e-4
-    --lr-scheduler polynomial_decay --warmup-updates 40 --total-num-update "$FINE_UPDATES" --max-update "$FINE_UPDATES"
+    --lr-scheduler polynomial_decay --warmup-updates 30 --total-num-update "$FINE_UPDATES" --max-update "$FINE_UPDATES"
     --optimizer adam --clip-norm 1.0 --autocast-bfloat16 --log-interval 50 --save-interval 1000
     --save-interval-updates 200)
 
