@@ -12,11 +12,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable, Iterator, NamedTuple, Optional
 
 import pytest
 
 from tests import tiny
+from tests.warm import WarmCommands
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "mass_plugins"
@@ -61,9 +62,13 @@ def run(arguments, cwd=None, expect=0, timeout=300, stdin="", **options) -> Fini
         check=False,
         **options,
     )
-    good = done.returncode == expect if expect is not None else done.returncode != 0
-    assert good, f"exit status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    return Finished(done.returncode, done.stdout, done.stderr)
+    return as_expected(Finished(done.returncode, done.stdout, done.stderr), expect)
+
+
+def as_expected(done: Finished, expect: Optional[int]) -> Finished:
+    good = done.status == expect if expect is not None else done.status != 0
+    assert good, f"exit status {done.status}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done
 
 
 def run_until(arguments, words: str, number: signal.Signals, timeout=300) -> Finished:
@@ -116,13 +121,19 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def run_fairseq() -> Callable[..., Finished]:
-    """``run_fairseq("train", data_bin, *flags)`` runs ``fairseq-train`` with the plugin, on the CPU."""
+def run_fairseq() -> Iterator[Callable[..., Finished]]:
+    """``run_fairseq("train", data_bin, *flags)`` runs ``fairseq-train`` with the plugin, on the CPU.
 
-    def run_command(command: str, *arguments, **options) -> Finished:
-        return run([script(f"fairseq-{command}"), *arguments, *tiny.PLUGIN_FLAGS], **options)
+    In a process that has imported fairseq already; ``test_user_dir.py`` starts the commands from nothing.
+    """
+    warm = WarmCommands()
 
-    return run_command
+    def run_command(command: str, *arguments, expect=0, timeout=300, stdin="") -> Finished:
+        words = list(map(str, [script(f"fairseq-{command}"), *arguments, *tiny.PLUGIN_FLAGS]))
+        return as_expected(Finished(*warm.run(words, environment(), stdin, timeout)), expect)
+
+    yield run_command
+    warm.close()
 
 
 @pytest.fixture(scope="session")

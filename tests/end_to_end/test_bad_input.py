@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests import tiny
+from tests.conftest import run, script
 
 UPDATES = ("--max-update", 2)
 
@@ -157,16 +158,15 @@ def test_resuming_with_another_setting(flags, words, run_fairseq, tiny_data_bin,
     assert (checkpoints / "checkpoint_last.pt").read_bytes() == before
 
 
-def test_full_disk_leaves_the_earlier_checkpoint(run_fairseq, tiny_data_bin, pretrained, tmp_path):
+def test_full_disk_leaves_the_earlier_checkpoint(tiny_data_bin, pretrained, tmp_path):
     """Simulated by a limit on the size of files, which the system reports in the same way."""
     names = ("checkpoint_last.pt", "checkpoint_best.pt")
     for name in names:
         shutil.copy(pretrained / name, tmp_path)
     size = (tmp_path / names[0]).stat().st_size // 2
-    done = run_fairseq(
-        "train", tiny_data_bin, *tiny.PRETRAIN, "--max-update", 5, "--save-dir", tmp_path, expect=1,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )  # fmt: skip
+    flags = (tiny_data_bin, *tiny.PRETRAIN, *tiny.PLUGIN_FLAGS, "--max-update", 5, "--save-dir", tmp_path)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))  # noqa: E731
+    done = run([script("fairseq-train"), *flags], expect=1, preexec_fn=limit)
     only_line(done, "cannot save", "File too large", "the checkpoints saved before are whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     for name in names:

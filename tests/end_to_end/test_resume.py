@@ -59,8 +59,10 @@ def interrupt(command, words, number, folder, updates):
     return done
 
 
-@pytest.mark.parametrize("stage", ["pretraining", "finetuning", "unsupervised"])
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    "stage, workers",
+    [("pretraining", "0"), ("pretraining", "2"), ("finetuning", "0"), ("finetuning", "2"), ("unsupervised", "2")],
+)
 def test_interrupted_run_ends_as_an_undisturbed_one(stage, workers, stages, once, tmp_path, run_fairseq):
     """Killed while it saves in the first epoch, Ctrl-C in the second one, on the other shard."""
     flags = stages[stage]
