@@ -39,6 +39,11 @@ class TrainingTask(FairseqTask):
     def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
         kept, skipped = dataset.filter_indices_by_size(indices, max_positions)
         if len(skipped) > 0:
+            if not ignore_invalid_inputs:  # of fairseq-interactive: its answers are counted by lines
+                raise InputError(
+                    f"line {int(min(skipped)) + 1} of this buffer is longer than the model's {max_positions}; split "
+                    "it, or leave such lines out with --skip-invalid-size-inputs-valid-test"
+                )
             logger.info("skipped %d lines longer than %s", len(skipped), max_positions)
         if len(kept) == 0:
             raise InputError(f"every line is longer than {max_positions}; raise {self.POSITIONS_FLAG}")
