@@ -180,7 +180,7 @@ class Translator:
         if not max_len_a and min_len > max_len_b:
             raise InputError(f"min_len={min_len} is more than max_len_b={max_len_b}, the longest")
         if not temperature > 0:
-            raise InputError(f"temperature={temperature} is not positive")
+            raise InputError(f"a sampling temperature of {temperature} is not positive")
         options = GenerationConfig(
             beam=1 if sampling else beam,
             max_len_a=max_len_a,

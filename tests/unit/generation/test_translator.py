@@ -54,7 +54,7 @@ def test_batches_are_bounded(checkpoint, monkeypatch, beam, most):
         (["a", None], {}, "line 2 is None"),
         (["a"], {"beam": 0}, "beam=0 is below 1"),
         (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "min_len=5 is more than max_len_b=4"),
-        (["a"], {"sampling": True, "temperature": 0.0}, "temperature=0.0 is not positive"),
+        (["a"], {"sampling": True, "temperature": 0.0}, "temperature of 0.0 is not positive"),
     ],
 )
 def test_arguments_that_make_no_sense(checkpoint, lines, settings, message):
