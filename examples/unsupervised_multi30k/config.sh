@@ -22,5 +22,5 @@ BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 PAIRS=(en-fr de-en)
 SEEDS=(1 2)
-PLAN=("mass+bt 1" "mass+bt 2" "mass+bt+denoising 1") # system and seed
+PLAN=("mass+bt 1" "mass+bt+denoising 1" "mass+bt 2") # system and seed
 BEAM=5

@@ -96,7 +96,8 @@ def test_a_torchaudio_that_does_not_load_is_not_there(monkeypatch, tmp_path):
     (tmp_path / "torchaudio").mkdir()
     (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('libc10_cuda.so: no such file')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    monkeypatch.setitem(sys.modules, "torchaudio", None)  # afterwards it is as it was, imported or not
+    del sys.modules["torchaudio"]
     monkeypatch.setattr(torch.version, "cuda", None)
     imports.hide_torchaudio_that_does_not_load()
     assert importlib.util.find_spec("torchaudio") is None
