@@ -25,13 +25,13 @@ def add_vector_flags(command):
     add("--max-tokens", type=positive, metavar="N", help="cut longer texts (default: the model's positions)")
 
 
+def vector_flags(options):
+    """The values of :func:`add_vector_flags`."""
+    return {name: getattr(options, name) for name in ("pooling", "normalize", "max_tokens")}
+
+
 def add_speed_flags(command):
     add = command.add_argument_group("running").add_argument
     add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
     add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default float32); float16: GPU")
     add("--batch-tokens", type=positive, default=4000, help="tokens, padding included, at once (default 4000)")
-
-
-def vector_flags(options):
-    """The values of :func:`add_vector_flags`."""
-    return {name: getattr(options, name) for name in ("pooling", "normalize", "max_tokens")}
