@@ -9,10 +9,13 @@ from mass_plugins import compat
 compat.apply()  # before anything of fairseq's is used
 
 # Registration: importing a module runs its @register_... decorators.
+import mass_plugins.models.cmlm  # noqa: E402,F401
 import mass_plugins.models.dupmae  # noqa: E402,F401
 import mass_plugins.models.mass_transformer  # noqa: E402,F401
+import mass_plugins.models.msm  # noqa: E402,F401
 import mass_plugins.models.retriever  # noqa: E402,F401
 import mass_plugins.models.text_encoder  # noqa: E402,F401
+import mass_plugins.objectives.cmlm.task  # noqa: E402,F401
 import mass_plugins.objectives.dupmae.criterion  # noqa: E402,F401
 import mass_plugins.objectives.dupmae.task  # noqa: E402,F401
 import mass_plugins.objectives.mass_pretraining.task  # noqa: E402,F401
@@ -20,6 +23,8 @@ import mass_plugins.objectives.mirror_bert.criterion  # noqa: E402,F401
 import mass_plugins.objectives.mirror_bert.task  # noqa: E402,F401
 import mass_plugins.objectives.mlm_pretraining.criterion  # noqa: E402,F401
 import mass_plugins.objectives.mlm_pretraining.task  # noqa: E402,F401
+import mass_plugins.objectives.msm.criterion  # noqa: E402,F401
+import mass_plugins.objectives.msm.task  # noqa: E402,F401
 import mass_plugins.objectives.retrieval.criterion  # noqa: E402,F401
 import mass_plugins.objectives.retrieval.task  # noqa: E402,F401
 import mass_plugins.objectives.seq2seq_finetuning.task  # noqa: E402,F401

@@ -90,7 +90,10 @@ def _group(tokens: Iterable[str], key: re.Pattern, flag: str, example: str) -> l
         if equals and key.fullmatch(left):
             current, token = left, right
         if current is None or not token:
-            raise InputError(f"{flag} {left or token!r} names no language and file; write it like {flag} {example}")
+            raise InputError(
+                f"{flag} {left or token!r} names no language and file (a language's code has letters, digits and _, no "
+                f"hyphen); write it like {flag} {example}"
+            )
         groups.setdefault(current, []).append(token)
     return list(groups.items())
 

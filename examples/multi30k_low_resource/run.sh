@@ -40,6 +40,7 @@ main() {
     for name in scratch mass denoising; do # what needs no pre-training first
         for runs in "${PLAN[@]}"; do plan "$name" $runs; done
     done
+    NAMES+=(${EXTRA[@]+"${EXTRA[@]}"})
 
     if [ "${1:-}" != result ]; then
         job pretrain mass

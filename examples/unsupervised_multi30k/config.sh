@@ -16,9 +16,9 @@ PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smo
 # system -> flags. Back-translation of captions alone; a checkpoint by round-trip BLEU, without looking at a pair.
 declare -A SYSTEMS=([mass+bt]="" [mass+bt+denoising]="--denoising-weight 0:1,1000:0")
 BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 0.1 --attention-dropout 0
-    --lr 5e-4 --lr-scheduler inverse_sqrt --warmup-updates 100 --max-tokens 2000
-    --max-update 1200 --log-interval 20 --validate-interval 1000 --validate-interval-updates 150
-    --save-interval 1000 --save-interval-updates 150
+    --lr 5e-4 --lr-scheduler polynomial_decay --warmup-updates 100 --total-num-update 2000 --max-tokens 1000
+    --max-update 2000 --log-interval 50 --validate-interval 1000 --validate-interval-updates 250
+    --save-interval 1000 --save-interval-updates 250
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 PAIRS=(en-fr de-en)
 SEEDS=(1 2)

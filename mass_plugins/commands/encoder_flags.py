@@ -1,6 +1,7 @@
 """Flags of the commands that take a text encoder."""
 
 import argparse
+import json
 from pathlib import Path
 
 from mass_plugins.commands.flags import positive
@@ -35,3 +36,18 @@ def add_speed_flags(command):
     add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
     add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default float32); float16: GPU")
     add("--batch-tokens", type=positive, default=4000, help="tokens, padding included, at once (default 4000)")
+
+
+def load_with(options):
+    """The encoder of a command's flags."""
+    from mass_plugins import load_encoder
+
+    how = {name: getattr(options, name) for name in ("data", "device", "dtype", "batch_tokens")}
+    return load_encoder(options.checkpoint, **vector_flags(options), **how)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a file at once: it is whole or as it was."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -6,13 +6,17 @@ import os
 from itertools import combinations
 from pathlib import Path
 
-HELP = "nDCG@10, MRR@10 and recall of TREC runs, and paired tests between them"
+HELP = "nDCG, MRR and recall of TREC runs, and paired tests between them"
 
 
 def add_flags(command):
     command.add_argument("runs", nargs="+", metavar="[NAME=]RUN", help="TREC runs of the same queries")
     add = command.add_argument
     add("--qrels", required=True, type=Path, help="judgements, in TREC's form or BEIR's")
+    add(
+        "--measures", nargs="+", metavar="NAME@N",
+        help="nDCG, MRR, Recall, mAP at any depth (default: nDCG@10 MRR@10 Recall@100 Recall@1000)",
+    )  # fmt: skip
     add("--corpus", nargs="+", type=Path, metavar="FILE", help="check that every judged document is in it")
     add(
         "--compare", action=argparse.BooleanOptionalAction, default=True, help="paired tests of each two runs (default)"
@@ -24,6 +28,8 @@ def run(options):
     from mass_plugins.data.retrieval_files import check_judged_documents, read_judgements, read_passages, read_run
     from mass_plugins.scoring import retrieval
 
+    measures = tuple(dict.fromkeys(options.measures or retrieval.MEASURES))
+    signatures = {measure: retrieval.signature(measure) for measure in measures}
     judgements = read_judgements(options.qrels)
     if options.corpus:
         check_judged_documents(judgements, options.qrels, (passage.id for passage in read_passages(options.corpus)))
@@ -31,7 +37,7 @@ def run(options):
     for text in options.runs:
         name, path = _name_and_path(text)
         rankings = dict(read_run(path, "RUN"))
-        found[name] = retrieval.measure_queries(judgements, rankings.items())
+        found[name] = retrieval.measure_queries(judgements, rankings.items(), measures)
         left_out = retrieval.unjudged(judgements, rankings)
         missing = len(judgements.keys() - rankings.keys())
         notes = [f"{len(left_out)} queries without a judgement left out"] if left_out else []
@@ -40,7 +46,7 @@ def run(options):
         print(f"{name}: {means}  ({len(judgements)} queries{''.join('; ' + note for note in notes)})")
     comparisons = []
     for (other, theirs), (name, ours) in combinations(found.items(), 2) if options.compare else ():
-        for measure in retrieval.MEASURES:
+        for measure in measures:
             order = sorted(judgements)
             sides = [[values[measure][query] for query in order] for values in (ours, theirs)]
             comparisons.append(retrieval.compare(measure, (name, sides[0]), (other, sides[1])))
@@ -49,10 +55,10 @@ def run(options):
             f"{c.measure}, {c.system} less {c.baseline}: {c.difference:+.2f} (95 %: {c.low:+.2f} to {c.high:+.2f}), "
             f"p = {c.p_value:.4f}"
         )
-    print("\n".join(retrieval.signature(measure) for measure in retrieval.MEASURES))
+    print("\n".join(signatures.values()))
     if options.json:
         content = {
-            "signatures": {measure: retrieval.signature(measure) for measure in retrieval.MEASURES},
+            "signatures": signatures,
             "queries": found,
             "comparisons": [c._asdict() for c in comparisons],
         }

@@ -12,10 +12,13 @@ def add_flags(command):
 
 def run(options):
     from mass_plugins.encoding.loading import load_model
+    from mass_plugins.errors import InputError
     from mass_plugins.interop.encoder_checkpoint import whole_folder
     from mass_plugins.interop.sentence_transformers import write_sentence_transformer
 
     encoder = load_model(options.checkpoint, options.data)
+    if encoder.representation:
+        raise InputError(f"{encoder.path} is a retriever; export it with mass-plugins export retriever")
     vectors = encoder.vector_settings(**vector_flags(options))
     with whole_folder(options.destdir) as folder:
         write_sentence_transformer(encoder, vectors, folder)

@@ -21,6 +21,7 @@ from mass_plugins.compat.imports import (
 )
 from mass_plugins.compat.processes import (
     end_threads_that_read_ahead,
+    explain_a_missing_tpu,
     join_processes_of_torchrun,
     leave_what_is_inherited_to_the_parent,
     print_input_errors_in_one_line,
@@ -41,7 +42,7 @@ def apply():
     restore_numpy_compat_long()
     hide_torchaudio_that_does_not_load()
     import_fairseq_without_its_logging()
-    from fairseq import checkpoint_utils, ngram_repeat_block
+    from fairseq import checkpoint_utils, ngram_repeat_block, utils
     from fairseq.data import iterators
     from fairseq.distributed import utils as distributed_utils
     from fairseq.file_io import PathManager
@@ -52,6 +53,7 @@ def apply():
     save_whole_checkpoints_or_none(checkpoint_utils)
     copy_whole_checkpoints_or_none(PathManager)
     join_processes_of_torchrun(distributed_utils)
+    explain_a_missing_tpu(utils)
     check_what_a_training_goes_on_from(Trainer, checkpoint_utils, distributed_utils)
     broadcast_plain_configs(distributed_utils)
     end_threads_that_read_ahead(iterators)

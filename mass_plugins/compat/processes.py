@@ -62,6 +62,26 @@ def _replace_default(cfg, name, value):
     setattr(cfg, name, value)
 
 
+def explain_a_missing_tpu(utils):
+    """``--bf16`` without a TPU ends in one line.
+
+    Why: fairseq takes the flag for a TPU's, and ends in ``'NoneType' object has no attribute 'xla_device'``.
+    Remove when fairseq's ``--bf16`` doesn't set ``--tpu``.
+    """
+    find = utils.get_tpu_device
+
+    @functools.wraps(find)
+    def get_tpu_device():
+        if utils.xm is None:
+            raise InputError(
+                "--bf16 and --tpu mean a TPU to fairseq, and torch_xla isn't installed; --autocast-bfloat16 computes "
+                "in bfloat16 on CPUs and GPUs"
+            )
+        return find()
+
+    utils.get_tpu_device = get_tpu_device
+
+
 # --- how a run ends ------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ def load_joint_dictionary(data_path: str, languages: list[str]) -> Dictionary:
                 f"{path} doesn't exist: no data for the language {language!r}; "
                 f"prepare its text into {data_path} or take it out of --langs"
             )
-        dictionary = Dictionary.load(path)
+        dictionary = _load_dictionary(path)
         if first is None:
             first, first_path = dictionary, path
         elif dictionary != first:
@@ -44,6 +44,32 @@ def load_joint_dictionary(data_path: str, languages: list[str]) -> Dictionary:
             f"or add the line '{MASK} 1' to it before you binarize"
         )
     return first
+
+
+def _load_dictionary(path: str) -> Dictionary:
+    """Raises InputError: not UTF-8, a line without a count, a symbol twice."""
+    try:
+        return Dictionary.load(path)
+    except Exception as error:  # fairseq raises ValueError, RuntimeError and Exception itself
+        raise InputError(
+            f"{path} is no dictionary of fairseq-preprocess ({' '.join(str(error).split())}); prepare the data again"
+        ) from None
+
+
+def check_shards(folders: list[str], dictionary: Dictionary) -> None:
+    """That the shards of a data set have one dictionary, before the first of them is trained on.
+
+    Raises:
+        InputError: a folder that isn't there or has no dictionary, or another one than ``dictionary``.
+    """
+    for folder in folders[1:]:
+        for language in find_languages(folder):
+            path = os.path.join(folder, f"dict.{language}.txt")
+            if _load_dictionary(path) != dictionary:
+                raise InputError(
+                    f"{path} differs from the dictionary of {folders[0]}; shards share one: prepare them with "
+                    f"prepare.py --like {folders[0]}, or fairseq-preprocess --srcdict and --tgtdict of it"
+                )
 
 
 def find_languages(data_path: str) -> list[str]:
@@ -78,8 +104,9 @@ def open_monolingual(data_path: str, split: str, language: str, dictionary: Dict
     """``<split>.<l>-None.<l>``, as ``fairseq-preprocess --only-source`` writes it."""
     prefix = _monolingual_prefix(data_path, split, language)
     if not indexed_dataset.dataset_exists(prefix, "mmap"):
+        missing = ".idx" if os.path.exists(prefix + ".bin") else ".bin"
         raise InputError(
-            f"{prefix}.bin doesn't exist: no monolingual {split} text for {language!r}; "
+            f"{prefix}{missing} doesn't exist: no monolingual {split} text for {language!r}; "
             "prepare it, or name only the languages that have text in --mono-langs"
         )
     return open_checked(prefix, dictionary)

@@ -14,7 +14,7 @@ from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.random_state import derive_keys, hash_at, integers_at
 from mass_plugins.data.token_masking import Replacement, replace_tokens
-from mass_plugins.data.word_masking import as_slots, budgets, mask_words
+from mass_plugins.data.word_masking import as_slots, budgets, mask_words, word_starts
 from mass_plugins.errors import InputError
 
 PATTERNS = 256  # of a text at most, as in the release
@@ -108,9 +108,7 @@ class TextHider:
         for flag, value in (("--mask-ratio", self.ratio), ("--decoder-mask-ratio", self.decoder_ratio)):
             if not 0 < value <= 1:
                 raise InputError(f"{flag} {value} is not in (0, 1]; the papers' are 0.3 and 0.5")
-        ordinary = np.zeros(len(self.marks.begins), dtype=bool)
-        ordinary[self.vocabulary.ordinary] = True
-        object.__setattr__(self, "_ordinary", ordinary)
+        object.__setattr__(self, "_ordinary", self.vocabulary.ordinary_table(len(self.marks.begins)))
 
     def __call__(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> HiddenText:
         """Hide words and positions of a batch.
@@ -121,11 +119,8 @@ class TextHider:
             keys: (B,) uint64, one a text; equal keys give equal masks.
         """
         ordinary = self._ordinary[tokens]
-        starts = self.marks.word_starts(tokens)
-        starts[:, :2] = True  # [CLS], and the text's first word
-        starts[:, 1:] |= ~ordinary[:, :-1]  # what follows a special token
         budget = np.minimum(budgets(lengths, self.ratio), ordinary.sum(axis=1))
-        masked = mask_words(starts, ordinary, budget, keys)
+        masked = mask_words(word_starts(self.marks, tokens, ordinary), ordinary, budget, keys)
         voc = self.vocabulary
         source = replace_tokens(tokens, as_slots(masked), self.replacement, voc.mask, voc.ordinary, keys)
         patterns = sample_patterns(lengths, self.decoder_ratio, keys)

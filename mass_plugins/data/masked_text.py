@@ -14,6 +14,7 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import MonolingualStream, cut
 from mass_plugins.data.word_masking import MaskedText
+from mass_plugins.errors import InputError
 
 
 class MaskedTextStream(MonolingualStream):
@@ -25,11 +26,13 @@ class MaskedTextStream(MonolingualStream):
         sizes: (N,) tokens of each.
         masker: tokens -> masked text.
         cls: id of ``[CLS]``.
+        copies: rows that the masker makes of a text.
     """
 
-    def __init__(self, name: str, dataset, sizes: np.ndarray, masker: Callable, cls: int):
+    def __init__(self, name: str, dataset, sizes: np.ndarray, masker: Callable, cls: int, copies: int = 1):
         # Another kind of batch comes of the masker than MASS's; a stream only hands it on
         super().__init__(name, dataset, np.asarray(sizes) + 1, language=0, masker=masker)  # type: ignore[arg-type]
+        self.copies = copies
         self._start = np.array([cls], dtype=np.int64)
 
     def read(self, item: int) -> tuple[np.ndarray, ...]:
@@ -41,6 +44,25 @@ class MaskedTextDataset(MixtureDataset):
     """A mixture of masked text; each item's mask depends on (seed, epoch, place) alone."""
 
     LIMIT_FLAGS = "--max-positions or --max-tokens"
+    streams: list[MaskedTextStream]  # type: ignore[assignment]
+
+    def batch_by_size(self, indices, max_tokens=None, max_sentences=None, **limits) -> list:
+        """As in a mixture; a text counts as often as it is in a batch.
+
+        Raises:
+            InputError: a text has no room in all its copies.
+        """
+        copies = self.streams[0].copies
+        if copies > 1:
+            longest = int(self.sizes[indices].max(initial=0)) * copies
+            if max_tokens is not None and longest > max_tokens:
+                raise InputError(
+                    f"a text has {longest} tokens in its {copies} copies, more than --max-tokens {max_tokens}; raise "
+                    "it, or lower --mask-sets or --tokens-per-sample"
+                )
+            max_tokens = max_tokens // copies if max_tokens else max_tokens
+            max_sentences = max(1, max_sentences // copies) if max_sentences else max_sentences
+        return super().batch_by_size(indices, max_tokens=max_tokens, max_sentences=max_sentences, **limits)
 
     def collater(self, samples) -> dict:
         """Items -> a batch; no items -> ``{}``."""
@@ -57,7 +79,7 @@ def to_masked_batch(arrays: MaskedText, ids: np.ndarray, pad_index: int) -> dict
     slots = np.flatnonzero(arrays.target != pad_index)
     return {
         "id": torch.from_numpy(ids),
-        "nsentences": len(ids),
+        "nsentences": len(arrays.source),
         "ntokens": len(slots),
         "net_input": {
             "src_tokens": torch.from_numpy(arrays.source),

@@ -27,6 +27,12 @@ class Vocabulary:
     eos: int
     ordinary: np.ndarray  # (V',) int64: ids that may stand in as random tokens
 
+    def ordinary_table(self, size: int) -> np.ndarray:
+        """(size,) bool: which of all ids are ordinary."""
+        table = np.zeros(size, dtype=bool)
+        table[self.ordinary] = True
+        return table
+
 
 @dataclass(frozen=True)
 class Masker:

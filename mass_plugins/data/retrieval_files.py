@@ -1,8 +1,9 @@
 """Collections for retrieval in the formats of BEIR, Tevatron, MS MARCO and TREC; errors name file and line.
 
-passages     JSON lines (``_id`` or ``docid``, ``title`` if there is one, ``text``), or ``id <tab> text``,
-             ``id <tab> title <tab> text``, or MS MARCO's documents, ``id <tab> url <tab> title <tab> text``
-queries      JSON lines (``_id`` or ``query_id``, ``text`` or ``query``), or ``id <tab> text``
+passages     JSON lines (``_id`` or ``docid``, ``title`` if there is one, ``text`` or ``contents``), or
+             ``id <tab> text``, ``id <tab> title <tab> text``, or MS MARCO's documents,
+             ``id <tab> url <tab> title <tab> text``
+queries      JSON lines (``_id`` or ``query_id``, ``text``, ``query`` or ``question``), or ``id <tab> text``
 judgements   BEIR's ``query-id <tab> corpus-id <tab> score`` with that header, or TREC's ``query 0 document grade``
 run          TREC's ``query Q0 document rank score name``
 
@@ -22,7 +23,8 @@ from mass_plugins.errors import InputError
 
 DOCUMENT_IDS = ("_id", "docid", "doc_id", "id", "pid")
 QUERY_IDS = ("_id", "query_id", "qid", "id")
-QUERY_TEXTS = ("text", "query")
+QUERY_TEXTS = ("text", "query", "question")
+PASSAGE_TEXTS = ("text", "contents")
 _AT_A_TIME = 4096
 _SHOWN = 40
 
@@ -84,7 +86,7 @@ def parse_passage(line: str, place: str) -> Passage:
         return Passage(
             identifier(values, DOCUMENT_IDS, place),
             text_of(values, ("title",), place, ""),
-            text_of(values, ("text",), place),
+            text_of(values, PASSAGE_TEXTS, place),
         )
     cells = line.split("\t")
     if len(cells) not in (2, 3, 4):

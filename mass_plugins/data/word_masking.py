@@ -114,9 +114,7 @@ class TextMasker:
     def __post_init__(self):
         if not 0 < self.ratio <= 1:
             raise InputError(f"--mask-ratio {self.ratio} is not in (0, 1]; BERT's is 0.15")
-        ordinary = np.zeros(len(self.marks.begins), dtype=bool)
-        ordinary[self.vocabulary.ordinary] = True
-        object.__setattr__(self, "ordinary", ordinary)
+        object.__setattr__(self, "ordinary", self.vocabulary.ordinary_table(len(self.marks.begins)))
 
     def __call__(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> MaskedText:
         """Mask a batch.
@@ -130,14 +128,24 @@ class TextMasker:
         maskable = self.ordinary[tokens]
         budget = budgets(maskable.sum(axis=1), self.ratio)
         if self.whole_words:
-            starts = self.marks.word_starts(tokens)
-            starts[:, :2] = True  # [CLS], and the text's first word
-            starts[:, 1:] |= ~maskable[:, :-1]  # what follows a special token
-            masked = mask_words(starts, maskable, budget, keys)
+            masked = mask_words(word_starts(self.marks, tokens, maskable), maskable, budget, keys)
         else:
             masked = mask_tokens(maskable, budget, keys)
         source = replace_tokens(tokens, as_slots(masked), self.replacement, voc.mask, voc.ordinary, keys)
         return MaskedText(source, lengths, np.where(masked, tokens, voc.pad))
+
+
+def word_starts(marks: WordMarks, tokens: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
+    """(B, S) bool: where a word begins in texts ``[CLS] .. [SEP]``, also after a special token in the midst of one.
+
+    Args:
+        tokens: (B, S) int64.
+        ordinary: (B, S) bool, slots that hold no special token.
+    """
+    starts = marks.word_starts(tokens)
+    starts[:, :2] = True  # [CLS], and the text's first word
+    starts[:, 1:] |= ~ordinary[:, :-1]
+    return starts
 
 
 def as_slots(masked: np.ndarray) -> Slots:

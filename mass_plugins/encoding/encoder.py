@@ -25,6 +25,8 @@ class Encoder:
         device: where they are computed.
         dtype: precision of the computation; None: float32.
         batch_tokens: tokens, padding included, of a batch.
+        projection: (d, D), what a retriever makes its vectors by; None: they stay as they are pooled.
+        similarity: what compares its vectors, ``cosine`` or, as retrievers are trained, ``dot``.
     """
 
     def __init__(
@@ -35,15 +37,18 @@ class Encoder:
         device: torch.device,
         dtype: Optional[torch.dtype] = None,
         batch_tokens: int = 4000,
+        projection: Optional[Tensor] = None,
+        similarity: str = "cosine",
     ):
         self.model, self.text, self.device, self.dtype = model.to(device).eval(), text, device, dtype
-        self.settings, self.batch_tokens = settings, batch_tokens
+        self.settings, self.batch_tokens, self.similarity = settings, batch_tokens, similarity
+        self.projection = None if projection is None else projection.to(device, torch.float32)
         self.max_tokens = settings.max_tokens or model.max_positions()
 
     @property
     def dim(self) -> int:
         """Size D of a vector."""
-        return self.model.output_weight.shape[1]
+        return self.model.output_weight.shape[1] if self.projection is None else self.projection.shape[0]
 
     def encode(self, lines: Sequence[str], language: Optional[str] = None) -> np.ndarray:
         """Raw lines -> float32 (N, D), in their order. Long ones are cut; an empty one has a vector, too.
@@ -91,6 +96,8 @@ class Encoder:
         with precision:
             hidden = self.model(batch)
         vectors = pool(hidden.float(), batch.ne(pad), self.settings.pooling)
+        if self.projection is not None:
+            vectors = torch.nn.functional.linear(vectors, self.projection)
         return torch.nn.functional.normalize(vectors, dim=-1) if self.settings.normalize else vectors
 
 
@@ -124,7 +131,8 @@ def load_encoder(
     Args:
         path: a checkpoint of one, trained here or imported, or its folder.
         pooling: ``cls``, ``mean`` or ``mean_with_padding``; like the two that follow, by default as the checkpoint
-            was trained or imported, else ``mean`` without normalization, cut at the model's positions.
+            was trained or imported, else ``mean`` without normalization, cut at the model's positions; of a
+            retriever ``cls``, projected as it was trained.
         normalize: make vectors of unit length.
         max_tokens: cut longer texts, CLS and SEP counted.
         data: folder of the tokenizer; default the checkpoint's own, else the one that it was trained on.
@@ -143,4 +151,5 @@ def load_encoder(
     loaded = load_model(path, data)
     settings = loaded.vector_settings(pooling, normalize, max_tokens)
     precision = None if dtype in (None, "float32") else getattr(torch, dtype)
-    return Encoder(loaded.model, loaded.text, settings, chosen, precision, batch_tokens)
+    similarity = "dot" if loaded.representation else "cosine"
+    return Encoder(loaded.model, loaded.text, settings, chosen, precision, batch_tokens, loaded.projection, similarity)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from fairseq import checkpoint_utils, utils
+from torch import Tensor
 
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.encoder_text import EncoderText
@@ -38,6 +39,8 @@ class LoadedEncoder:
     Attributes:
         options: of :class:`TextEncoderConfig`.
         vectors: as the checkpoint's task tells; None if it doesn't.
+        representation: of a retriever ``cls``, ``ot`` or ``both``; None: it is no retriever.
+        projection: (d, D), a retriever's ``W_cls`` on the CLS state; None: it has none.
     """
 
     path: Path
@@ -45,6 +48,8 @@ class LoadedEncoder:
     text: EncoderText
     options: dict[str, Any]
     vectors: Optional[VectorSettings]
+    representation: Optional[str] = None
+    projection: Optional[Tensor] = None
 
     def vector_settings(
         self, pooling: Optional[str] = None, normalize: Optional[bool] = None, max_tokens: Optional[int] = None
@@ -52,13 +57,23 @@ class LoadedEncoder:
         """As the checkpoint tells, else the defaults; what is given wins.
 
         Raises:
-            InputError: a pooling that doesn't exist, or more tokens than positions.
+            InputError: a pooling that doesn't exist, or more tokens than positions; a retriever without vectors, or
+                one whose vectors are made otherwise.
         """
+        if self.representation == "ot":
+            raise InputError(
+                f"{self.path} is a retriever that represents texts by words alone; take mass-plugins represent"
+            )
         given = {"pooling": pooling, "normalize": normalize, "max_tokens": max_tokens}
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         settings = replace(self.vectors or VectorSettings(), **chosen)
         if settings.pooling not in POOLINGS:
             raise InputError(f"pooling {settings.pooling!r} is not one of {', '.join(POOLINGS)}")
+        if self.projection is not None and settings.pooling != "cls":
+            raise InputError(
+                f"{self.path} is a retriever whose vectors are projected from the first token's state; leave out "
+                f"--pooling {settings.pooling}, or take the checkpoint that it was fine-tuned from"
+            )
         positions = self.model.max_positions()
         if settings.max_tokens is not None and not 2 <= settings.max_tokens <= positions:
             raise InputError(f"max_tokens={settings.max_tokens} is not in 2 .. {positions}, the model's positions")
@@ -90,8 +105,16 @@ def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] 
         )
     model = TextEncoder(TextEncoderConfig(**known), len(text.dictionary), text.dictionary.pad())
     _take_weights(model, state["model"], path)
-    vectors = VectorSettings(**task_state["vectors"]) if "vectors" in task_state else None
-    return LoadedEncoder(path, model.eval(), text, known, vectors)
+    loaded = LoadedEncoder(path, model.eval(), text, known, None)
+    if "vectors" in task_state:
+        loaded.vectors = VectorSettings(**task_state["vectors"])
+    if "representation" in options:  # a retriever, whatever its task says of the checkpoint that it started from
+        task, positions = state["cfg"]["task"], model.max_positions()
+        longest = max(int(task["query_tokens"]), int(task["passage_tokens"]))
+        loaded.vectors = VectorSettings("cls", False, min(longest, positions))
+        loaded.representation = str(options["representation"])
+        loaded.projection = state["model"].get("cls_projection.weight")
+    return loaded
 
 
 def find_checkpoint(path: Path) -> Path:

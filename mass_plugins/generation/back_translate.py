@@ -124,8 +124,7 @@ class PairMaker:
         self.reserved = {*self.symbols[: task.dictionary.nspecial], MASK, *self.codec.settings.reserve}
         if settings.tag:
             self.reserved.add(settings.tag)
-        self.ordinary = np.zeros(len(self.symbols), dtype=bool)  # tokens that a translation may hold
-        self.ordinary[task.vocabulary.ordinary] = True
+        self.ordinary = task.vocabulary.ordinary_table(len(self.symbols))  # tokens that a translation may hold
         self.ordinary[[self.indices[symbol] for symbol in self.reserved if symbol in self.indices]] = False
         self.search = translator.search(
             beam=settings.beam,

@@ -63,7 +63,8 @@ class Translator:
             source, target: language codes, equal for summarization or dialogue.
             beam: width of the beam search, 1 is greedy.
             length_penalty: exponent of the length that scores are divided by.
-            max_len_a, max_len_b: a translation has at most ``a * source length + b`` sub-words.
+            max_len_a, max_len_b: a translation has at most ``a * length + b`` sub-words, of the longest line that is
+                translated at once with it (as in fairseq).
             batch_tokens: source sub-words (padding included) times beam translated at once.
             sampling: draw from the model (of the ``sampling_topk`` likeliest tokens or the
                 ``sampling_topp`` share of probability) from torch's random state, instead of searching.
@@ -76,9 +77,10 @@ class Translator:
             one detokenized line for each of ``lines``, in their order.
 
         Raises:
-            InputError: an unknown language, or a line beyond the model's positions.
+            InputError: an unknown language, a line beyond the model's positions, a setting that nothing meets.
         """
         self._indices(source, target)
+        _check_lines(lines)
         search = self.search(
             beam, length_penalty, max_len_a, max_len_b, sampling, sampling_topk, sampling_topp, temperature,
             min_len, no_repeat_ngram,
@@ -164,7 +166,21 @@ class Translator:
         min_len: int = 1,
         no_repeat_ngram: int = 0,
     ):
-        """The generator that finds or draws translations, for :meth:`generate`; arguments as of :meth:`translate`."""
+        """The generator that finds or draws translations, for :meth:`generate`; arguments as of :meth:`translate`.
+
+        Raises:
+            InputError: a setting that nothing meets.
+        """
+        for name, value, least in (
+            ("beam", beam, 1), ("max_len_a", max_len_a, 0), ("max_len_b", max_len_b, 0), ("min_len", min_len, 0),
+            ("no_repeat_ngram", no_repeat_ngram, 0),
+        ):  # fmt: skip
+            if value < least:
+                raise InputError(f"{name}={value} is below {least}")
+        if not max_len_a and min_len > max_len_b:
+            raise InputError(f"min_len={min_len} is more than max_len_b={max_len_b}, the longest")
+        if not temperature > 0:
+            raise InputError(f"a sampling temperature of {temperature} is not positive")
         options = GenerationConfig(
             beam=1 if sampling else beam,
             max_len_a=max_len_a,
@@ -249,6 +265,15 @@ class Translator:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
+def _check_lines(lines: Sequence[str]) -> None:
+    """Raises InputError: one string in place of several, or something that isn't text."""
+    if isinstance(lines, str):
+        raise InputError(f"one string was given where a list of lines is expected; write [{lines[:20]!r}]")
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line, str):
+            raise InputError(f"line {number} is {line!r}, not a string")
+
+
 def _batches(order: list[int], rows: Sequence[np.ndarray], max_tokens: int) -> list[list[int]]:
     """Numbers of rows, sorted by length, in batches of at most ``max_tokens`` with padding."""
     batches: list[list[int]] = []
@@ -257,6 +282,16 @@ def _batches(order: list[int], rows: Sequence[np.ndarray], max_tokens: int) -> l
             batches.append([])
         batches[-1].append(number)
     return batches
+
+
+def _device(name: Optional[str]) -> torch.device:
+    """The device of that name, by default a GPU if there is one; InputError: there is no such device."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name}: {str(error).splitlines()[0]}") from None
+    return device
 
 
 def load(
@@ -279,11 +314,12 @@ def load(
         InputError: no such file, a broken or foreign checkpoint, a data folder that doesn't fit.
     """
     if not os.path.isfile(checkpoint):
-        raise InputError(f"{checkpoint} doesn't exist; give a checkpoint_*.pt")
+        what = "is a folder" if os.path.isdir(checkpoint) else "doesn't exist"
+        raise InputError(f"{checkpoint} {what}; give a checkpoint_*.pt")
     beside = os.path.dirname(os.path.abspath(checkpoint))
     if data is None and any(n.startswith("dict.") for n in os.listdir(beside)):
         data = beside
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = _device(device)
     if dtype == torch.float16 and chosen.type == "cpu":
         raise InputError("float16 is for GPUs; on a CPU take bfloat16")
     overrides: dict[str, Any] = {"pretrained_checkpoint": None, "eval_bleu": False, "eval_rouge": False, "langs": None}
@@ -292,5 +328,12 @@ def load(
         overrides["data"] = data
     if dtype is not None:
         overrides["autocast_bfloat16"] = False  # the translator's own comes instead
-    models, _, task = checkpoint_utils.load_model_ensemble_and_task([checkpoint], arg_overrides=overrides)
+    state = checkpoint_utils.load_checkpoint_to_cpu(checkpoint, overrides)
+    trained_on = utils.split_paths(state["cfg"]["task"]["data"])[0]
+    if not os.path.isdir(trained_on):
+        raise InputError(
+            f"{checkpoint} was trained on {trained_on}, which is no folder here; give the data-bin with data= or "
+            "--data, or put its dict.*.txt and text.json beside the checkpoint"
+        )
+    models, _, task = checkpoint_utils.load_model_ensemble_and_task([checkpoint], overrides, state=state)
     return Translator(models[0], task, chosen, dtype)

@@ -81,9 +81,6 @@ class DupMaeRobertaBaseConfig(DupMaeOptions, RobertaBaseConfig):
 class BagOfWordsEncoder(TextEncoder):
     """A text encoder with ``mu``, the values of the vocabulary's entries (DupMAE, section 3.2)."""
 
-    # weights that a checkpoint to start from may lack, or have for another task
-    EXTRA_WEIGHTS = ("bow_projection.", "enhanced_decoder.", "cls_projection.", "relevance.")
-
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.bow_projection_kind = str(cfg.bow_projection)

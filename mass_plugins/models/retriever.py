@@ -160,17 +160,12 @@ class RetrieverRobertaBase(Retriever):
 class CrossEncoder(TextEncoder):
     """``[CLS] query [SEP] passage [SEP]`` -> how relevant: a linear map of the ``[CLS]`` state."""
 
-    EXTRA_WEIGHTS = BagOfWordsEncoder.EXTRA_WEIGHTS
-
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.relevance = nn.Linear(self.output_weight.shape[1], 1)
         nn.init.normal_(self.relevance.weight, std=0.02)
         nn.init.zeros_(self.relevance.bias)
         freeze(self.lm_head)
-
-    def start_new_weights(self, missing: set[str]) -> None:
-        """The relevance is learnt anew."""
 
     def forward(self, src_tokens: Tensor, **_) -> Tensor:  # type: ignore[override]
         """(B, S) int64 -> (B,) float32."""

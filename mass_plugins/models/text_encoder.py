@@ -188,9 +188,15 @@ class TextEncoder(BaseFairseqModel):
         padding_idx: id of the padding token.
     """
 
+    # What objectives keep beside the encoder: a checkpoint to start from may lack it, or have it for another one.
+    EXTRA_WEIGHTS = (
+        "bow_projection.", "enhanced_decoder.", "cls_projection.", "relevance.",  # DupMAE, retrievers
+        "document_encoder.", "key_head.", "query_head.", "condition_projections.",  # MSM, CMLM
+    )  # fmt: skip
+
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__()
-        flat = _as_dict(cfg)
+        flat = as_dict(cfg)
         _check(flat)
         dim, epsilon = flat["encoder_embed_dim"], flat["layer_norm_epsilon"]
         self.padding_idx, self._positions = padding_idx, flat["max_positions"]
@@ -203,13 +209,16 @@ class TextEncoder(BaseFairseqModel):
         self.embed_types = nn.Embedding(flat["token_types"], dim) if flat["token_types"] else None
         self.layernorm_embedding = LayerNorm(dim, eps=epsilon)
         self.dropout = nn.Dropout(flat["dropout"])
-        layer_cfg = _layer_config(flat)
+        layer_cfg = layer_config(flat)
         layers = [EncoderLayer(layer_cfg, epsilon, flat["drop_head"]) for _ in range(flat["encoder_layers"])]
         if flat["checkpoint_activations"]:
             layers = [checkpoint_wrapper(layer) for layer in layers]
         self.layers = nn.ModuleList(layers)
         self.lm_head = MaskedLmHead(dim, num_tokens, str(flat["activation_fn"]), epsilon)
-        self._start()
+        self.start(self)
+
+    def start_new_weights(self, missing: set[str]) -> None:
+        """After the encoder's weights came from a checkpoint without those named; by default they are as built."""
 
     @classmethod
     def build_model(cls, cfg, task):
@@ -217,13 +226,15 @@ class TextEncoder(BaseFairseqModel):
         dictionary = task.source_dictionary
         return cls(cfg, len(dictionary), dictionary.pad())
 
-    def _start(self) -> None:
+    @staticmethod
+    def start(part: nn.Module) -> None:
         """BERT's initial weights: normal with 0.02, biases and the padding's rows zero."""
-        for module in self.modules():
+        for module in part.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
                 nn.init.normal_(module.weight, std=_STD)
                 if isinstance(module, nn.Linear):
-                    nn.init.zeros_(module.bias)
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
                 elif module.padding_idx is not None:
                     nn.init.zeros_(module.weight[module.padding_idx])
 
@@ -283,7 +294,8 @@ def _activation(name: str):
     return F.gelu if name == "gelu" else utils.get_activation_fn(name)
 
 
-def _as_dict(cfg) -> dict:
+def as_dict(cfg) -> dict:
+    """A dataclass of options, or the like of one, as a plain dict."""
     if is_dataclass(cfg) and not isinstance(cfg, type):
         return asdict(cfg)
     return dict(OmegaConf.to_container(OmegaConf.create(cfg), resolve=True))
@@ -301,7 +313,8 @@ def _check(flat: dict) -> None:
             raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not in [0, 1)")
 
 
-def _layer_config(flat: dict) -> TransformerConfig:
+def layer_config(flat: dict) -> TransformerConfig:
+    """Options of a text encoder -> those of fairseq's layers."""
     names = ("encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "activation_fn", "dropout",
              "attention_dropout", "activation_dropout")  # fmt: skip
     return TransformerConfig.from_namespace(

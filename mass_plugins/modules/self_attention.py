@@ -53,7 +53,7 @@ class SelfAttention(nn.Module):
         assert not need_weights and attn_mask is None
         batch, slots, dim = query.shape
         q, k, v = (
-            project(query).view(batch, slots, self.heads, -1).transpose(1, 2)
+            project(query).view(batch, slots, self.heads, dim // self.heads).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         seen = None if key_padding_mask is None else ~key_padding_mask[:, None, None, :]

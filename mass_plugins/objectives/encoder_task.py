@@ -63,7 +63,14 @@ class EncoderTask(TrainingTask):
     @classmethod
     def setup_task(cls, cfg: EncoderTaskConfig, **kwargs):
         cfg = with_values_of_other_groups(cfg)
-        text = EncoderText.load(utils.split_paths(cfg.data)[0])
+        folders = utils.split_paths(cfg.data)
+        text = EncoderText.load(folders[0])
+        for folder in folders[1:]:
+            if dictionary_hash(EncoderText.load(folder).dictionary) != dictionary_hash(text.dictionary):
+                raise InputError(
+                    f"{folder} was prepared with another tokenizer than {folders[0]}; shards share one: prepare them "
+                    f"with --like {folders[0]}"
+                )
         logger.info("dictionary: %d", len(text.dictionary))
         return cls(cfg, text)
 

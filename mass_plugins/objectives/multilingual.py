@@ -2,8 +2,9 @@
 
 import logging
 import os
+import re
 from dataclasses import dataclass, field, is_dataclass
-from typing import Any, Optional
+from typing import Any, Iterable, Optional
 
 import torch
 from fairseq import utils
@@ -13,7 +14,7 @@ from fairseq.dataclass.configs import CheckpointConfig, CommonConfig, DatasetCon
 from omegaconf import II, MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
+from mass_plugins.data.binarized import MASK, check_shards, find_languages, load_joint_dictionary
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.masker import Vocabulary
@@ -72,14 +73,18 @@ class MultilingualConfig(FairseqDataclass):
         metadata={"help": "target language of generation", "argparse_alias": "-t"},
     )
     seed: int = II("common.seed")
+    save_dir: Optional[str] = II("checkpoint.save_dir")
     train_subset: str = II("dataset.train_subset")
+    skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
 
 
 # Options of other groups of fairseq's that a task reads.
 _OTHER_GROUPS = {
     "seed": CommonConfig.seed,
     "train_subset": DatasetConfig.train_subset,
+    "skip_invalid_size_inputs_valid_test": DatasetConfig.skip_invalid_size_inputs_valid_test,
     "best_checkpoint_metric": CheckpointConfig.best_checkpoint_metric,
+    "maximize_best_checkpoint_metric": CheckpointConfig.maximize_best_checkpoint_metric,
     "max_tokens": None,
     "save_dir": None,
     "no_save": False,
@@ -125,9 +130,10 @@ class MultilingualTask(TrainingTask):
     @classmethod
     def setup_task(cls, cfg: MultilingualConfig, **kwargs):
         cfg = with_values_of_other_groups(cfg)
-        folder = utils.split_paths(cfg.data)[0]
-        languages = parse_languages(cfg.langs) if cfg.langs else find_languages(folder)
-        dictionary = load_joint_dictionary(folder, languages)
+        folders = utils.split_paths(cfg.data)
+        languages = parse_languages(cfg.langs) if cfg.langs else find_languages(folders[0])
+        dictionary = load_joint_dictionary(folders[0], languages)
+        check_shards(folders, dictionary)
         logger.info("%d languages: %s; dictionary: %d", len(languages), ",".join(languages), len(dictionary))
         return cls(cfg, languages, dictionary)
 
@@ -180,9 +186,6 @@ class MultilingualTask(TrainingTask):
         self.adopt(state.get("task_state", {}), path)
         check_same_shape(path, state["cfg"]["model"], model_cfg)
 
-    def go_on_from(self, task_state: dict[str, Any]) -> None:
-        """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
-
     def build_criterion(self, cfg, from_checkpoint=False):
         alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
         if alone and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_WORLD_SIZE" in os.environ:
@@ -191,6 +194,29 @@ class MultilingualTask(TrainingTask):
                 "start fairseq-train with torchrun, fairseq-hydra-train without it"
             )
         return super().build_criterion(cfg, from_checkpoint)
+
+    def check_best_metric(self, scores: Iterable[str]) -> None:
+        """Before training: ``--best-checkpoint-metric`` is one that validation logs, taken the right way round.
+
+        Args:
+            scores: names of what validation logs beside losses; of all of them more is better.
+
+        Raises:
+            InputError: a BLEU or ROUGE that isn't among them, or the least of one of them would be kept as the best.
+        """
+        metric, scores = self.cfg.best_checkpoint_metric, list(scores)
+        if metric not in scores and re.match(r"(round_trip_)?(bleu|rouge)", metric):
+            raise InputError(f"--best-checkpoint-metric {metric} is not logged; choose one of {', '.join(scores)}")
+        if metric in scores and not self.cfg.maximize_best_checkpoint_metric:
+            raise InputError(
+                f"--best-checkpoint-metric {metric} would keep the checkpoint with the lowest; add "
+                "--maximize-best-checkpoint-metric"
+            )
+
+    def long_lines(self, split: str) -> str:
+        """``--long-lines``; of a set to generate from, fairseq's own flag asks for ``skip``, too."""
+        skip = split != self.cfg.train_subset and self.cfg.skip_invalid_size_inputs_valid_test
+        return "skip" if skip else str(self.cfg.long_lines)
 
     def language_index(self, language: str, flag: str) -> int:
         if language not in self.languages:
@@ -229,7 +255,13 @@ class MultilingualTask(TrainingTask):
         return DirectedCodec(codec, *self.generation_direction()) if codec else None
 
     def build_generator(self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, prefix_allowed_tokens_fn=None):
-        """The batch decoder for a plain beam of 1 or sampling, else fairseq's generator."""
+        """The batch decoder for a plain beam of 1 or sampling, else fairseq's generator.
+
+        Raises:
+            InputError: alignments are asked for.
+        """
+        if getattr(args, "print_alignment", None):
+            raise InputError("--print-alignment needs attention weights, which this model doesn't keep; leave it out")
         if seq_gen_cls is None and extra_gen_cls_kwargs is None and prefix_allowed_tokens_fn is None:
             single = SingleHypothesisGenerator.from_options(models, self.dictionary, args)
             if single is not None:

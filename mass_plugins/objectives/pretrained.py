@@ -54,10 +54,13 @@ class PretrainedModel:
 def build_from(path: Optional[str], task, cfg, build: Callable[[], Any], check_shape=check_same_shape):
     """``build()``'s model with the weights of the checkpoint at ``path``, whose languages ``task`` takes over.
 
-    Without a path, the model as it is.
+    Without a path, the model as it is. A training that goes on doesn't need the file any more that it started from.
     """
     if not path:
         return build()
+    last = os.path.join(task.cfg.get("save_dir") or "", "checkpoint_last.pt")
+    if not os.path.exists(path) and os.path.isfile(last):
+        path = last
     pretrained = PretrainedModel.read(path)
     task.adopt(pretrained.task_state, pretrained.path)
     model = build()

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from fairseq import utils
@@ -25,6 +26,9 @@ class TrainingTask(FairseqTask):
             return folders[0], 1
         return folders[(epoch - 1) % len(folders)], len(folders)
 
+    def go_on_from(self, task_state: dict[str, Any]) -> None:
+        """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
+
     def get_batch_iterator(self, *args, **kwargs):
         """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers
         that outlive theirs are killed by the garbage collector, after waiting 5 seconds for each."""
@@ -35,6 +39,11 @@ class TrainingTask(FairseqTask):
     def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
         kept, skipped = dataset.filter_indices_by_size(indices, max_positions)
         if len(skipped) > 0:
+            if not ignore_invalid_inputs:  # of fairseq-interactive: its answers are counted by lines
+                raise InputError(
+                    f"line {int(min(skipped)) + 1} of this buffer is longer than the model's {max_positions}; split "
+                    "it, or leave such lines out with --skip-invalid-size-inputs-valid-test"
+                )
             logger.info("skipped %d lines longer than %s", len(skipped), max_positions)
         if len(kept) == 0:
             raise InputError(f"every line is longer than {max_positions}; raise {self.POSITIONS_FLAG}")

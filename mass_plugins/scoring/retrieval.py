@@ -1,28 +1,45 @@
-"""nDCG@10, MRR@10, recall of rankings by ir_measures (trec_eval's arithmetic), and paired tests between systems.
+"""nDCG, MRR, recall of rankings by ir_measures (trec_eval's arithmetic), and paired tests between systems.
 
 A ranking is judged in the order in which it is given. trec_eval itself sorts documents of equal scores by their names;
 here each rank is handed on as a score of its own, so that the order of the run is what counts.
 """
 
+import re
 from typing import Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
 from mass_plugins.doctor import version_of
+from mass_plugins.errors import InputError
 
-MEASURES = {"nDCG@10": "nDCG@10", "MRR@10": "RR@10", "Recall@100": "R@100", "Recall@1000": "R@1000"}
+MEASURES = ("nDCG@10", "MRR@10", "Recall@100", "Recall@1000")
+_THEIRS = {"nDCG": "nDCG", "MRR": "RR", "Recall": "R", "mAP": "AP"}
 RESAMPLES = 10_000
 
 Values = dict[str, dict[str, float]]  # measure -> query -> value in percent
 
 
+def name_there(measure: str) -> str:
+    """``MRR@100`` -> ``RR@100``, as ir_measures has it.
+
+    Raises:
+        InputError: no measure of ours at a depth.
+    """
+    found = re.fullmatch(r"(\w+)@([1-9]\d*)", measure)
+    if not found or found[1] not in _THEIRS:
+        raise InputError(f"--measures {measure} is not one of {', '.join(f'{name}@N' for name in _THEIRS)}")
+    return f"{_THEIRS[found[1]]}@{found[2]}"
+
+
 def signature(measure: str) -> str:
     """What a number depends on besides the run and the judgements."""
-    return f"{MEASURES[measure]}|percent|ties:run order|ir_measures:{version_of('ir_measures')}"
+    return f"{name_there(measure)}|percent|ties:run order|ir_measures:{version_of('ir_measures')}"
 
 
 def measure_queries(
-    judgements: Mapping[str, Mapping[str, int]], rankings: Iterable[tuple[str, Sequence[tuple[str, float]]]]
+    judgements: Mapping[str, Mapping[str, int]],
+    rankings: Iterable[tuple[str, Sequence[tuple[str, float]]]],
+    measures: Sequence[str] = MEASURES,
 ) -> Values:
     """Each measure of each judged query, in percent.
 
@@ -31,6 +48,7 @@ def measure_queries(
     Args:
         judgements: query -> document -> grade; 1 and more is relevant.
         rankings: (query, documents with scores, best first).
+        measures: as :func:`name_there` takes them.
     """
     import ir_measures
 
@@ -39,8 +57,8 @@ def measure_queries(
         for query, ranking in rankings
         if query in judgements
     }
-    names = {ir_measures.parse_measure(theirs): ours for ours, theirs in MEASURES.items()}
-    values: Values = {name: dict.fromkeys(judgements, 0.0) for name in MEASURES}
+    names = {ir_measures.parse_measure(name_there(measure)): measure for measure in measures}
+    values: Values = {name: dict.fromkeys(judgements, 0.0) for name in measures}
     given = {query: dict(grades) for query, grades in judgements.items()}
     for found in ir_measures.iter_calc(list(names), given, run):
         values[names[found.measure]][found.query_id] = 100 * found.value

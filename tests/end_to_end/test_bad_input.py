@@ -70,6 +70,13 @@ BAD_DATA = {
     "corrupted .bin": (
         lambda d: overwrite(d / f"{ENGLISH}.bin", 40, b"\xff\xff"), (), (ENGLISH, "the token id 65535")
     ),
+    "no .idx": (
+        lambda d: (d / f"{ENGLISH}.idx").unlink(), (), (f"{ENGLISH}.idx doesn't exist", "--mono-langs")
+    ),
+    "a dictionary that is none": (
+        lambda d: (d / "dict.en.txt").write_bytes(b"caf\xe9 1\n"), (), ("dict.en.txt", "prepare the data again")
+    ),
+    "a TPU's flag": (lambda d: None, ("--bf16",), ("--bf16", "--autocast-bfloat16")),
     "not a data-bin": (lambda d: [path.unlink() for path in d.glob("dict.*")], (), ("dict.<language>.txt",)),
 }  # fmt: skip
 
@@ -82,6 +89,32 @@ def test_bad_data(wrong, run_fairseq, tiny_data_bin, tmp_path):
     spoil(data)
     only_line(run_fairseq("train", data, *tiny.PRETRAIN, *UPDATES, *flags, "--save-dir", checkpoints, expect=1), *words)
     nothing_written(checkpoints)
+
+
+@pytest.mark.parametrize("shard", ["of another dictionary", "not there"])
+def test_bad_shard_is_found_before_training(shard, run_fairseq, tiny_data_bin, tmp_path):
+    other = tmp_path / "other"
+    if shard == "of another dictionary":
+        shutil.copytree(tiny_data_bin, other)
+        other_dictionary(other)
+    save = ("--save-dir", tmp_path / "checkpoints")
+    done = run_fairseq("train", f"{tiny_data_bin}:{other}", *tiny.PRETRAIN, *UPDATES, *save, expect=1)
+    only_line(done, str(other), "prepare")
+    nothing_written(tmp_path / "checkpoints")
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("bleu", ("would keep the checkpoint with the lowest", "--maximize-best-checkpoint-metric")),
+        ("bleu_de-fr", ("bleu_de-fr is not logged; choose one of bleu, bleu_de-en, bleu_en-de",)),
+        ("rouge1", ("needs --eval-rouge",)),
+    ],
+)
+def test_a_metric_that_can_not_choose_the_best_checkpoint(metric, words, run_fairseq, tiny_data_bin, tmp_path):
+    flags = ("--eval-bleu", "--best-checkpoint-metric", metric, "--save-dir", tmp_path)
+    only_line(run_fairseq("train", tiny_data_bin, *tiny.FINETUNE, *UPDATES, *flags, expect=1), *words)
+    nothing_written(tmp_path)
 
 
 def other_dictionary(data):
@@ -183,6 +216,33 @@ def test_unknown_language_at_generation(command, run_fairseq, tiny_data_bin, fin
         "mass_plugins: error: --target-lang 'it' is unknown; the model's languages are de,en,fr"
     )
     assert "Traceback" not in done.output
+
+
+def test_alignments_are_refused(run_fairseq, tiny_data_bin, finetuned):
+    flags = ("--task", "seq2seq_finetuning", "--source-lang", "de", "--target-lang", "en", "--print-alignment", "hard")
+    done = run_fairseq("generate", tiny_data_bin, *flags, "--path", finetuned / "checkpoint_best.pt", expect=1)
+    assert "--print-alignment needs attention weights" in done.stderr.splitlines()[-1]
+
+
+def test_long_lines_at_generation(run_fairseq, tiny_data_bin, finetuned, tmp_path):
+    """Neither command drops a line that it wasn't told to drop; both drop it when they are."""
+    shutil.copytree(tiny_data_bin, tmp_path / "data")
+    append(tmp_path / "data" / "test.de-en.de", [5] * 70 + [2])
+    append(tmp_path / "data" / "test.de-en.en", [5, 2])
+    given = "stau.\n" + "stau " * 70 + "\nstau.\n"
+    flags = ("--task", "seq2seq_finetuning", "--source-lang", "de", "--target-lang", "en", "--beam", 1)
+    flags += ("--path", finetuned / "checkpoint_best.pt", "--batch-size", 3)
+    skip = "--skip-invalid-size-inputs-valid-test"
+    for command, words in (
+        ("generate", ("pair 13 has 71 tokens", "--long-lines")),
+        ("interactive", ("line 2 of this buffer", skip)),
+    ):
+        more = ("--buffer-size", 3) if command == "interactive" else ()
+        done = run_fairseq(command, tmp_path / "data", *flags, *more, stdin=given, expect=1)
+        assert all(word in done.stderr.splitlines()[-1] for word in words), done.stderr
+        done = run_fairseq(command, tmp_path / "data", *flags, *more, skip, stdin=given)
+        kept = 12 if command == "generate" else 2
+        assert done.stdout.count("\nH-") + done.stdout.startswith("H-") == kept
 
 
 def test_damaged_checkpoint_at_generation(run_fairseq, tiny_data_bin, finetuned, tmp_path):

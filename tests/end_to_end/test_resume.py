@@ -1,5 +1,6 @@
 """Interrupted at any moment and started again, a run ends with the weights of an undisturbed one, bit for bit."""
 
+import shutil
 import signal
 
 import pytest
@@ -64,25 +65,32 @@ def interrupt(command, words, number, folder, updates):
     [("pretraining", "0"), ("pretraining", "2"), ("finetuning", "0"), ("finetuning", "2"), ("unsupervised", "2")],
 )
 def test_interrupted_run_ends_as_an_undisturbed_one(stage, workers, stages, once, tmp_path, run_fairseq):
-    """Killed while it saves in the first epoch, Ctrl-C in the second one, on the other shard."""
-    flags = stages[stage]
+    """Killed while it saves in the first epoch, Ctrl-C in the second one, on the other shard; in the end the checkpoint
+    that it started from is gone."""
+    flags, start = stages[stage], tmp_path / "start.pt"
     undisturbed = once(f"undisturbed-{stage}", lambda folder: run_fairseq("train", *flags, "--save-dir", folder))
-    again = [*flags, "--save-dir", tmp_path, "--num-workers", workers]
+    pretrained = [flag for flag in flags if flag.endswith("checkpoint_last.pt")]
+    if pretrained:
+        shutil.copy(pretrained[0], start)
+    folder = tmp_path / "checkpoints"
+    again = [str(start) if flag in pretrained else flag for flag in flags]
+    again += ["--save-dir", folder, "--num-workers", workers]
     command = [script("fairseq-train"), *again, *tiny.PLUGIN_FLAGS]
 
-    killed = interrupt(command, "checkpoint_1_10.pt", signal.SIGKILL, tmp_path, updates=5)
+    killed = interrupt(command, "checkpoint_1_10.pt", signal.SIGKILL, folder, updates=5)
     assert killed.status == -signal.SIGKILL
-    stopped = interrupt(command, '"num_updates": "22"', signal.SIGINT, tmp_path, updates=20)
+    stopped = interrupt(command, '"num_updates": "22"', signal.SIGINT, folder, updates=20)
     assert stopped.status == -signal.SIGINT
     # its last line, because torch warns where there are fewer cores than workers
     assert "Traceback" not in stopped.stderr
     assert stopped.stderr.endswith(
         "mass_plugins: interrupted; run the same command again to go on from the last checkpoint\n"
     )
+    start.unlink(missing_ok=True)
     assert "Loaded checkpoint" in run_fairseq("train", *again).stdout
 
-    assert_same(weights(tmp_path), weights(undisturbed))
-    assert not list(tmp_path.glob("*.tmp"))
+    assert_same(weights(folder), weights(undisturbed))
+    assert not list(folder.glob("*.tmp"))
 
 
 def test_two_processes_go_on_after_a_kill(tiny_shards, tmp_path):

@@ -2,18 +2,21 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 
-from mass_plugins import cli
+from mass_plugins import cli, load_encoder
 from mass_plugins.data.retrieval_files import read_passages, read_queries, read_run
+from mass_plugins.encoding.loading import load_model
 from mass_plugins.encoding.retrieval_models import RetrieverModel
+from mass_plugins.errors import InputError
 from mass_plugins.retrieval.representations import Representations
+from tests import msm_mirror, tiny_encoder
 from tests import retrieval_flow as flow
-from tests import tiny_encoder
 from tests.conftest import run_until, script
 
 
@@ -169,6 +172,33 @@ def test_a_kill_while_representing_goes_on_to_the_same_files(retriever, collecti
     for name in ("ids.txt", "cls.npy", "ot_index.npy", "ot_value.npy"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
     assert len(Representations(cut)) == 3000
+
+
+def test_a_retriever_as_an_encoder_makes_its_own_vectors(retriever, collection, tmp_path, capsys):
+    """Projected, cut and compared as it was trained, in every command that takes a text encoder; or refused."""
+    passages = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
+    passages.append(" ".join(passages[:9]))  # longer than --passage-tokens
+    encoder = load_encoder(retriever)
+    assert encoder.dim == 8 and encoder.similarity == "dot"
+    wanted = RetrieverModel(retriever).represent(passages, "documents").cls
+    np.testing.assert_allclose(encoder.encode(passages), wanted, atol=1e-5)
+    text = tmp_path / "lines.txt"
+    text.write_text("".join(passage + "\n" for passage in passages))
+    command("encode", retriever, "--input", text, "--output", tmp_path / "v.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), wanted, atol=1e-5)
+    (tmp_path / "xquad.json").write_text(json.dumps(msm_mirror.xquad("en")))
+    capsys.readouterr()
+    command("evaluate", "lareqa", retriever, "--xquad", f"en={tmp_path}/xquad.json")
+    assert capsys.readouterr().out.rstrip().endswith("|dot")
+    command("evaluate", "tatoeba", retriever, "--pairs", f"en={text},{text}")
+    for words in (
+        ("encode", retriever, "--input", text, "--output", tmp_path / "w.npy", "--pooling", "mean"),
+        ("export", "sentence-transformers", retriever, "--destdir", tmp_path / "st"),
+    ):
+        assert cli.main([str(word) for word in words]) == 1
+        assert "is a retriever" in capsys.readouterr().err
+    with pytest.raises(InputError, match="by words alone"):
+        replace(load_model(retriever), representation="ot").vector_settings()
 
 
 def test_export_to_sentence_transformers(retriever, collection, tmp_path):

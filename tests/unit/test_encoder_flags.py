@@ -106,6 +106,7 @@ TASK = {
     "mask_ratio": (["--mask-ratio", 0.3], lambda t: masker_of(t).ratio, 0.3, 0.15),
     "whole_words": (["--whole-words"], lambda t: masker_of(t).whole_words, True, False),
     "mask_keep_rand": (["--mask-keep-rand", "1,0,0"], lambda t: masker_of(t).replacement[0], 1.0, 0.8),
+    "mask_sets": (["--mask-sets", 4], lambda t: getattr(masker_of(t), "sets", 0), 4, 0),
     "sample_break_mode": (["--sample-break-mode", "none", "--tokens-per-sample", 20],
                           lambda t: set(train_set(t).source_sizes[:50]) == {20}, True, False),
     "tokens_per_sample": (["--sample-break-mode", "complete", "--tokens-per-sample", 40],

@@ -300,7 +300,7 @@ def dtype_of_a_step(task):
 
 class TestPretraining:
     def test_every_option_is_in_the_table(self):
-        own_tests = {"data", "language_alpha"}
+        own_tests = {"data", "language_alpha", "save_dir", "skip_invalid_size_inputs_valid_test"}
         assert fields(MassPretrainingConfig) == set(PRETRAINING) | own_tests, "an option without a test"
 
     @pytest.fixture(scope="class")
@@ -409,6 +409,7 @@ class TestFinetuning:
     def test_every_option_is_in_the_table_or_has_a_test(self):
         own = {"data", "language_alpha", "source_lang", "target_lang"}
         own |= {"pretrained_checkpoint", "eval_bleu", "eval_bleu_beam", "best_checkpoint_metric"}
+        own |= {"maximize_best_checkpoint_metric", "save_dir", "skip_invalid_size_inputs_valid_test"}
         own |= {"eval_rouge", "eval_max_len_a", "eval_max_len_b", "eval_min_len"}
         assert fields(Seq2SeqFinetuningConfig) == set(FINETUNING) | own, "an option without a test"
 

@@ -44,7 +44,8 @@ WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.
                    "data/string_augmentation.py", "errors.py", "modules/all_gather.py", "modules/attention.py",
                    "modules/pooling.py", "modules/self_attention.py", "data/dictionary_hash.py",
                    "modules/language_embeddings.py", "modules/language_projections.py", "modules/enhanced_decoder.py",
-                   "modules/vocabulary_maximum.py", "/retrieval/*.py", "data/retrieval*.py")  # fmt: skip
+                   "modules/vocabulary_maximum.py", "modules/rank_batch_norm.py", "modules/contrast_head.py",
+                   "/retrieval/*.py", "data/retrieval*.py")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 

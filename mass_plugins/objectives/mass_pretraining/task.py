@@ -90,7 +90,7 @@ class MassPretrainingTask(MultilingualTask):
             streams,
             seed=self.cfg.seed,
             alpha=self.cfg.language_alpha,
-            long_lines=str(self.cfg.long_lines),
+            long_lines=self.long_lines(split),
             separate=self.cfg.separate_languages,
             fixed=split != self.cfg.train_subset,
             shards=shards,

@@ -1,11 +1,8 @@
 """Criterion ``masked_tokens``: cross-entropy of the tokens under the masks."""
 
-import math
-
-from fairseq import metrics, utils
 from fairseq.criterions import FairseqCriterion, register_criterion
 
-from mass_plugins.losses.masked_lm import masked_lm
+from mass_plugins.objectives.masked_tokens import log_masked_tokens, masked_token_loss
 
 
 @register_criterion("masked_tokens")
@@ -15,9 +12,7 @@ class MaskedTokensCriterion(FairseqCriterion):
     def forward(self, model, sample, reduce=True):
         """A batch -> the loss's sum in nats, its denominator (masked tokens), what is logged."""
         hidden = model(**sample["net_input"])
-        slots = sample["masked_slots"]
-        masked = hidden.reshape(-1, hidden.shape[-1]).index_select(0, slots)
-        found = masked_lm(model.lm_logits(masked), sample["target"].reshape(-1).index_select(0, slots))
+        found = masked_token_loss(model, hidden, sample)
         logging_output = {
             "loss": found.loss.detach(),
             "correct": found.correct,
@@ -30,13 +25,7 @@ class MaskedTokensCriterion(FairseqCriterion):
     @staticmethod
     def reduce_metrics(logging_outputs) -> None:
         """Log loss in bits a token, perplexity, and the share of tokens that the model ranks first."""
-        total = {key: sum(log.get(key, 0) for log in logging_outputs) for key in ("loss", "correct", "sample_size")}
-        count = total["sample_size"]
-        if count == 0:
-            return
-        metrics.log_scalar("loss", total["loss"] / count / math.log(2), count, round=3)
-        metrics.log_derived("ppl", lambda meters: utils.get_perplexity(meters["loss"].avg))
-        metrics.log_scalar("accuracy", 100 * total["correct"] / count, count, round=2)
+        log_masked_tokens(logging_outputs)
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

@@ -4,103 +4,23 @@ What fairseq's own ``masked_lm`` lacks for it: whole-word masking without a BPE 
 temperature, masks that workers and batches don't change, a dictionary with a tokenizer's own ids, accuracy.
 """
 
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import dataclass
 
-from fairseq.data import TokenBlockDataset
-from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
-from mass_plugins.data.binarized import monolingual_languages, open_monolingual
-from mass_plugins.data.languages import parse_languages
-from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
-from mass_plugins.data.mixture import LONG_LINES
-from mass_plugins.data.token_masking import Replacement
-from mass_plugins.data.word_masking import TextMasker
-from mass_plugins.errors import InputError
-from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
-
-BREAK_MODES = ("eos", "complete", "none")
+from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
 
 
 @dataclass
-class MlmPretrainingConfig(EncoderTaskConfig):
-    langs: Optional[str] = field(
-        default=None, metadata={"help": "languages to train on, like de,en; default: all that the data-bin has"}
-    )
-    language_alpha: float = field(
-        default=1.0,
-        metadata={"help": "languages are drawn in proportion to size^alpha: 0 uniform, 1 as they are (XLM-R: 0.3)"},
-    )
-    separate_languages: bool = field(
-        default=False, metadata={"help": "a language a batch; by default batches mix them"}
-    )
-    mask_ratio: float = field(default=0.15, metadata={"help": "share of the tokens to mask (BERT: 0.15)"})
-    whole_words: bool = field(
-        default=False, metadata={"help": "mask all tokens of a word or none (BERT's second release)"}
-    )
-    mask_keep_rand: str = field(
-        default="0.8,0.1,0.1",
-        metadata={"help": "shares of masked slots that hold the mask, the token itself, a random token"},
-    )
-    sample_break_mode: ChoiceEnum(BREAK_MODES) = field(
-        default="eos",
-        metadata={
-            "help": "eos: a line a sample; complete: whole lines up to --tokens-per-sample (RoBERTa); none: "
-            "blocks of --tokens-per-sample tokens, wherever lines end"
-        },
-    )
-    tokens_per_sample: int = field(
-        default=512, metadata={"help": "tokens of a sample that is no line, [CLS] included (BERT, RoBERTa: 512)"}
-    )
-    long_lines: ChoiceEnum(LONG_LINES) = field(
-        default="error",
-        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
-    )
+class MlmPretrainingConfig(MaskedTextConfig):
+    """The options of masked text, and no others."""
 
 
 @register_task("mlm_pretraining", dataclass=MlmPretrainingConfig)
-class MlmPretrainingTask(EncoderTask):
+class MlmPretrainingTask(MaskedTextTask):
     """Text of one language or more; the criterion is ``masked_tokens``."""
 
     cfg: MlmPretrainingConfig
 
-    def build_masker(self) -> TextMasker:
-        return TextMasker(
-            ratio=self.cfg.mask_ratio,
-            whole_words=self.cfg.whole_words,
-            replacement=Replacement.parse(self.cfg.mask_keep_rand),
-            vocabulary=self.text.vocabulary,
-            marks=self.text.marks,
-        )
-
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
-        folder, shards = self.shard(split, epoch)
-        given = self.cfg.langs
-        languages = parse_languages(given) if given else monolingual_languages(folder, split)
-        masker = self.build_masker()
-        self.datasets[split] = MaskedTextDataset(
-            [self._stream(folder, split, language, masker) for language in languages],
-            seed=self.cfg.seed,
-            alpha=self.cfg.language_alpha,
-            long_lines=str(self.cfg.long_lines),
-            separate=self.cfg.separate_languages,
-            fixed=split != self.cfg.train_subset,
-            shards=shards,
-        )
-
-    def _stream(self, folder: str, split: str, language: str, masker: TextMasker) -> MaskedTextStream:
-        dataset = open_monolingual(folder, split, language, self.text.dictionary)
-        mode, block = str(self.cfg.sample_break_mode), self.cfg.tokens_per_sample - 1  # [CLS] comes before it
-        if mode != "eos":
-            if block < 2:
-                raise InputError(f"--tokens-per-sample {block + 1} has no room for text; set it like 512")
-            dataset = TokenBlockDataset(
-                dataset,
-                dataset.sizes,
-                block,
-                pad=self.text.vocabulary.pad,
-                eos=self.text.vocabulary.eos,
-                break_mode=mode,
-            )
-        return MaskedTextStream(f"{folder}, {split} {language}", dataset, dataset.sizes, masker, self.text.cls)
+        self.datasets[split] = self.masked_text(split, epoch)

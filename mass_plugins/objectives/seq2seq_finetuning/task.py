@@ -60,6 +60,7 @@ class Seq2SeqFinetuningConfig(MultilingualConfig):
         metadata={"help": "cut sources to this many sub-words, </s> included (default: none, see --long-lines)"},
     )
     best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
 
 
 @register_task("seq2seq_finetuning", dataclass=Seq2SeqFinetuningConfig)
@@ -85,6 +86,12 @@ class Seq2SeqFinetuningTask(MultilingualTask):
         for beginning, flag in (("bleu", "eval_bleu"), ("rouge", "eval_rouge")):
             if metric.startswith(beginning) and not self.cfg[flag]:
                 raise InputError(f"--best-checkpoint-metric {metric} needs --{flag.replace('_', '-')}")
+        if self.cfg.eval_bleu or self.cfg.eval_rouge:
+            names = ["bleu"] * self.cfg.eval_bleu + ["rouge1", "rouge2", "rougeL"] * self.cfg.eval_rouge
+            directions = self.directions("valid")
+            self.check_best_metric(
+                [*names, *(f"{name}_{one}" for name in names for one in directions if len(directions) > 1)]
+            )
 
     def _prepare_generation(self, model) -> None:
         if self.codec is None:
@@ -123,7 +130,7 @@ class Seq2SeqFinetuningTask(MultilingualTask):
             [self._stream(folder, split, direction) for direction in self.directions(split)],
             seed=self.cfg.seed,
             alpha=self.cfg.language_alpha,
-            long_lines=str(self.cfg.long_lines),
+            long_lines=self.long_lines(split),
             separate=self.cfg.separate_languages,
             fixed=split != self.cfg.train_subset,
             shards=shards,

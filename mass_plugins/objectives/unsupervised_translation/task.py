@@ -115,6 +115,7 @@ class UnsupervisedTranslationConfig(MultilingualConfig):
     max_tokens: Optional[int] = II("dataset.max_tokens")
     ddp_backend: str = II("distributed_training.ddp_backend")
     best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
 
 
 @register_task("unsupervised_translation", dataclass=UnsupervisedTranslationConfig)
@@ -228,6 +229,12 @@ class UnsupervisedTranslationTask(MultilingualTask):
             )
         if "bleu" in chosen_by and self.cfg.no_eval_bleu:
             raise InputError(f"--best-checkpoint-metric {chosen_by} and --no-eval-bleu exclude each other")
+        if not self.cfg.no_eval_bleu:
+            logged = {"round_trip_bleu": self._trips(), "bleu": parallel}
+            self.check_best_metric(
+                [name for name in logged if logged[name]]
+                + [f"{name}_{one}" for name, found in logged.items() for one in found if len(found) > 1]
+            )
         self.datasets[split] = UpdateDataset(parts, self.cfg.seed, together=False)
 
     def _mixture(self, streams: list[Stream], shards: Optional[int] = None, places: Optional[int] = None):
@@ -236,7 +243,7 @@ class UnsupervisedTranslationTask(MultilingualTask):
             streams,
             seed=self.cfg.seed,
             alpha=self.cfg.language_alpha,
-            long_lines=str(self.cfg.long_lines),
+            long_lines=self.long_lines(self.cfg.train_subset if shards else "valid"),
             separate=self.cfg.separate_languages,
             fixed=shards is None,
             shards=shards or 1,

@@ -47,6 +47,33 @@ def test_batches_are_bounded(checkpoint, monkeypatch, beam, most):
     assert max(slots) <= most and len(slots) < len(LINES)
 
 
+@pytest.mark.parametrize(
+    "lines, settings, message",
+    [
+        ("Ein Hund", {}, r"write \['Ein Hund'\]"),
+        (["a", None], {}, "line 2 is None"),
+        (["a"], {"beam": 0}, "beam=0 is below 1"),
+        (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "min_len=5 is more than max_len_b=4"),
+        (["a"], {"sampling": True, "temperature": 0.0}, "temperature of 0.0 is not positive"),
+    ],
+)
+def test_arguments_that_make_no_sense(checkpoint, lines, settings, message):
+    with pytest.raises(InputError, match=message):
+        mass_plugins.load(checkpoint).translate(lines, "en", "de", **settings)
+
+
+def test_what_load_can_not_find(checkpoint, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="is a folder; give a checkpoint"):
+        mass_plugins.load(str(tmp_path))
+    with pytest.raises(InputError, match="--device nonsense"):
+        mass_plugins.load(checkpoint, device="nonsense")
+    state = torch.load(checkpoint, weights_only=True)
+    state["cfg"]["task"]["data"] = "elsewhere/data-bin"
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(InputError, match="was trained on elsewhere/data-bin, which is no folder here"):
+        mass_plugins.load(str(tmp_path / "model.pt"))
+
+
 def test_no_rows(checkpoint):
     translator = mass_plugins.load(checkpoint)
     assert translator.generate(translator.search(), [], "en", "de") == []
@@ -58,12 +85,13 @@ def test_no_rows(checkpoint):
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16], ids=str)
 def test_precision(checkpoint, monkeypatch, dtype, trained):
     """The decoder sees the precision that was asked for, else the one of the training."""
-    load = module.checkpoint_utils.load_model_ensemble_and_task
-    overrides = {"autocast_bfloat16": True} if trained else {}
+    load = module.checkpoint_utils.load_checkpoint_to_cpu
+    as_trained = {"autocast_bfloat16": True} if trained else {}
     monkeypatch.setattr(
-        module.checkpoint_utils, "load_model_ensemble_and_task",
-        lambda paths, arg_overrides: load(paths, arg_overrides={**overrides, **arg_overrides}),
-    )  # fmt: skip
+        module.checkpoint_utils,
+        "load_checkpoint_to_cpu",
+        lambda path, overrides: load(path, {**as_trained, **overrides}),
+    )
     translator, seen = mass_plugins.load(checkpoint, dtype=dtype), []
 
     def note(*arguments):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from mass_plugins.errors import InputError
 from mass_plugins.scoring.retrieval import MEASURES, compare, measure_queries, signature, unjudged
 
 
@@ -38,6 +39,18 @@ def test_judged_queries_without_a_ranking_count_zero_and_unjudged_ones_are_left_
     assert all(values == {"q1": 100.0, "q2": 0.0} for values in found.values())
     assert unjudged(judgements, rankings) == ["q3"]
     assert "ties:run order" in signature("MRR@10") and "RR@10" in signature("MRR@10")
+
+
+def test_other_measures_at_any_depth():
+    judgements = {"q": {"d3": 1, "d60": 1}}
+    rankings = {"q": [(f"d{n}", 1.0) for n in range(1, 101)]}
+    found = measure_queries(judgements, rankings.items(), ("MRR@100", "MRR@2", "Recall@50", "mAP@100"))
+    first, second = 1 / 3, 2 / 60
+    expected = {"MRR@100": first, "MRR@2": 0, "Recall@50": 1 / 2, "mAP@100": (first + second) / 2}
+    assert {name: values["q"] / 100 for name, values in found.items()} == pytest.approx(expected)
+    for wrong in ("MRR", "MRR@0", "F@10", "MRR@x"):
+        with pytest.raises(InputError, match="is not one of nDCG@N"):
+            signature(wrong)
 
 
 def test_paired_tests():

@@ -1,0 +1,194 @@
+"""Public text with an order of sentences -> the files that the recipes of MSM read.
+
+    python examples/msm_text.py FOLDER OUT de,en,es,...
+
+FOLDER holds the downloads (see msm_small/run.sh), plain or packed, in any folder below it. OUT gets
+documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; for the test
+tatoeba/<language>.{source,english} and xquad/<language>.json; for a picture parallel.<language>.txt; and groups.jsonl,
+English questions with their answers to fine-tune on (MedQuAD, SciFact). What is missing ends it with one line.
+
+    bible          book, chapter, verse, text: a chapter is a document, a verse a line; bible.<language>.tsv, or the CSV
+                   of the version that VERSIONS names, as scrollmapper/bible_databases has it
+    python-docs    a file of the documentation is a document, a paragraph a line; JSON lines {"doc": .., "en": .., ..},
+                   or python-docs-<language>.zip of gettext's files, as the translators' repositories are
+    tatoeba        tatoeba-v1.tar, or its files
+"""
+
+import csv
+import json
+import re
+import sys
+import tarfile
+import zipfile
+from itertools import groupby
+from pathlib import Path
+from typing import Iterator, Optional
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+
+import retrieval_text  # noqa: E402
+
+from mass_plugins.data.text_files import open_text  # noqa: E402
+
+# of Tatoeba's files
+LONG_CODES = {
+    "ar": "ara", "bn": "ben", "cs": "ces", "de": "deu", "el": "ell", "es": "spa", "et": "est", "fi": "fin", "fr": "fra",
+    "hi": "hin", "it": "ita", "ja": "jpn", "ko": "kor", "nl": "nld", "pl": "pol", "pt": "por", "ru": "rus", "sw": "swh",
+    "tr": "tur", "vi": "vie", "zh": "cmn",
+}  # fmt: skip
+
+# of the Bible, in the public domain but for Portuguese (CC BY 3.0 BR)
+VERSIONS = {
+    "cs": "CzeBKR", "de": "GerElb1871", "el": "GreVamvas", "en": "ASV", "es": "SpaRV", "fr": "FrePGR", "ja": "JapBungo",
+    "ko": "KorRV", "nl": "DutSVV", "pt": "PorBLivre", "vi": "Viet", "zh": "ChiUn",
+}  # fmt: skip
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}  # of gettext
+_EAST_ASIAN = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
+_SPACE_BETWEEN = re.compile(f"(?<=[{_EAST_ASIAN}])\\s+(?=[{_EAST_ASIAN}])")
+
+
+def find(folder: Path, name: str) -> Optional[Path]:
+    """A file, packed or not, in a folder or below it."""
+    return next((path for end in ("", ".xz", ".gz") for path in sorted(folder.rglob(name + end))), None)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    with open_text(path) as stream:
+        for line in stream:
+            yield line.decode("utf-8").rstrip("\r\n")
+
+
+def verses(folder: Path, language: str) -> Iterator[tuple[str, str, str]]:
+    """(book, chapter, text) of each verse, in order; none without a file."""
+    path = find(folder, f"bible.{language}.tsv")
+    if path is not None:
+        rows: Iterator[list[str]] = (line.split("\t") for line in lines_of(path))
+    elif (path := find(folder, f"{VERSIONS.get(language)}.csv")) is not None:
+        rows = csv.reader(lines_of(path))
+        next(rows, None)  # the header
+    else:
+        return
+    for row in rows:
+        if len(row) == 4 and row[3].strip():
+            yield row[0], row[1], _SPACE_BETWEEN.sub("", row[3].strip())
+
+
+def bible(folder: Path, language: str) -> Iterator[list[str]]:
+    for _, chapter in groupby(verses(folder, language), key=lambda verse: verse[:2]):
+        yield [text for _, _, text in chapter]
+
+
+def python_docs(folder: Path, language: str) -> Iterator[list[str]]:
+    path = find(folder, "python-docs.en-fr-es-ja.jsonl")
+    if path is not None:
+        for _, rows in groupby(map(json.loads, lines_of(path)), key=lambda row: row["doc"]):
+            yield [" ".join(row[language].split()) for row in rows if row.get(language, "").strip()]
+        return
+    path = find(folder, f"python-docs-{'fr' if language == 'en' else language}.zip")
+    if path is not None:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(name for name in archive.namelist() if name.endswith(".po")):
+                pairs = messages(archive.read(name).decode("utf-8"))
+                yield [" ".join(pair[language != "en"].split()) for pair in pairs if pair[language != "en"].strip()]
+
+
+def messages(text: str) -> Iterator[tuple[str, str]]:
+    """(English, translation) of a file of gettext's; an uncertain (fuzzy) translation is left empty."""
+    for block in re.split(r"\n[ \t]*\n", text):
+        lines = [line for line in block.splitlines() if line and not line.startswith("#~")]
+        parts: dict[str, str] = {}
+        key = ""
+        for line in lines:
+            found = re.match(r'(?:(\w+)\s+)?"(.*)"$', line)
+            if found:
+                key = found[1] or key
+                parts[key] = parts.get(key, "") + re.sub(r"\\(.)", lambda c: _ESCAPES.get(c[1], c[1]), found[2])
+        if parts.get("msgid"):  # the first has none, but the file's header
+            fuzzy = any(line.startswith("#,") and "fuzzy" in line for line in lines)
+            yield parts["msgid"], "" if fuzzy else parts.get("msgstr", "")
+
+
+def write_documents(folder: Path, out: Path, language: str) -> int:
+    """Documents, and the same as text; returns how many lines."""
+    count = 0
+    with (
+        open(out / f"documents.{language}.jsonl", "w", encoding="utf-8") as documents,
+        open(out / f"text.{language}.txt", "w", encoding="utf-8") as text,
+    ):
+        for lines in (document for read in (bible, python_docs) for document in read(folder, language)):
+            lines = [" ".join(line.split()) for line in lines if "[MASK]" not in line]
+            if lines:
+                documents.write(json.dumps({"lines": lines}, ensure_ascii=False) + "\n")
+                text.writelines(line + "\n" for line in lines)
+                count += len(lines)
+    return count
+
+
+def write_parallel(folder: Path, out: Path, languages: list[str]) -> None:
+    """parallel.<language>.txt: the first verses of Ruth, line n of one the translation of line n of the others."""
+    for language in languages:
+        found = [text for book, chapter, text in verses(folder, language) if (book, chapter) == ("Ruth", "1")]
+        if found:
+            (out / f"parallel.{language}.txt").write_text("".join(f"{text}\n" for text in found), encoding="utf-8")
+
+
+def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
+    """The pairs of the languages that there are; returns these."""
+    archive, files = find(folder, "tatoeba-v1.tar"), {}
+    if archive is not None:
+        with tarfile.open(archive) as tar:
+            for member in tar.getmembers():
+                stream = tar.extractfile(member) if member.isfile() else None
+                if stream is not None:
+                    files[Path(member.name).name] = stream.read()
+    else:
+        files = {path.name: path.read_bytes() for path in folder.rglob("tatoeba.*-eng.*")}
+    found = []
+    (out / "tatoeba").mkdir()
+    for language in languages:
+        code = LONG_CODES.get(language)
+        names = [f"tatoeba.{code}-eng.{code}", f"tatoeba.{code}-eng.eng"]
+        if all(name in files for name in names):
+            for name, end in zip(names, ("source", "english")):
+                (out / "tatoeba" / f"{language}.{end}").write_bytes(files[name])
+            found.append(language)
+    return found
+
+
+def write_groups(folder: Path, out: Path) -> int:
+    """The training sides of MedQuAD and SciFact as groups of a query and its passages; returns how many."""
+    count = 0
+    with open(out / "groups.jsonl", "w", encoding="utf-8") as file:
+        for collection in (retrieval_text.scifact(folder), retrieval_text.medquad(folder)):
+            for group in retrieval_text.groups_of(collection):
+                file.write(group.as_json() + "\n")
+                count += 1
+    return count
+
+
+def main(source: Path, out: Path, languages: list[str]) -> int:
+    for language in languages:
+        count = write_documents(source, out, language)
+        if count == 0:
+            print(f"error: {source} has no documents in {language} (bible.{language}.tsv)", file=sys.stderr)
+            return 1
+        print(f"{language}: {count} lines")
+    write_parallel(source, out, languages)
+    found = write_tatoeba(source, out, languages)
+    if not found:
+        print(f"error: {source} has no tatoeba-v1.tar.xz, nor its files", file=sys.stderr)
+        return 1
+    print("tatoeba:", ",".join(found))
+    (out / "xquad").mkdir()
+    for language in languages:
+        path = find(source, f"xquad-r/{language}.json")
+        if path is not None:
+            with open_text(path) as stream:
+                (out / "xquad" / f"{language}.json").write_bytes(stream.read())
+            print(f"xquad-r: {language}")
+    print(f"{write_groups(source, out)} English questions with answers")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(",")))

@@ -1,0 +1,47 @@
+"""``mass-plugins evaluate lareqa``: answers of all languages to questions of all languages."""
+
+from pathlib import Path
+
+from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with, write_json
+
+HELP = "mAP@20 of XQuAD-R (LAReQA): the answer sentences of all languages, in one pool, to each question"
+
+
+def add_flags(command):
+    add_encoder(command)
+    command.add_argument(
+        "--xquad", required=True, nargs="+", metavar="LANGUAGE=FILE", help="XQuAD-R's files: en=en.json de=de.json"
+    )
+    command.add_argument(
+        "--similarity", choices=("cosine", "dot"), help="default: dot of a retriever, else cosine"
+    )  # fmt: skip
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers")
+    add_vector_flags(command)
+    add_speed_flags(command)
+
+
+def run(options):
+    import numpy as np
+
+    from mass_plugins.errors import InputError
+    from mass_plugins.scoring import lareqa
+
+    files = {}
+    for text in options.xquad:
+        language, _, path = text.partition("=")
+        if not language or not path or language in files:
+            raise InputError(f"--xquad {text} is not LANGUAGE=FILE, each language once")
+        files[language] = Path(path)
+    pool = lareqa.read_pool(files)
+    encoder = load_with(options)
+    vectors = [encoder.encode(texts) for texts in ([question.text for question in pool.questions], pool.sentences)]
+    similarity = options.similarity or encoder.similarity
+    if similarity == "cosine":
+        vectors = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in vectors]
+    found = lareqa.mean_average_precision(pool, *vectors)
+    print(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
+    print("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))
+    signature = f"{lareqa.signature()}|{similarity}"
+    print(signature)
+    if options.json:
+        write_json(options.json, {"average": found["all"], "signature": signature, "mAP@20": found})

@@ -1,0 +1,46 @@
+"""``mass-plugins evaluate tatoeba``: is the nearest neighbour the translation?"""
+
+from pathlib import Path
+
+from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with, write_json
+
+HELP = "accuracy of the nearest neighbour among the translations, both ways, of files of parallel sentences"
+
+
+def add_flags(command):
+    add_encoder(command)
+    command.add_argument(
+        "--pairs", required=True, nargs="+", metavar="NAME=SOURCE,TARGET",
+        help="parallel files, a sentence a line: de=tatoeba.deu-eng.deu,tatoeba.deu-eng.eng",
+    )  # fmt: skip
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers")
+    add_vector_flags(command)
+    add_speed_flags(command)
+
+
+def run(options):
+    from mass_plugins.data.text_files import count_lines, read_lines
+    from mass_plugins.errors import InputError
+    from mass_plugins.scoring import bitext
+
+    sides = {}
+    for text in options.pairs:
+        name, _, rest = text.partition("=")
+        files = [Path(path) for path in rest.split(",")]
+        if not name or len(files) != 2 or name in sides:
+            raise InputError(f"--pairs {text} is not NAME=SOURCE,TARGET, with a name of its own")
+        counts = [count_lines([path], "--pairs") for path in files]
+        if counts[0] != counts[1]:
+            raise InputError(f"--pairs {name}: {files[0]} has {counts[0]} lines and {files[1]} has {counts[1]}")
+        sides[name] = files
+    encoder = load_with(options)
+    found = {}
+    for name, files in sides.items():
+        vectors = [encoder.encode([line for _, line in read_lines([path], "--pairs")]) for path in files]
+        found[name] = bitext.bitext_accuracy(*vectors)
+        print(f"{name}: {found[name].forward:.2f} there, {found[name].backward:.2f} back ({found[name].pairs} pairs)")
+    mean = sum(accuracy.mean for accuracy in found.values()) / len(found)
+    print(f"average of both ways over {len(found)} pairs of languages: {mean:.2f}\n{bitext.signature()}")
+    if options.json:
+        pairs = {name: accuracy._asdict() for name, accuracy in found.items()}
+        write_json(options.json, {"average": mean, "signature": bitext.signature(), "pairs": pairs})

@@ -1,0 +1,159 @@
+"""Documents as ``preprocess/prepare_documents.py`` writes them, and the mixture of those of several languages.
+
+A folder holds ``<split>.<l>-None.<l>.{bin,idx}``, the units of all documents one after the other, each ending in
+``[SEP]``, and ``<split>.<l>.documents.npy``, (D,) int32, how many units each document has.
+
+The batch: ``net_input`` with ``src_tokens (N, S)`` and ``src_lengths (N,)``, the units of all documents as texts
+``[CLS] .. [SEP]``; ``documents``: ``real (B, U)`` bool, which slots have a unit (the N units in this order),
+``document (N,)`` and ``language (N,)`` int64 of each unit; ``masked_slots (0,)`` and ``target``, which predict nothing.
+"""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from fairseq.data import Dictionary
+
+from mass_plugins.data.binarized import open_monolingual
+from mass_plugins.data.collate import pad_right
+from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.errors import InputError
+
+
+class Documents(NamedTuple):
+    """Documents of one language.
+
+    Attributes:
+        units: indexed token sequences.
+        counts: (D,) int64, units of each document.
+        starts: (D,) int64, its first unit.
+    """
+
+    units: Any
+    counts: np.ndarray
+    starts: np.ndarray
+
+
+def counts_file(folder: str, split: str, language: str) -> str:
+    """Name of the file that tells where documents begin."""
+    return os.path.join(folder, f"{split}.{language}.documents.npy")
+
+
+def open_documents(folder: str, split: str, language: str, dictionary: Dictionary) -> Documents:
+    """Raises InputError: a file is missing, or they don't fit one another."""
+    path = counts_file(folder, split, language)
+    units = open_monolingual(folder, split, language, dictionary)
+    try:
+        counts = np.load(path).astype(np.int64)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} doesn't exist: {folder} holds no documents; make them with preprocess/prepare_documents.py"
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}); prepare the documents again") from None
+    if counts.ndim != 1 or counts.sum() != len(units) or counts.min(initial=1) < 1:
+        raise InputError(
+            f"{path} tells of {counts.sum()} units and there are {len(units)}; prepare the documents again"
+        )
+    return Documents(units, counts, np.cumsum(counts) - counts)
+
+
+class DocumentStream:
+    """Documents of one language, ``[CLS]`` put before each unit.
+
+    Args:
+        name: for messages.
+        documents: see :func:`open_documents`.
+        language: index of the language.
+        vocabulary: special ids.
+        cls: id of ``[CLS]``.
+    """
+
+    def __init__(self, name: str, documents: Documents, language: int, vocabulary: Vocabulary, cls: int):
+        self.name, self.documents, self.vocabulary = name, documents, vocabulary
+        self.kind = ("documents", language)
+        self.source_language = self.target_language = language
+        sizes = np.asarray(documents.units.sizes) + 1
+        self.unit_tokens = int(sizes.sum())
+        self.longest = np.maximum.reduceat(sizes, documents.starts)
+        # What a document takes of a batch: its units are padded to the longest one.
+        self.source_sizes = self.target_sizes = self.longest * documents.counts
+        self.max_lengths = None
+        self._start = np.array([cls], dtype=np.int64)
+
+    def read(self, item: int) -> tuple[np.ndarray, ...]:
+        start, count = self.documents.starts[item], self.documents.counts[item]
+        units = self.documents.units
+        return tuple(np.concatenate([self._start, units[n].numpy()]) for n in range(start, start + count))
+
+    def locate(self, item: int) -> str:
+        return f"{self.name}, document {item + 1}"
+
+
+class DocumentDataset(MixtureDataset):
+    """A mixture of documents, a language a batch; nothing of them is drawn but their order."""
+
+    LIMIT_FLAGS = "--max-positions"
+    streams: list[DocumentStream]  # type: ignore[assignment]
+
+    def __init__(self, streams, seed: int, alpha: float = 1.0, fixed: bool = False, shards: int = 1):
+        super().__init__(streams, seed, alpha, fixed=fixed, shards=shards, separate=True)
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self.longest = np.array([self.streams[s].longest[i] for s, i in zip(self.stream_of, self.item_of)])
+
+    def ordered_indices(self) -> np.ndarray:
+        """Places by language, then by their longest unit, so that little is padded."""
+        order = np.arange(len(self)) if self.fixed else np.random.permutation(len(self))  # noqa: NPY002
+        return order[np.lexsort((self.source_sizes[order], self.longest[order], self.group_of[order]))]
+
+    def batch_by_size(self, indices, max_tokens=None, **limits) -> list:
+        """Batches of documents of one language; ``max_tokens`` counts all units of all of them, padded.
+
+        Raises:
+            InputError: a document is larger than that.
+        """
+        largest = int(self.source_sizes[indices].max(initial=0))
+        if max_tokens is not None and largest > max_tokens:
+            raise InputError(
+                f"a document has {largest} tokens in all its units, more than --max-tokens {max_tokens}; raise it, or "
+                "prepare shorter documents (prepare_documents.py --units)"
+            )
+        return super().batch_by_size(indices, max_tokens=max_tokens, **limits)
+
+    def filter_indices_by_size(self, indices, max_sizes):
+        """Raises InputError: a unit is longer than the model's positions."""
+        limit = np.inf if max_sizes is None else np.min(max_sizes)
+        long = indices[self.longest[indices] > limit]
+        if len(long):
+            stream = self.streams[self.stream_of[long[0]]]
+            raise InputError(
+                f"{stream.locate(int(self.item_of[long[0]]))} has a unit of {self.longest[long[0]]} tokens, more than "
+                f"{limit}; raise {self.LIMIT_FLAGS}, or prepare shorter units (prepare_documents.py --unit-tokens)"
+            )
+        return indices, []
+
+    def collater(self, samples) -> dict:
+        """Documents of one language -> a batch; none -> ``{}``."""
+        if len(samples) == 0:
+            return {}
+        stream = self.streams[samples[0][1]]
+        counts = np.array([len(units) for _, _, units in samples])
+        tokens, lengths = pad_right([unit for _, _, units in samples for unit in units], stream.vocabulary.pad)
+        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
+        return {
+            "id": torch.from_numpy(ids),
+            "nsentences": len(samples),
+            "ntokens": int(lengths.sum()),
+            "net_input": {"src_tokens": torch.from_numpy(tokens), "src_lengths": torch.from_numpy(lengths)},
+            "target": torch.full(tokens.shape, stream.vocabulary.pad),
+            "masked_slots": torch.zeros(0, dtype=torch.int64),
+            "documents": {
+                "real": torch.from_numpy(np.arange(counts.max()) < counts[:, None]),
+                "document": torch.from_numpy(np.repeat(ids, counts)),
+                "language": torch.full((len(tokens),), stream.source_language),
+            },
+        }

@@ -1,0 +1,1 @@
+"""Conditional masked language modelling: CMLM (Yang et al. 2020)."""

@@ -1,0 +1,71 @@
+"""Pairs of adjacent units: the second is masked, the first is its condition.
+
+The batch is that of :mod:`mass_plugins.data.masked_text` with ``condition_tokens (B, C)`` in ``net_input``.
+"""
+
+from typing import Sequence
+
+import numpy as np
+import torch
+
+from mass_plugins.data.collate import pad_right
+from mass_plugins.data.documents import Documents
+from mass_plugins.data.masked_text import to_masked_batch
+from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.random_state import sentence_keys
+from mass_plugins.data.streams import cut
+from mass_plugins.data.word_masking import TextMasker
+
+
+class PairStream:
+    """Adjacent units of one language's documents; ``(unit, the next one)``, ``[CLS]`` put before each.
+
+    Args:
+        name: for messages.
+        documents: with two units or more at least once.
+        masker: of the second unit.
+        cls: id of ``[CLS]``.
+    """
+
+    def __init__(self, name: str, documents: Documents, masker: TextMasker, cls: int):
+        self.name, self.units, self.masker = name, documents.units, masker
+        self.kind = ("pairs", id(masker))
+        self.source_language = self.target_language = 0
+        self.vocabulary = masker.vocabulary
+        sizes = np.asarray(documents.units.sizes) + 1
+        first = np.ones(len(sizes), dtype=bool)
+        first[documents.starts + documents.counts - 1] = False  # the last unit of a document has no next one
+        self.firsts = np.flatnonzero(first)
+        self.source_sizes, self.target_sizes = sizes[self.firsts + 1], sizes[self.firsts]
+        self.max_lengths: tuple[int, int] | None = None
+        self._start = np.array([cls], dtype=np.int64)
+
+    def read(self, item: int) -> tuple[np.ndarray, ...]:
+        number = int(self.firsts[item])
+        pair = [np.concatenate([self._start, self.units[n].numpy()]) for n in (number, number + 1)]
+        return tuple(cut(text, min(self.max_lengths)) for text in pair) if self.max_lengths else tuple(pair)
+
+    def locate(self, item: int) -> str:
+        return f"{self.name}, units {int(self.firsts[item]) + 1} and {int(self.firsts[item]) + 2}"
+
+
+class PairDataset(MixtureDataset):
+    """A mixture of adjacent units; each item's mask depends on (seed, epoch, place) alone."""
+
+    LIMIT_FLAGS = "--max-positions or --max-tokens"
+    streams: list[PairStream]  # type: ignore[assignment]
+
+    def __init__(self, streams: Sequence[PairStream], **options):
+        super().__init__(streams, **options)  # type: ignore[arg-type]
+
+    def collater(self, samples) -> dict:
+        """Pairs -> a batch; no pairs -> ``{}``."""
+        if len(samples) == 0:
+            return {}
+        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
+        masker, pad = self.streams[samples[0][1]].masker, self.streams[samples[0][1]].vocabulary.pad
+        conditions, _ = pad_right([first for _, _, (first, _) in samples], pad)
+        tokens, lengths = pad_right([second for _, _, (_, second) in samples], pad)
+        batch = to_masked_batch(masker(tokens, lengths, sentence_keys(self.seed, self.epoch, ids)), ids, pad)
+        batch["net_input"]["condition_tokens"] = torch.from_numpy(conditions)
+        return batch

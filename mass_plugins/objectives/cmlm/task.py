@@ -1,0 +1,51 @@
+"""Task ``cmlm_pretraining``: restore a text's masked tokens with the help of the vector of the text before it."""
+
+from dataclasses import dataclass
+
+from fairseq.tasks import register_task
+
+from mass_plugins.data.binarized import monolingual_languages
+from mass_plugins.data.documents import open_documents
+from mass_plugins.data.languages import parse_languages
+from mass_plugins.errors import InputError
+from mass_plugins.objectives.cmlm.dataset import PairDataset, PairStream
+from mass_plugins.objectives.masked_text_task import MaskingConfig, MaskingTask
+
+
+@dataclass
+class CmlmPretrainingConfig(MaskingConfig):
+    """``data`` is a folder of documents, as preprocess/prepare_documents.py writes it."""
+
+
+@register_task("cmlm_pretraining", dataclass=CmlmPretrainingConfig)
+class CmlmPretrainingTask(MaskingTask):
+    """Adjacent units of documents; the criterion is ``masked_tokens``, the architectures ``cmlm*``."""
+
+    cfg: CmlmPretrainingConfig
+
+    def build_model(self, cfg, from_checkpoint=False):
+        model = super().build_model(cfg, from_checkpoint)
+        self.describe_vectors(str(cfg.condition_pooling))
+        return model
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        folder, shards = self.shard(split, epoch)
+        given = self.cfg.langs
+        languages = parse_languages(given) if given else monolingual_languages(folder, split)
+        masker, streams = self.build_masker(), []
+        for language in languages:
+            documents = open_documents(folder, split, language, self.text.dictionary)
+            if documents.counts.max() < 2:
+                raise InputError(
+                    f"{folder}, {split} {language}: no document has two units, and no unit a neighbour; prepare the "
+                    "documents with shorter units (prepare_documents.py --unit-tokens or --no-packing)"
+                )
+            streams.append(PairStream(f"{folder}, {split} {language}", documents, masker, self.text.cls))
+        self.datasets[split] = PairDataset(
+            streams,
+            seed=self.cfg.seed,
+            alpha=self.cfg.language_alpha,
+            long_lines=str(self.cfg.long_lines),
+            fixed=split != self.cfg.train_subset,
+            shards=shards,
+        )

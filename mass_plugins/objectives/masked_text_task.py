@@ -1,0 +1,134 @@
+"""What every task with masked text shares: its options, and text of one language or more as a data set."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq.data import TokenBlockDataset
+from fairseq.dataclass import ChoiceEnum
+
+from mass_plugins.data.binarized import monolingual_languages, open_monolingual
+from mass_plugins.data.full_masking import FullMasker
+from mass_plugins.data.languages import parse_languages
+from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
+from mass_plugins.data.mixture import LONG_LINES
+from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.errors import InputError
+from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
+
+BREAK_MODES = ("eos", "complete", "none")
+
+
+@dataclass
+class MaskingConfig(EncoderTaskConfig):
+    langs: Optional[str] = field(
+        default=None, metadata={"help": "languages to train on, like de,en; default: all that the data-bin has"}
+    )
+    language_alpha: float = field(
+        default=1.0,
+        metadata={"help": "languages are drawn in proportion to size^alpha: 0 uniform, 1 as they are (XLM-R: 0.3)"},
+    )
+    mask_ratio: float = field(default=0.15, metadata={"help": "share of the tokens to mask (BERT: 0.15)"})
+    whole_words: bool = field(
+        default=False, metadata={"help": "mask all tokens of a word or none (BERT's second release)"}
+    )
+    mask_keep_rand: str = field(
+        default="0.8,0.1,0.1",
+        metadata={"help": "shares of masked slots that hold the mask, the token itself, a random token"},
+    )
+    long_lines: ChoiceEnum(LONG_LINES) = field(
+        default="error",
+        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
+    )
+
+
+@dataclass
+class MaskedTextConfig(MaskingConfig):
+    separate_languages: bool = field(
+        default=False, metadata={"help": "a language a batch; by default batches mix them"}
+    )
+    mask_sets: int = field(
+        default=0,
+        metadata={
+            "help": "fully-explored masking: each text this many times in a batch, every token masked just once "
+            "(in place of --mask-ratio); 0: each text once, tokens drawn by --mask-ratio"
+        },
+    )
+    sample_break_mode: ChoiceEnum(BREAK_MODES) = field(
+        default="eos",
+        metadata={
+            "help": "eos: a line a sample; complete: whole lines up to --tokens-per-sample (RoBERTa); none: "
+            "blocks of --tokens-per-sample tokens, wherever lines end"
+        },
+    )
+    tokens_per_sample: int = field(
+        default=512, metadata={"help": "tokens of a sample that is no line, [CLS] included (BERT, RoBERTa: 512)"}
+    )
+
+
+class MaskingTask(EncoderTask):
+    """A task that masks tokens."""
+
+    cfg: MaskingConfig
+
+    def build_masker(self) -> TextMasker:
+        return TextMasker(
+            ratio=self.cfg.mask_ratio,
+            whole_words=self.cfg.whole_words,
+            replacement=Replacement.parse(self.cfg.mask_keep_rand),
+            vocabulary=self.text.vocabulary,
+            marks=self.text.marks,
+        )
+
+
+class MaskedTextTask(MaskingTask):
+    """Text of one language or more, masked."""
+
+    cfg: MaskedTextConfig
+
+    def build_masker(self) -> TextMasker:
+        sets = self.cfg.mask_sets
+        if not sets:
+            return super().build_masker()
+        options = {**vars(super().build_masker()), "ratio": 1 / max(1, sets), "sets": sets}
+        return FullMasker(**{name: value for name, value in options.items() if name != "ordinary"})
+
+    def masked_text(self, split: str, epoch: int, places: Optional[int] = None) -> MaskedTextDataset:
+        """The split's text; ``places`` of an epoch, by default as many as there are samples."""
+        folder, shards = self.shard(split, epoch)
+        given = self.cfg.langs
+        languages = parse_languages(given) if given else monolingual_languages(folder, split)
+        masker = self.build_masker()
+        return MaskedTextDataset(
+            [self._stream(folder, split, language, masker) for language in languages],
+            seed=self.cfg.seed,
+            alpha=self.cfg.language_alpha,
+            long_lines=str(self.cfg.long_lines),
+            separate=self.cfg.separate_languages,
+            fixed=split != self.cfg.train_subset,
+            shards=shards,
+            places=places,
+        )
+
+    def _stream(self, folder: str, split: str, language: str, masker: TextMasker) -> MaskedTextStream:
+        dataset = open_monolingual(folder, split, language, self.text.dictionary)
+        mode, block = str(self.cfg.sample_break_mode), self.cfg.tokens_per_sample - 1  # [CLS] comes before it
+        if mode != "eos":
+            if block < 2:
+                raise InputError(f"--tokens-per-sample {block + 1} has no room for text; set it like 512")
+            dataset = TokenBlockDataset(
+                dataset,
+                dataset.sizes,
+                block,
+                pad=self.text.vocabulary.pad,
+                eos=self.text.vocabulary.eos,
+                break_mode=mode,
+            )
+        return MaskedTextStream(
+            f"{folder}, {split} {language}",
+            dataset,
+            dataset.sizes,
+            masker,
+            self.text.cls,
+            copies=max(1, self.cfg.mask_sets),
+        )

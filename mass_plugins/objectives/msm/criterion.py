@@ -1,0 +1,121 @@
+"""Criterion ``msm``: masked tokens of running text, masked units of documents."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from fairseq import metrics
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+
+from mass_plugins.errors import InputError
+from mass_plugins.losses.hierarchical import Units, hierarchical_contrast
+from mass_plugins.losses.info_nce import Contrast
+from mass_plugins.modules.all_gather import all_gather_rows
+from mass_plugins.objectives.masked_tokens import log_masked_tokens, masked_token_loss
+
+
+@dataclass
+class MsmCriterionConfig(FairseqDataclass):
+    temperature: float = field(default=0.1, metadata={"help": "divides the cosines (paper: 0.1)"})
+    hierarchical_alpha: float = field(
+        default=0.5,
+        metadata={"help": "how far negatives of the same document are lowered (paper: 0.5); 0: not at all"},
+    )
+    without_intra_negatives: bool = field(
+        default=False, metadata={"help": "no negatives of the same document (an ablation of the paper's)"}
+    )
+    without_cross_negatives: bool = field(
+        default=False, metadata={"help": "no negatives of other documents (an ablation of the paper's)"}
+    )
+    negatives_across_ranks: bool = field(
+        default=False, metadata={"help": "negatives of the other processes, too, with gradient (release: no)"}
+    )
+    document_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "masked tokens that a unit counts for; 0: mask ratio x mean tokens of a unit, so that both kinds "
+            "of batches count alike (release: 8.64)"
+        },
+    )
+
+
+@register_criterion("msm", dataclass=MsmCriterionConfig)
+class MsmCriterion(FairseqCriterion):
+    """A batch has masked text or documents; both parts are computed of every batch, of no rows where it has none.
+
+    So every process takes part in the collectives whichever kind its batch is, and no parameter is without gradient.
+    """
+
+    def __init__(self, task, temperature, hierarchical_alpha, without_intra_negatives, without_cross_negatives,
+                 negatives_across_ranks, document_weight):  # fmt: skip
+        super().__init__(task)
+        if not temperature > 0:
+            raise InputError(f"--temperature {temperature} is not positive; the paper's is 0.1")
+        if min(hierarchical_alpha, document_weight) < 0:
+            raise InputError("--hierarchical-alpha and --document-weight must be 0 or more")
+        if without_intra_negatives and without_cross_negatives:
+            raise InputError("without intra- and cross-document negatives nothing is left to tell a unit from")
+        self.temperature, self.alpha, self.document_weight = temperature, hierarchical_alpha, document_weight
+        self.intra, self.cross = not without_intra_negatives, not without_cross_negatives
+        self.across_ranks = negatives_across_ranks
+
+    def forward(self, model, sample, reduce=True):
+        """A batch -> the loss's sum, its denominator (a unit counts as many tokens as its weight), what is logged."""
+        hidden = model(**sample["net_input"])
+        text = masked_token_loss(model, hidden, sample)
+        found = self.compare(model, hidden, sample)
+        weight = self.document_weight or self.task.balance
+        loss, size = text.loss + weight * found.loss, text.tokens + weight * found.anchors
+        logged = {
+            "loss": loss.detach(),
+            "sample_size": size,
+            "mlm_loss": text.loss.detach(),
+            "mlm_correct": text.correct,
+            "mlm_sample_size": text.tokens,
+            "unit_loss": found.loss.detach(),
+            "unit_correct": found.correct,
+            "units": found.anchors,
+            "ntokens": sample["ntokens"],
+            "nsentences": sample["nsentences"],
+        }
+        return loss, size, logged
+
+    def compare(self, model, hidden: Tensor, sample: dict) -> Contrast:
+        """The documents' part, of hidden states (N, S, D) of their units; a batch of text has none."""
+        documents = sample.get("documents")
+        if documents is None or sample.get("dummy", False):
+            nothing = torch.zeros(0, dtype=torch.int64, device=hidden.device)
+            documents = {"real": nothing[:, None].bool(), "document": nothing, "language": nothing}
+        real, units = documents["real"], Units(documents["document"], documents["language"])
+        vectors = hidden[: len(units.document), 0]  # (N, D), s_t
+        padded = vectors.new_zeros(*real.shape, vectors.shape[1]).index_put((real,), vectors)
+        queries = F.normalize(model.query_head(model.predict_units(padded, real)), dim=-1)
+        keys = F.normalize(model.key_head(vectors), dim=-1)
+        offset, key_units = 0, units
+        if self.across_ranks:
+            keys, offset = all_gather_rows(keys)
+            key_units = Units(*all_gather_rows(torch.stack(units, dim=1)).rows.unbind(dim=1))
+        positives = offset + torch.arange(len(queries), device=queries.device)
+        return hierarchical_contrast(
+            queries, keys, units, key_units, positives, self.temperature, self.alpha, self.intra, self.cross
+        )
+
+    @staticmethod
+    def reduce_metrics(logging_outputs) -> None:
+        """Log each part in bits, and how often the masked unit comes before all others."""
+        names = ("loss", "sample_size", "unit_loss", "unit_correct", "units")
+        total = {name: sum(log.get(name, 0) for log in logging_outputs) for name in names}
+        size, units = total["sample_size"], total["units"]
+        if size:
+            metrics.log_scalar("loss", total["loss"] / size / math.log(2), size, round=3)
+        log_masked_tokens(logging_outputs, "mlm_")
+        if units:
+            metrics.log_scalar("unit_loss", total["unit_loss"] / units / math.log(2), units, round=3)
+            metrics.log_scalar("unit_accuracy", 100 * total["unit_correct"] / units, units, round=2)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True

@@ -1,0 +1,97 @@
+"""Task ``msm_pretraining``: an encoder learns vectors from which a document's missing unit can be told.
+
+Batches of documents and of masked running text alternate at random; the criterion is ``msm``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from fairseq import utils
+from fairseq.tasks import register_task
+from omegaconf import MISSING
+
+from mass_plugins.data.binarized import monolingual_languages
+from mass_plugins.data.dictionary_hash import dictionary_hash
+from mass_plugins.data.documents import DocumentDataset, DocumentStream, open_documents
+from mass_plugins.data.encoder_text import EncoderText
+from mass_plugins.data.joint import JointDataset
+from mass_plugins.data.languages import parse_languages
+from mass_plugins.errors import InputError
+from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
+
+
+@dataclass
+class MsmPretrainingConfig(MaskedTextConfig):
+    documents: str = field(
+        default=MISSING,
+        metadata={"help": "folder of documents, as preprocess/prepare_documents.py writes it, or several shards a:b"},
+    )
+    text_share: float = field(
+        default=0.5, metadata={"help": "share of the batches that are masked running text (0: documents alone)"}
+    )
+
+
+@register_task("msm_pretraining", dataclass=MsmPretrainingConfig)
+class MsmPretrainingTask(MaskedTextTask):
+    """Documents of one language or more beside masked text of the same; the architectures are ``msm*``."""
+
+    cfg: MsmPretrainingConfig
+    balance: Optional[float] = None  # masked tokens that a document's unit counts for, so that both kinds count alike
+
+    @classmethod
+    def setup_task(cls, cfg: MsmPretrainingConfig, **kwargs):
+        task = super().setup_task(cfg, **kwargs)
+        if not 0 <= cfg.text_share < 1:
+            raise InputError(f"--text-share {cfg.text_share} is not in [0, 1); without documents take mlm_pretraining")
+        folder = utils.split_paths(cfg.documents)[0]
+        if dictionary_hash(EncoderText.load(folder).dictionary) != dictionary_hash(task.text.dictionary):
+            raise InputError(
+                f"{folder} was prepared with another tokenizer than {cfg.data}; prepare the documents with "
+                "prepare_documents.py --like of that folder"
+            )
+        return task
+
+    def build_model(self, cfg, from_checkpoint=False):
+        model = super().build_model(cfg, from_checkpoint)
+        self.describe_vectors("cls")
+        return model
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        training = split == self.cfg.train_subset
+        documents, share = self.load_documents(split, epoch), self.cfg.text_share
+        tokens = sum(stream.unit_tokens for stream in documents.streams)
+        units = sum(len(stream.documents.units) for stream in documents.streams)
+        if training or self.balance is None:
+            self.balance = self.build_masker().ratio * tokens / units
+        if not share:
+            self.datasets[split] = JointDataset([documents])
+            return
+        text = self.masked_text(split, epoch)
+        if training:  # as many batches of text, in the long run, as the share asks for: all batches are of one size
+            places = documents.source_sizes.sum() * share / (1 - share) / text.source_sizes.mean()
+            text = self.masked_text(split, epoch, max(1, round(places)))
+        self.datasets[split] = JointDataset([documents, text])
+
+    def load_documents(self, split: str, epoch: int) -> DocumentDataset:
+        """The split's documents of all languages."""
+        folders = utils.split_paths(self.cfg.documents)
+        shards = len(folders) if split == self.cfg.train_subset else 1
+        folder = folders[(epoch - 1) % shards]
+        languages = parse_languages(self.cfg.langs) if self.cfg.langs else monolingual_languages(folder, split)
+        streams = [
+            DocumentStream(
+                f"{folder}, {split} {language}",
+                open_documents(folder, split, language, self.text.dictionary),
+                number,
+                self.text.vocabulary,
+                self.text.cls,
+            )
+            for number, language in enumerate(languages)
+        ]
+        fixed = split != self.cfg.train_subset
+        return DocumentDataset(streams, self.cfg.seed, self.cfg.language_alpha, fixed, shards)
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        if ignore_grad:  # a batch that only keeps this process in step gives the others no units
+            sample = {**sample, "dummy": True}
+        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)

@@ -1,0 +1,53 @@
+"""Tatoeba's measure: how often the nearest neighbour of a sentence is its translation (Artetxe and Schwenk 2019)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_AT_ONCE = 4096  # sentences whose similarities to all others exist at once
+
+
+class BitextAccuracy(NamedTuple):
+    """Percent, of N pairs, each way."""
+
+    forward: float  # source -> target
+    backward: float
+    pairs: int
+
+    @property
+    def mean(self) -> float:
+        return (self.forward + self.backward) / 2
+
+
+def signature() -> str:
+    """What a number depends on besides the vectors."""
+    return "accuracy|percent|nearest by cosine|ties: wrong"
+
+
+def bitext_accuracy(source: np.ndarray, target: np.ndarray) -> BitextAccuracy:
+    """Row i of the one is the translation of row i of the other.
+
+    A sentence counts where its translation is nearer than every other sentence; as near as another is not right, so
+    vectors that are all alike score 0.
+
+    Args:
+        source, target: (N, D), any length; a row of zeros is as far from all.
+    """
+    if source.shape != target.shape or not len(source):
+        raise ValueError(f"vectors of {source.shape} and {target.shape}; both sides of the pairs are needed")
+    source, target = (_unit(rows) for rows in (source, target))
+    return BitextAccuracy(_accuracy(source, target), _accuracy(target, source), len(source))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def _accuracy(queries: np.ndarray, keys: np.ndarray) -> float:
+    right = 0
+    for begin in range(0, len(queries), _AT_ONCE):
+        own = np.arange(begin, min(begin + _AT_ONCE, len(queries)))
+        scores = queries[own] @ keys.T
+        right += int(((scores >= scores[np.arange(len(own)), own][:, None]).sum(axis=1) == 1).sum())
+    return 100 * right / len(queries)

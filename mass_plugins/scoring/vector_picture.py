@@ -1,0 +1,59 @@
+"""A picture of sentence vectors in two dimensions: the same sentences in several languages."""
+
+import os
+from pathlib import Path
+from typing import Mapping
+
+import numpy as np
+
+from mass_plugins.errors import InputError
+
+
+def principal_axes(rows: np.ndarray) -> np.ndarray:
+    """(N, D) -> (N, 2), coordinates on the first two principal axes, whose largest loads are positive."""
+    centred = rows - rows.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    axes = axes[:2]
+    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+    return centred @ (axes * signs[:, None]).T
+
+
+def draw_vectors(panels: Mapping[str, Mapping[str, np.ndarray]], path: str | os.PathLike) -> None:
+    """Draw one panel a model; languages have colours, the translations of a sentence are joined by a grey line.
+
+    Args:
+        panels: title -> language -> (N, D), row n of each language the same sentence; compared at unit length.
+        path: the picture, a PNG.
+
+    Raises:
+        InputError: languages with different numbers of sentences.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(5.5 * len(panels), 5), squeeze=False)
+    for axis, (title, languages) in zip(axes[0], panels.items()):
+        counts = {language: len(rows) for language, rows in languages.items()}
+        if len(set(counts.values())) != 1 or min(counts.values()) < 2:
+            raise InputError(f"languages need as many sentences each, two at least, and have {counts}")
+        unit = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in languages.values()]
+        places = principal_axes(np.concatenate(unit)).reshape(len(languages), -1, 2)
+        for sentence in places.transpose(1, 0, 2):
+            axis.plot(*sentence.T, color="0.85", linewidth=0.8, zorder=1)
+        for language, rows in zip(languages, places):
+            axis.scatter(*rows.T, s=18, label=language, zorder=2)
+        axis.set_title(title)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    axes[0, 0].legend(fontsize="small")
+    figure.tight_layout()
+    _save(figure, Path(path))
+    pyplot.close(figure)
+
+
+def _save(figure, path: Path) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+    temporary.replace(path)

@@ -1,0 +1,83 @@
+"""Documents to vectors to scores by the real commands: MSM, CMLM, fully-explored masking, Tatoeba, LAReQA."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mass_plugins.cli import main as mass_plugins
+from preprocess import prepare_documents
+from tests import tiny, tiny_encoder
+
+SHAPE = (
+    "--encoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 16 --encoder-attention-heads 2 "
+    "--max-positions 64"
+).split()
+TRAINING = "--optimizer adam --lr 0.003 --max-tokens 600 --num-workers 0 --log-format json --log-interval 1".split()
+MSM = ["--task", "msm_pretraining", "--arch", "msm_tiny", *SHAPE, "--criterion", "msm", *TRAINING]
+CMLM = ["--task", "cmlm_pretraining", "--arch", "cmlm_tiny", *SHAPE, "--criterion", "masked_tokens", *TRAINING]
+MLM = ["--task", "mlm_pretraining", "--arch", "text_encoder_tiny", *SHAPE, "--criterion", "masked_tokens", *TRAINING]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data-bin and, beside it, documents of the same tokenizer."""
+    folder = tmp_path_factory.mktemp("msm")
+    (folder / "data-bin").mkdir()
+    tiny_encoder.make_data_bin(folder / "data-bin")
+    words = ["--like", str(folder / "data-bin"), "--destdir", str(folder / "documents"), "--unit-tokens", "16"]
+    words += ["--units", "4", "--min-units", "2", "--workers", "1"]
+    for flag, count in (("--documents", 200), ("--valid-documents", 20)):
+        for language in tiny_encoder.LANGUAGES:
+            lines = tiny.sentences(count, [language], f"documents {flag} {language}")[language]
+            text = "\n\n".join("\n".join(lines[begin : begin + 10]) for begin in range(0, count, 10))
+            (folder / f"{flag[2:]}.{language}.txt").write_text(text + "\n")
+            words += [flag, f"{language}={folder}/{flag[2:]}.{language}.txt"]
+    assert prepare_documents.main(words) == 0
+    return folder
+
+
+def test_documents(data):
+    report = json.loads((data / "documents" / "documents.json").read_text())
+    row = next(row for row in report["corpora"] if row["split"] == "train" and row["language"] == "de")
+    counts, sizes = row["counts"], np.load(data / "documents" / "train.de.documents.npy")
+    assert counts["documents read"] == 20 and counts["lines read"] == 200
+    dropped = sum(count for name, count in counts.items() if name.startswith("units dropped"))
+    assert sizes.sum() == counts["units made"] - dropped and sizes.min() >= 2 and sizes.max() == 4
+
+
+def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
+    where = [data / "data-bin", "--documents", data / "documents", "--save-dir", tmp_path / "msm"]
+    said = run_fairseq("train", *where, *MSM, "--units-per-document", "4", "--max-update", "8").output
+    assert '"train_unit_loss"' in said and '"train_mlm_loss"' in said and '"valid_unit_accuracy"' in said
+    goes_on = run_fairseq("train", *where, *MSM, "--units-per-document", "4", "--max-update", "10").output
+    assert "Loaded checkpoint" in goes_on
+    checkpoint = str(tmp_path / "msm" / "checkpoint_last.pt")
+    text = tiny.sentences(9, tiny_encoder.LANGUAGES, "tatoeba")
+    for language, lines in text.items():
+        (tmp_path / f"t.{language}").write_text("".join(line + "\n" for line in lines))
+    pairs = f"de={tmp_path}/t.de,{tmp_path}/t.en"
+    assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", pairs, "--json", f"{tmp_path}/t.json"]) == 0
+    assert json.loads((tmp_path / "t.json").read_text())["pairs"]["de"]["pairs"] == 9
+    words = ["evaluate", "lareqa", checkpoint, "--json", f"{tmp_path}/l.json", "--xquad"]
+    for language, lines in text.items():
+        breaks = [[0, len(lines[0])], [len(lines[0]) + 1, len(lines[0]) + 1 + len(lines[1])]]
+        answer = {"answer_start": breaks[1][0], "text": lines[1][:2]}
+        paragraph = {"context": f"{lines[0]} {lines[1]}", "sentence_breaks": breaks}
+        paragraph["qas"] = [{"id": "q", "question": lines[2], "answers": [answer]}]
+        (tmp_path / f"{language}.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+        words.append(f"{language}={tmp_path}/{language}.json")
+    assert mass_plugins(words) == 0
+    assert set(json.loads((tmp_path / "l.json").read_text())["mAP@20"]) == {"all", "de", "en"}
+    assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", f"x={tmp_path}/t.de"]) == 1
+
+
+def test_cmlm_and_msm_start_from_mlm(data, tmp_path, run_fairseq):
+    options = ["--mask-sets", "3", "--max-update", "2", "--save-dir", tmp_path / "mlm"]
+    run_fairseq("train", data / "data-bin", *MLM, *options)
+    start = ["--pretrained-checkpoint", tmp_path / "mlm" / "checkpoint_last.pt", "--max-update", "2"]
+    done = run_fairseq("train", data / "documents", *CMLM, *start, "--save-dir", tmp_path / "cmlm")
+    assert '"train_accuracy"' in done.output
+    start[-1] = "1"
+    where = [data / "data-bin", "--documents", data / "documents", "--units-per-document", "4", "--no-save"]
+    run_fairseq("train", *where, *MSM, *start)

@@ -1,0 +1,87 @@
+"""Documents of several languages as a data set: batches, limits, the mixture with masked text."""
+
+import numpy as np
+import pytest
+import torch
+
+from mass_plugins.data.documents import DocumentDataset, Documents, DocumentStream
+from mass_plugins.data.joint import JointDataset
+from mass_plugins.data.masker import Vocabulary
+from mass_plugins.errors import InputError
+
+VOCABULARY = Vocabulary(mask=3, pad=1, eos=2, ordinary=np.arange(5, 1000))
+
+
+class Units(list):
+    @property
+    def sizes(self):
+        return np.array([len(unit) for unit in self])
+
+
+def make_dataset(counts_of_languages, fixed=True, longest=9):
+    """Unit n of a language is full of n + 5, and of the language's number in its first token."""
+    streams, chance = [], np.random.default_rng(1)
+    for language, counts in enumerate(counts_of_languages):
+        lengths = chance.integers(3, longest, size=sum(counts))
+        units = Units(torch.tensor([5 + language, *[n + 5] * (size - 2), 2]) for n, size in enumerate(lengths))
+        counts = np.array(counts)
+        documents = Documents(units, counts, np.cumsum(counts) - counts)
+        streams.append(DocumentStream(f"language {language}", documents, language, VOCABULARY, 0))
+    return DocumentDataset(streams, seed=1, fixed=fixed)
+
+
+def batches_of(dataset, max_tokens):
+    indices, _ = dataset.filter_indices_by_size(dataset.ordered_indices(), 512)
+    return dataset.batch_by_size(indices, max_tokens=max_tokens)
+
+
+def test_batches_hold_whole_documents_of_one_language():
+    dataset = make_dataset([[4] * 7 + [2, 3], [4] * 5])
+    seen = []
+    for places in batches_of(dataset, 200):
+        batch = dataset.collater([dataset[int(place)] for place in places])
+        tokens, found = batch["net_input"]["src_tokens"], batch["documents"]
+        assert len(tokens) == int(found["real"].sum()) == len(found["document"]) == len(found["language"])
+        assert (tokens[:, 0] == 0).all() and (tokens[:, 1] == 5 + found["language"]).all()
+        assert len(found["language"].unique()) == 1
+        counts = found["real"].sum(dim=1)
+        assert found["document"].tolist() == batch["id"].repeat_interleave(counts).tolist()
+        assert tokens.numel() <= 200
+        numbers = tokens[:, 2].split(counts.tolist())
+        assert all((part.diff() == 1).all() for part in numbers)  # in their order
+        seen += batch["id"].tolist()
+    assert sorted(seen) == list(range(14))
+
+
+def test_limits():
+    dataset = make_dataset([[4, 4]], longest=30)
+    with pytest.raises(InputError, match="--max-tokens 20"):
+        batches_of(dataset, 20)
+    with pytest.raises(InputError, match="language 0, document .* --max-positions"):
+        dataset.filter_indices_by_size(dataset.ordered_indices(), 5)
+
+
+def test_no_samples():
+    dataset = make_dataset([[2]])
+    assert dataset.collater([]) == {} and JointDataset([dataset]).collater([]) == {}
+
+
+def test_joint_batches_are_of_one_part():
+    parts = [make_dataset([[4] * 6]), make_dataset([[2] * 9])]
+    joint = JointDataset(parts)
+    assert len(joint) == 15
+    batches, seen = batches_of(joint, 150), []
+    for places in batches:
+        samples = [joint[int(place)] for place in places]
+        assert len({part for part, _ in samples}) == 1
+        batch = joint.collater(samples)
+        assert (batch["documents"]["real"].sum(dim=1) == (4 if samples[0][0] == 0 else 2)).all()
+        seen += list(places)
+        assert all(joint.num_tokens(int(p)) == joint.sizes[int(p)] for p in places)
+    assert sorted(seen) == list(range(15))
+
+
+def test_epochs_are_walked_by_both():
+    joint = JointDataset([make_dataset([[4] * 6], fixed=False)])
+    joint.set_epoch(3)
+    assert joint.parts[0].epoch == 3

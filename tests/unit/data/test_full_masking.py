@@ -1,0 +1,108 @@
+"""Fully-explored masking: every maskable token once, sizes, and the variance of the gradient that it is for."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mass_plugins.data.full_masking import FullMasker, disjoint_masks
+from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.noise import WordMarks
+from mass_plugins.data.random_state import sentence_keys
+from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.word_masking import budgets, mask_tokens
+from mass_plugins.errors import InputError
+
+PAD, CLS, SEP, MASK, SIZE = 0, 1, 2, 3, 30
+VOCABULARY = Vocabulary(mask=MASK, pad=PAD, eos=SEP, ordinary=np.arange(4, SIZE))
+MARKS = WordMarks(np.ones(SIZE, dtype=bool), np.zeros(SIZE, dtype=bool))
+
+
+def texts(count, longest=40, seed=0):
+    chance = np.random.default_rng(seed)
+    lengths = chance.integers(2, longest, size=count)
+    tokens = np.full((count, int(lengths.max())), PAD)
+    for row, length in zip(tokens, lengths):
+        row[:length] = [CLS, *chance.integers(4, SIZE, size=length - 2), SEP]
+    return tokens, lengths
+
+
+def masker(sets, keep="1,0,0"):
+    return FullMasker(1 / sets, False, Replacement.parse(keep), VOCABULARY, MARKS, sets=sets)
+
+
+@pytest.mark.parametrize("sets", (1, 2, 7))
+def test_each_token_once(sets):
+    tokens, lengths = texts(300)
+    maskable = tokens > MASK
+    masks = disjoint_masks(maskable, sets, sentence_keys(1, 1, np.arange(300)))
+    np.testing.assert_array_equal(masks.sum(axis=1), maskable)
+    sizes = masks.sum(axis=2)
+    assert (sizes.max(axis=1) - sizes.min(axis=1) <= 1).all()
+
+
+def test_masks_are_drawn_by_key_alone():
+    tokens, _ = texts(50)
+    keys = sentence_keys(1, 1, np.arange(50))
+    whole = disjoint_masks(tokens > MASK, 3, keys)
+    alone = disjoint_masks(tokens[7:8] > MASK, 3, keys[7:8])
+    np.testing.assert_array_equal(alone[0], whole[7])
+    assert (whole != disjoint_masks(tokens > MASK, 3, sentence_keys(1, 2, np.arange(50)))).any()
+
+
+def test_rows_of_a_batch():
+    """K rows of a text; its tokens put back are the text; each predicts, and all predict each token once."""
+    tokens, lengths = texts(60)
+    found = masker(4, "0.5,0.2,0.3")(tokens, lengths, sentence_keys(2, 1, np.arange(60)))
+    predicts = found.target != PAD
+    assert predicts.any(axis=1).all()
+    restored = np.where(predicts, found.target, found.source)
+    row = 0
+    for text, length in zip(tokens, lengths):
+        copies = min(4, length - 2)
+        own = slice(row, row + copies)
+        np.testing.assert_array_equal(restored[own], np.repeat(text[None], copies, axis=0))
+        np.testing.assert_array_equal(predicts[own].sum(axis=0), text > MASK)
+        row += copies
+    assert row == len(found.source)
+
+
+def test_nothing_to_mask():
+    found = masker(3)(np.array([[CLS, SEP]]), np.array([2]), sentence_keys(1, 1, np.arange(1)))
+    assert found.source.tolist() == [[CLS, SEP]] and (found.target == PAD).all()
+
+
+def test_bad_options():
+    with pytest.raises(InputError, match="--mask-sets"):
+        FullMasker(0.5, False, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=0)
+    with pytest.raises(InputError, match="--whole-words"):
+        FullMasker(0.5, True, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=2)
+
+
+def test_lower_variance_than_independent_masks():
+    """The paper's claim: the gradient averaged over K masks varies less when they share no token."""
+    torch.manual_seed(0)
+    length, sets, draws = 24, 4, 400
+    text = torch.randint(4, SIZE, (length,))
+    embedding = torch.randn(SIZE, 8)
+    positions = torch.randn(length, 8)
+    weight = (torch.randn(SIZE, 8) * 0.3).requires_grad_()
+    maskable = np.ones((1, length), dtype=bool)
+
+    def gradient(masks):
+        """Of the mean loss of the masks (K, S): a token is guessed from its place and the mean of those in sight."""
+        total = torch.zeros(())
+        for mask in torch.from_numpy(masks):
+            states = torch.tanh(positions[mask] + embedding[text[~mask]].mean(dim=0))
+            total = total + F.cross_entropy(states @ weight.T, text[mask]) / len(masks)
+        return torch.autograd.grad(total, weight)[0]
+
+    disjoint, independent = [], []
+    for draw in range(draws):
+        keys = sentence_keys(3, 1 + draw, np.arange(sets))
+        disjoint.append(gradient(disjoint_masks(maskable, sets, keys[:1])[0]))
+        independent.append(
+            gradient(mask_tokens(maskable.repeat(sets, 0), budgets(np.full(sets, length), 1 / sets), keys))
+        )
+    spread = [torch.stack(found).var(dim=0).sum().item() for found in (disjoint, independent)]
+    assert spread[0] < 0.5 * spread[1]

@@ -1,0 +1,88 @@
+"""The text of MSM's recipes: the same from one file a collection and from the files as their authors publish them."""
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import msm_mirror, tiny
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+import crawl_text  # noqa: E402
+import msm_text  # noqa: E402
+
+sys.path.remove(str(EXAMPLES))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """OUT of both; the published files lie in one folder, as run.sh puts them."""
+    msm_mirror.write_small(tmp_path / "data")
+    msm_mirror.write_small_mirror(tmp_path / "mirror")
+    published = tmp_path / "published"
+    published.mkdir()
+    names = {"b279d876e2a3381605d38ea62b863f60abadc92c.zip": "python-docs-fr.zip"}
+    names |= {"577bd37b96c02d1833b2c9eed2de9f96964e96cb.zip": "medquad.zip"}
+    for path in (tmp_path / "mirror").rglob("*.*"):
+        if path.is_file():
+            folder = published / "xquad-r" if path.suffix == ".json" else published
+            folder.mkdir(exist_ok=True)
+            (folder / names.get(path.name, path.name)).write_bytes(path.read_bytes())
+    for name, content in msm_mirror.scifact().items():
+        (published / name).write_text(content)
+    outs = []
+    for source in (tmp_path / "data", published):
+        out = tmp_path / f"{source.name}.out"
+        out.mkdir()
+        assert msm_text.main(source, out, list(tiny.LANGUAGES)) == 0
+        outs.append(out)
+    return outs
+
+
+def test_both_forms_give_the_same(made):
+    ours, published = made
+    files = sorted(path.relative_to(ours) for path in ours.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(published) for path in published.rglob("*") if path.is_file())
+    for file in files:
+        if file.name not in ("documents.en.jsonl", "text.en.txt", "groups.jsonl"):
+            assert (ours / file).read_bytes() == (published / file).read_bytes(), file
+    english = (ours / "text.en.txt").read_text().splitlines()
+    assert (published / "text.en.txt").read_text().splitlines() == [
+        *english,
+        'say "no"',
+    ]  # English needs no translation
+    sides = [sorted((folder / "groups.jsonl").read_text().splitlines()) for folder in made]
+    questions = [{json.loads(line)["query"] for line in side} for side in sides]
+    assert questions[0] == questions[1] and len(questions[0]) > 30
+
+
+def test_documents_are_chapters_and_pages(made):
+    rows = [json.loads(line)["lines"] for line in (made[0] / "documents.fr.jsonl").read_text().splitlines()]
+    assert [len(lines) for lines in rows] == [24] * 6 + [15]  # what isn't translated is no French
+    verses = [row[3] for row in msm_mirror.bible("fr")]
+    assert rows[0] == verses[:24] and (made[0] / "parallel.fr.txt").read_text().splitlines() == verses[:24]
+
+
+def test_a_language_without_text_ends_it(made, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    assert msm_text.main(tmp_path / "data", tmp_path / "other", ["ko"]) == 1
+    assert "has no documents in ko" in capsys.readouterr().err
+
+
+def test_whole_documents_up_to_a_number_of_lines(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a\nb\r\n\n\nc\n\xff\nd\n\ne\n")
+    for lines, kept in ((1, "a\nb\n\n"), (4, "a\nb\n\nc\nd\n\n"), (9, "a\nb\n\nc\nd\n\ne\n\n")):
+        count = crawl_text.cut_documents(tmp_path / "a.txt", lines, tmp_path / "out.gz")
+        assert gzip.open(tmp_path / "out.gz", "rt").read() == kept and count == kept.count("\n") - kept.count("\n\n")
+
+
+def test_items_of_a_list_in_chunks(tmp_path, monkeypatch):
+    rows = [{"question": "é" * n, "n": n, "in": [{}, "], ["]} for n in range(40)]
+    (tmp_path / "list.json").write_text(json.dumps(rows, indent=2, ensure_ascii=False))
+    for size in (1, 7, 1 << 20):
+        monkeypatch.setattr(crawl_text, "_CHUNK", size)
+        assert list(crawl_text.items(tmp_path / "list.json")) == rows

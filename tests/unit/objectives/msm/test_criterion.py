@@ -1,0 +1,118 @@
+"""The criterion: two ranks = one rank, whichever kind of batch each has; both parts; what is refused."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from mass_plugins.errors import InputError
+from mass_plugins.models.msm import Msm, MsmTinyConfig
+from mass_plugins.objectives.msm.criterion import MsmCriterion
+from tests.ranks import run_ranks
+
+PAD, MASK, WORDS = 1, 3, 40
+OPTIONS = {
+    "temperature": 0.1, "hierarchical_alpha": 0.5, "without_intra_negatives": False, "without_cross_negatives": False,
+    "negatives_across_ranks": True, "document_weight": 3.0,
+}  # fmt: skip
+
+
+def make_model():
+    torch.manual_seed(1)
+    shape = {"encoder_layers": 1, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 24, "encoder_attention_heads": 2}
+    return Msm(MsmTinyConfig(**shape, max_positions=12, units_per_document=4, dropout=0.0, attention_dropout=0.0),
+               WORDS, PAD).train()  # fmt: skip
+
+
+def make_criterion(balance=None, **options):
+    return MsmCriterion(SimpleNamespace(target_dictionary=None, balance=balance), **{**OPTIONS, **options})
+
+
+def document_batch(numbers):
+    """Documents 0 .. 4 have 2 to 4 units of 3 to 6 tokens; those of these numbers."""
+    rows, counts = [], []
+    for number in numbers:
+        chance = np.random.default_rng(number)
+        counts.append(2 + number % 3)
+        rows += [chance.integers(4, WORDS, size=chance.integers(3, 7)).tolist() for _ in range(counts[-1])]
+    tokens = torch.tensor([row + [PAD] * (6 - len(row)) for row in rows])
+    real = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+    document = torch.tensor(numbers).repeat_interleave(torch.tensor(counts))
+    return {
+        "net_input": {"src_tokens": tokens}, "target": torch.full_like(tokens, PAD), "ntokens": tokens.numel(),
+        "masked_slots": torch.zeros(0, dtype=torch.int64), "nsentences": len(numbers),
+        "documents": {"real": real, "document": document, "language": torch.zeros_like(document)},
+    }  # fmt: skip
+
+
+def text_batch():
+    tokens = torch.randint(4, WORDS, (3, 7), generator=torch.Generator().manual_seed(4))
+    target = torch.full_like(tokens, PAD)
+    slots = torch.tensor([2, 8, 17])
+    target.view(-1)[slots] = tokens.view(-1)[slots]
+    source = tokens.clone()
+    source.view(-1)[slots] = MASK
+    return {"net_input": {"src_tokens": source}, "target": target, "masked_slots": slots, "ntokens": 3, "nsentences": 3}
+
+
+def step(rank, batches):
+    """Loss, denominator and gradients of one rank's batches, one after the other."""
+    model, criterion = make_model(), make_criterion()
+    losses, sizes = 0.0, 0.0
+    for batch in batches[rank]:
+        loss, size, _ = criterion(model, batch)
+        loss.backward()
+        losses, sizes = losses + loss.item(), sizes + size
+    return losses, sizes, {name: p.grad for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("shares", (([0, 1], [2, 3, 4]), ([0, 1, 2, 3], [4])))
+def test_two_ranks_equal_one(shares):
+    ((loss, size, gradients),) = run_ranks(step, 1, [[document_batch([0, 1, 2, 3, 4])]])
+    parts = run_ranks(step, 2, [[document_batch(share)] for share in shares])
+    assert sum(part[0] for part in parts) == pytest.approx(loss, rel=1e-4)
+    assert sum(part[1] for part in parts) == size
+    largest = max(float(gradient.abs().max()) for gradient in gradients.values())
+    for name, gradient in gradients.items():
+        total, own = sum(part[2][name] for part in parts), float(gradient.abs().max())
+        if own < 1e-6 * largest:  # biases of keys, and what batch-norm takes out again: nothing but rounding
+            assert total.abs().max() < 1e-6 * largest, name
+        else:
+            torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-3 * own)
+    assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in gradients.values()) > 0.8 * len(gradients)
+
+
+@pytest.mark.parametrize("other", ("text", "dummy"))
+def test_a_rank_with_documents_beside_one_without(other):
+    """Text, or a batch that only keeps a rank in step, changes nothing of the documents' loss and gradients."""
+    ((loss, _, gradients),) = run_ranks(step, 1, [[document_batch([0, 1, 2])]])
+    beside = text_batch() if other == "text" else {**document_batch([3, 4]), "dummy": True}
+    documents, without = run_ranks(step, 2, [[document_batch([0, 1, 2])], [beside]])
+    assert documents[0] == pytest.approx(loss, rel=1e-5)
+    assert (without[1] == 3) if other == "text" else (without[:2] == (0.0, 0.0))
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(documents[2][name], gradient, rtol=1e-3, atol=1e-6)
+        assert without[2][name] is not None  # DDP waits for the gradient of every parameter
+
+
+def test_parts_and_weight():
+    """A unit counts as many tokens as its weight, or as the task found for both kinds to count alike."""
+    model = make_model().eval()
+    for batch, count in ((text_batch(), 3), (document_batch([0, 1]), 5)):
+        results = [make_criterion(2.0, document_weight=weight)(model, batch) for weight in (0.0, 2.0, 6.0)]
+        factor = 2 if "documents" in batch else 1
+        assert [result[1] for result in results[:2]] == [factor * count] * 2
+        torch.testing.assert_close(results[0][0], results[1][0])
+        grown = results[2][0] / results[1][0]
+        torch.testing.assert_close(grown, torch.tensor(3.0 if "documents" in batch else 1.0))
+
+
+def test_refuses():
+    for options, message in (
+        ({"temperature": 0.0}, "--temperature"),
+        ({"document_weight": -1.0}, "--document-weight"),
+        ({"without_intra_negatives": True, "without_cross_negatives": True}, "nothing is left"),
+    ):
+        with pytest.raises(InputError, match=message):
+            make_criterion(**options)

@@ -1,0 +1,74 @@
+"""Documents to units: nothing lost but what is counted, limits, both formats."""
+
+import json
+import lzma
+
+import numpy as np
+import pytest
+
+from mass_plugins.errors import InputError
+from preprocess.documents import cut_into_documents, pack, read_documents
+
+END = 2
+
+
+def lines(lengths, start=10):
+    """Token ids that count up from ``start``, so that order is seen."""
+    ends = np.cumsum([0, *lengths]) + start
+    return [np.arange(a, b) for a, b in zip(ends, ends[1:])]
+
+
+def test_packing_is_greedy():
+    units, cut = pack(lines([3, 4, 5, 1]), limit=9, end=END)
+    assert [unit.tolist() for unit in units] == [
+        [10, 11, 12, END, 13, 14, 15, 16, END],
+        [17, 18, 19, 20, 21, END, 22, END],
+    ]
+    assert cut == 0
+
+
+def test_nothing_is_lost_and_units_are_full():
+    chance = np.random.default_rng(1)
+    for _ in range(200):
+        lengths = chance.integers(1, 30, size=chance.integers(1, 20))
+        units, cut = pack(lines(lengths), limit=12, end=END)
+        tokens = np.concatenate(units)
+        np.testing.assert_array_equal(tokens[tokens != END], np.arange(10, 10 + lengths.sum()))
+        assert all(2 <= len(unit) <= 12 and unit[-1] == END for unit in units)
+        assert cut == (lengths > 11).sum()
+        short = [length <= 11 for length in lengths]
+        if all(short):  # greedy: no unit has room for the first line of the next
+            for unit, following in zip(units, units[1:]):
+                assert len(unit) + list(following).index(END) + 1 > 12
+
+
+def test_without_packing_a_line_is_a_unit():
+    units, _ = pack(lines([3, 4]), limit=63, end=END, together=False)
+    assert [len(unit) for unit in units] == [4, 5]
+
+
+def test_cut_into_documents():
+    assert cut_into_documents(70, 32, 32) == [32, 32]
+    assert cut_into_documents(70, 32, 6) == [32, 32, 6]
+    assert cut_into_documents(5, 32, 6) == []
+    assert cut_into_documents(0, 32, 1) == []
+
+
+def test_formats_agree(tmp_path):
+    documents = [["one  two", "three"], ["four"], ["five", "six"]]
+    (tmp_path / "a.txt").write_text("\n\none  two\nthree\n \n\nfour\n\nfive\nsix")
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps({"text": "\n\n".join(d)}) + "\n" for d in documents))
+    with lzma.open(tmp_path / "c.jsonl.xz", "wt") as stream:
+        stream.writelines(json.dumps({"lines": d}) + "\n" for d in documents)
+    expected = [["one two", "three"], ["four"], ["five", "six"]]
+    for name in ("a.txt", "b.jsonl", "c.jsonl.xz"):
+        assert list(read_documents([tmp_path / name], "--documents")) == expected
+
+
+@pytest.mark.parametrize(
+    "line, message", (("{", "line 1 is no JSON"), ('{"title": "x"}', "neither"), ('["x"]', "neither"))
+)
+def test_bad_json_lines(tmp_path, line, message):
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    with pytest.raises(InputError, match=message):
+        list(read_documents([tmp_path / "a.jsonl"], "--documents"))

@@ -1,0 +1,74 @@
+"""LAReQA: the pool of all languages, and mAP@20 against its definition."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mass_plugins.errors import InputError
+from mass_plugins.scoring import lareqa
+
+
+def write(path, paragraphs):
+    """Paragraphs as lists of sentences; one question for each sentence, whose answer ends it."""
+    content = []
+    for number, sentences in enumerate(paragraphs):
+        breaks, begin, questions = [], 0, []
+        for place, sentence in enumerate(sentences):
+            breaks.append([begin, begin + len(sentence)])
+            answer = {"answer_start": begin + len(sentence) - 2, "text": sentence[-2:]}
+            questions.append({"id": f"{number}.{place}", "question": f"{path.stem} {sentence}?", "answers": [answer]})
+            begin += len(sentence) + 1
+        content.append({"context": " ".join(sentences), "sentence_breaks": breaks, "qas": questions})
+    path.write_text(json.dumps({"data": [{"paragraphs": content}]}))
+    return path
+
+
+@pytest.fixture
+def pool(tmp_path):
+    files = {
+        "en": write(tmp_path / "en.json", [["first one", "second one"], ["third one"]]),
+        "de": write(tmp_path / "de.json", [["erster Satz", "zweiter Satz"], ["dritter Satz"]]),
+    }
+    return lareqa.read_pool(files)
+
+
+def test_pool(pool):
+    assert pool.sentences == ["first one", "second one", "third one", "erster Satz", "zweiter Satz", "dritter Satz"]
+    assert pool.answers == {"0.0": [0, 3], "0.1": [1, 4], "1.0": [2, 5]}
+    assert [question.language for question in pool.questions] == ["en"] * 3 + ["de"] * 3
+
+
+def test_by_definition(pool):
+    chance = np.random.default_rng(3)
+    questions, sentences = chance.normal(size=(6, 4)), chance.normal(size=(6, 4))
+    expected = []
+    for question, vector in zip(pool.questions, questions):
+        order = np.argsort(-(sentences @ vector))[:3].tolist()
+        right, total = 0, 0.0
+        for place, sentence in enumerate(order, start=1):
+            if sentence in pool.answers[question.id]:
+                right += 1
+                total += right / place
+        expected.append(100 * total / 2)
+    found = lareqa.mean_average_precision(pool, questions, sentences, depth=3)
+    assert found["en"] == pytest.approx(np.mean(expected[:3]))
+    assert found["de"] == pytest.approx(np.mean(expected[3:]))
+    assert found["all"] == pytest.approx(np.mean(expected))
+
+
+def test_own_language_alone_is_not_enough(pool):
+    """A perfect retriever in its own language: the other right sentence comes after all of the own language's."""
+    sentences = np.concatenate([np.eye(3, 4) + [0, 0, 0, 2], np.eye(3, 4) - [0, 0, 0, 2]])
+    found = lareqa.mean_average_precision(pool, sentences, sentences)
+    assert found["all"] == pytest.approx(100 * (1 + 2 / 4) / 2)
+    aligned = np.concatenate([np.eye(3)] * 2)
+    assert lareqa.mean_average_precision(pool, aligned, aligned)["all"] == pytest.approx(100)
+
+
+def test_bad_files(tmp_path):
+    (tmp_path / "bad.json").write_text('{"data": [{"paragraphs": [{"context": "a"}]}]}')
+    with pytest.raises(InputError, match="is not XQuAD-R"):
+        lareqa.read_pool({"en": tmp_path / "bad.json"})
+    with pytest.raises(InputError, match="doesn't exist"):
+        lareqa.read_pool({"en": tmp_path / "none.json"})
