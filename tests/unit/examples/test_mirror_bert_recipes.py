@@ -1,5 +1,6 @@
 """The recipes of Mirror-BERT: settings agree, processes share a batch, recipes share a folder; the peers' time."""
 
+import itertools
 import json
 import os
 import re
@@ -124,15 +125,17 @@ class OneWeight(torch.nn.Module):
 
 
 def test_peers_end_with_their_time(tmp_path, monkeypatch, capsys):
-    """After the last update nothing is done any more: a million epochs left would each shuffle the strings."""
-    (tmp_path / "strings.txt").write_text("".join(f"string {n}\n" for n in range(1000)))
+    """After the last update nothing is done any more: each epoch left would shuffle the strings and ask the clock."""
+    (tmp_path / "strings.txt").write_text("".join(f"string {n}\n" for n in range(100)))
     monkeypatch.setitem(sys.modules, "sentence_transformers", types.SimpleNamespace(SentenceTransformer=OneWeight))
     monkeypatch.setattr(mirror_bert_peers, "loss_of", lambda method, model, temperature: model)
-    words = ["train", "simcse", "model", tmp_path / "strings.txt", tmp_path / "out", "--seconds", 0.05]
-    assert mirror_bert_peers.main(list(map(str, [*words, "--epochs", 1_000_000, "--batch-size", 10]))) == 0
+    clock = itertools.count()
+    monkeypatch.setattr(mirror_bert_peers, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+    words = ["train", "simcse", "model", tmp_path / "strings.txt", tmp_path / "out", "--seconds", 25]
+    assert mirror_bert_peers.main(list(map(str, [*words, "--epochs", 1000, "--batch-size", 10]))) == 0
     said = json.loads(capsys.readouterr().out)
-    assert 0.05 <= said["seconds"] < 5 and said["updates"] > 0
-    assert float((tmp_path / "out" / "seconds").read_text()) == pytest.approx(said["seconds"], abs=0.06)
-    words[4:] = [tmp_path / "again", "--epochs", 2, "--batch-size", 300]
+    assert said["updates"] == 25 and said["seconds"] == 27  # asked for before each update, once too often, at the end
+    assert (tmp_path / "out" / "seconds").read_text() == "27.0\n"
+    words[4:] = [tmp_path / "again", "--epochs", 2, "--batch-size", 30]
     assert mirror_bert_peers.main(list(map(str, words))) == 0
     assert json.loads(capsys.readouterr().out)["updates"] == 6
