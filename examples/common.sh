@@ -45,6 +45,7 @@ export OMP_NUM_THREADS=$THREADS
 
 SHARED=() # files besides config.sh and run.sh that fix the result
 SCORING=() # more flags of the scoring code
+STAGES="" # file that lists the folders of the recipe's stages, where several recipes share WORK
 SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
 mkdir -p "$WORK/runs"
 cd "$WORK"
@@ -66,6 +67,7 @@ stage() {
     local name=$1 status=0 started=$SECONDS
     shift
     FOLDER=$(folder "$name" "$@")
+    [ -z "${STAGES:-}" ] || echo "$FOLDER" >>"$STAGES"
     mkdir -p "$FOLDER"
     exec 8>"$FOLDER/.lock"
     flock 8

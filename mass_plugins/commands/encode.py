@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.encoder_flags import add_encoder, add_vector_flags, vector_flags
+from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
 from mass_plugins.commands.flags import positive
 from mass_plugins.errors import InputError
 
@@ -23,23 +23,19 @@ def add_flags(command):
     add("--output-dtype", choices=("float32", "float16"), default="float32", help="of the file (default float32)")
     add("--shard", default="0/1", metavar="I/N", help="part I, from 0, of N, in one piece: OUT.I-of-N.npy")
     add("--language", help="of text for prepare.py's sub-words (default: the first of the model's)")
-    add("--overwrite", action="store_true", help="give up a file that was made otherwise")
+    add("--overwrite", action="store_true", help="give up a file that was made of other text or otherwise")
     add_vector_flags(command)
-    add = command.add_argument_group("running").add_argument
-    add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
-    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default float32); float16: GPU")
-    add("--batch-tokens", type=positive, default=4000, help="tokens, padding included, at once (default 4000)")
+    add_speed_flags(command)
+    add = command.add_argument_group("progress").add_argument
     add("--buffer", type=positive, default=10_000, help="lines sorted, encoded and kept together (default 10000)")
     add("--progress", action=argparse.BooleanOptionalAction, help="show a bar (default: when stderr is a terminal)")
 
 
 def run(options):
-    from mass_plugins import load_encoder
     from mass_plugins.encoding.encode_files import encode_files
     from mass_plugins.encoding.loading import find_checkpoint
 
-    how = {name: getattr(options, name) for name in ("data", "device", "dtype", "batch_tokens")}
-    encoder = load_encoder(options.checkpoint, **vector_flags(options), **how)
+    encoder = load_with(options)
     where = {name: getattr(options, name) for name in ("shard", "language", "buffer", "overwrite", "progress")}
     checkpoint = find_checkpoint(Path(options.checkpoint))
     try:

@@ -1,10 +1,10 @@
 """``mass-plugins evaluate sts``: Spearman's correlation of an encoder's cosines with people's scores of pairs."""
 
-import functools
+import sys
 from pathlib import Path
 
-from mass_plugins.commands.encoder_flags import add_vector_flags, vector_flags
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.encoder_flags import add_speed_flags, add_vector_flags, vector_flags
+from mass_plugins.commands.flags import natural, positive
 from mass_plugins.errors import InputError
 
 HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and sets of words"
@@ -13,7 +13,12 @@ HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and se
 def add_flags(command):
     command.add_argument("checkpoint", nargs="?", help="checkpoint of a text encoder; none with --list")
     command.add_argument(
-        "--data", nargs="+", required=True, type=Path, metavar="FOLDER", help="where the sets are, as published"
+        "--data",
+        nargs="+",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="where the sets are, as published (the tokenizer's folder, encode's --data, is --tokenizer here)",
     )
     command.add_argument(
         "--sets",
@@ -27,8 +32,9 @@ def add_flags(command):
         "--language", help="of the texts, for a tokenizer that cleans by language (default: its first)"
     )
     add_vector_flags(command)
+    add_speed_flags(command)
     command.add_argument("--bootstrap", type=positive, default=1000, help="samples of the intervals (default 1000)")
-    command.add_argument("--seed", type=int, default=1, help="of the bootstrap (default 1)")
+    command.add_argument("--seed", type=natural, default=1, help="of the bootstrap (default 1)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write scores and cosines to this JSON file")
     command.add_argument("--system", default="encoder", help="with --output: name of the system (default encoder)")
     command.add_argument("--system-seed", type=int, default=1, help="with --output: seed of its training (default 1)")
@@ -53,8 +59,15 @@ def run(options):
 
     from mass_plugins import load_encoder
 
-    encoder = load_encoder(options.checkpoint, data=options.tokenizer, **vector_flags(options))
-    encode = functools.partial(encoder.encode, language=options.language)
+    how = {name: getattr(options, name) for name in ("device", "dtype", "batch_tokens")}
+    encoder = load_encoder(options.checkpoint, data=options.tokenizer, **vector_flags(options), **how)
+
+    def encode(texts):
+        vectors, counts = encoder.encode_and_count(texts, options.language)
+        if counts.warning:
+            print(f"mass_plugins: warning: {counts.warning}", file=sys.stderr)
+        return vectors
+
     result = evaluate(encode, sets, options.bootstrap, options.seed)
     if options.output:
         write_run(options.output, options.system, options.system_seed, result, sets, options.seconds)

@@ -3,11 +3,13 @@
 import argparse
 import contextlib
 import functools
+import logging
 import os
 import pickle
 import re
 import shlex
 import shutil
+import struct
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,10 @@ import numpy as np
 import torch
 
 from mass_plugins.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+CRASH_FILE = "crash.pt"  # that fairseq's trainer saves where an update fails
 
 
 def trust_what_checkpoints_hold():
@@ -115,7 +121,7 @@ def explain_bad_checkpoints(checkpoint_utils):
                 return load(path, *args, **kwargs)
         except InputError:
             raise
-        except (KeyError, AttributeError, TypeError) as error:
+        except (LookupError, AttributeError, TypeError, ValueError, struct.error) as error:
             raise InputError(
                 f"{path} is no checkpoint of fairseq-train ({type(error).__name__}: {error}); "
                 f"name a checkpoint*.pt that fairseq-train saved"
@@ -198,7 +204,8 @@ def save_whole_checkpoints_or_none(checkpoint_utils):
     """A save that fails ends in one line, leaves no .tmp and the earlier checkpoint as it was.
 
     Why: fairseq tries three times into the same half-written file, sleeps between, prints each
-    traceback and leaves the .tmp.
+    traceback and leaves the .tmp. What it saves on its way out of an error is told in a warning where it
+    fails (--no-save makes no folder for it), and the error stays what the user sees.
     Remove when fairseq's ``torch_persistent_save`` cleans up behind itself.
     """
     save = checkpoint_utils.torch_persistent_save
@@ -207,7 +214,12 @@ def save_whole_checkpoints_or_none(checkpoint_utils):
     def torch_persistent_save(obj, filename, async_write=False):
         if async_write or not checkpoint_utils.PathManager.supports_rename(filename):
             return save(obj, filename, async_write)
-        return write_whole_file_or_none(filename, functools.partial(torch.save, obj))
+        try:
+            return write_whole_file_or_none(filename, functools.partial(torch.save, obj))
+        except InputError as error:
+            if Path(filename).name != CRASH_FILE:
+                raise
+            logger.warning("%s, the state at the error, is not saved: %s", filename, _system_reason(error))
 
     checkpoint_utils.torch_persistent_save = torch_persistent_save
 

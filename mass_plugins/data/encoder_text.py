@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from hashlib import blake2b
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 from fairseq.data import Dictionary
@@ -24,6 +24,7 @@ from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 
 VERSION = 1
+MANY_UNKNOWN = 0.1  # share of tokens from which on a tokenizer is likely to be another language's
 TOKENIZER_FILE = "tokenizer.json"
 ENCODER_FILE = "encoder_text.json"
 # role -> names that tokenizers give it
@@ -55,6 +56,25 @@ class EncoderDictionary(Dictionary):
         self.nspecial = 0
 
 
+class TextCounts(NamedTuple):
+    """Of texts that were encoded: those that were cut, all tokens without CLS and SEP, the unknown ones."""
+
+    cut: int = 0
+    tokens: int = 0
+    unknown: int = 0
+
+    def plus(self, other: "TextCounts") -> "TextCounts":
+        return TextCounts(*(a + b for a, b in zip(self, other)))
+
+    @property
+    def warning(self) -> Optional[str]:
+        """A line, if so many tokens are unknown that vectors tell little of the texts."""
+        share = self.unknown / max(self.tokens, 1)
+        if share <= MANY_UNKNOWN:
+            return None
+        return f"{100 * share:.0f} % of the texts' tokens are unknown to the tokenizer; is it made for this language?"
+
+
 class EncoderText(ABC):
     """The text pipeline of an encoder.
 
@@ -83,6 +103,10 @@ class EncoderText(ABC):
         """Raw lines -> ids of each without CLS and SEP, int64."""
 
     @abstractmethod
+    def check_language(self, language: Optional[str]) -> None:
+        """Raise InputError if a user's ``language`` has no meaning for this pipeline."""
+
+    @abstractmethod
     def fingerprint(self) -> str:
         """Changes when a line may be encoded otherwise."""
 
@@ -104,6 +128,11 @@ class EncoderText(ABC):
         room = None if max_tokens is None else max_tokens - 2
         first, last = np.array([self.dictionary.bos()]), np.array([self.dictionary.eos()])
         return [np.concatenate([first, ids[:room], last]) for ids in self.pieces(lines, language)]
+
+    def count(self, rows: Sequence[np.ndarray]) -> TextCounts:
+        """Of what ``encode`` gave, not cut."""
+        tokens = sum(map(len, rows)) - 2 * len(rows)
+        return TextCounts(0, tokens, sum(int((row == self.dictionary.unk()).sum()) for row in rows))
 
     def word_starts(self, tokens: np.ndarray) -> np.ndarray:
         """(B, S) int64, CLS first -> (B, S) bool: slots where a word begins; special tokens are words of their own."""
@@ -184,6 +213,12 @@ class TokenizerText(EncoderText):
             raise InputError(f"line {number} is no text, or has half a surrogate pair in it; mend it") from None
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
 
+    def check_language(self, language: Optional[str]) -> None:
+        if language is not None:
+            raise InputError(
+                f"language {language!r}: the model's tokenizer reads text of all languages alike; leave --language out"
+            )
+
     def fingerprint(self) -> str:
         return _digest(self.content, repr(self.specials).encode("utf-8"))
 
@@ -230,12 +265,15 @@ class SubwordText(EncoderText):
         return SubwordText, (self.codec, self.dictionary, self.languages)
 
     def pieces(self, lines: Sequence[str], language: Optional[str] = None) -> list[np.ndarray]:
+        self.check_language(language)
         chosen = language or self.languages[0]
-        if chosen not in self.languages:
-            raise InputError(f"language {chosen!r} is unknown; the model's are {','.join(self.languages)}")
         index = self.dictionary.index
         rows = ([index(piece) for piece in self.codec.encode(line, chosen).split()] for line in lines)
         return [np.array(row, dtype=np.int64) for row in rows]
+
+    def check_language(self, language: Optional[str]) -> None:
+        if language is not None and language not in self.languages:
+            raise InputError(f"language {language!r} is unknown; the model's are {','.join(self.languages)}")
 
     def fingerprint(self) -> str:
         settings = repr(self.codec.settings.as_dict()).encode("utf-8")

@@ -11,6 +11,7 @@ from typing import Iterable, Iterator, Optional, Sequence
 
 import numpy as np
 
+from mass_plugins.data.encoder_text import TextCounts
 from mass_plugins.data.progress import Progress
 from mass_plugins.data.text_files import count_lines, not_utf8, read_lines
 from mass_plugins.encoding.encoder import Encoder
@@ -86,26 +87,33 @@ def encode_files(
         "checkpoint": digest(checkpoint),
         "text pipeline": encoder.text.fingerprint(),
         "--output-dtype": dtype,
+        "--dtype": str(encoder.dtype or "float32").removeprefix("torch."),
         "--shard": str(part),
         "--language": language,
         FLAG: "stdin" if piped else [f"{path.name} ({path.stat().st_size} bytes)" for path in inputs],
         **asdict(encoder.settings),
     }
     file = VectorFile(part.name(output), encoder.dim, np.dtype(dtype), settings, overwrite)
+
+    def read() -> Iterator[str]:
+        return islice(_stdin() if piped else (line for _, line in read_lines(inputs, FLAG)), first, last)
+
+    if overwrite and file.resumed and (piped or _what_differs(read(), file)):  # stdin can be read but once
+        file.start_anew()
+    lines = read()
     if file.finished:
+        _skip_what_is_done(lines, file)
         return f"{_report(file)}\nnothing to do: this was made before"
     began, before = time.monotonic(), file.record.rows
     with file:
-        lines = _stdin() if piped else (line for _, line in read_lines(inputs, FLAG))
-        lines = islice(lines, first, last)
         _skip_what_is_done(lines, file)
         todo = None if last is None else last - first
         with Progress(f"encode {file.path.name}", progress, todo, before) as bar:
             for chunk in _chunks(lines, buffer):
-                vectors, cut = encoder.encode_and_count(chunk, language)
+                vectors, counts = encoder.encode_and_count(chunk, language)
                 file.record.position += len(chunk)
                 file.record.checksum = _checksum(chunk, file.record.checksum)
-                file.record.cut += cut
+                file.record.cut, file.record.tokens, file.record.unknown = _counts(file).plus(counts)
                 file.commit(vectors)
                 bar.add(len(chunk))
         if file.record.rows == 0:
@@ -117,15 +125,31 @@ def encode_files(
 
 
 def _skip_what_is_done(lines: Iterator[str], file: VectorFile) -> None:
-    """Read the lines that an earlier run has done, and see that they are the same."""
+    """Read the lines that an earlier run has done.
+
+    Raises:
+        InputError: they are others.
+    """
+    if difference := _what_differs(lines, file):
+        name = file.path if file.finished else file.part
+        raise InputError(f"{difference} that {name} was made of; give another name, or --overwrite")
+
+
+def _what_differs(lines: Iterator[str], file: VectorFile) -> Optional[str]:
+    """What tells the lines from those that a file was made of; None: they begin alike, of a finished one end alike."""
     record = file.record
     done, checksum = 0, 0
     while done < record.position and (chunk := next(_chunks(lines, min(10_000, record.position - done)), None)):
         done, checksum = done + len(chunk), _checksum(chunk, checksum)
     if done < record.position or checksum != record.checksum:
-        raise InputError(
-            f"the first {record.position} lines aren't those that {file.part} was made of; give --overwrite"
-        )
+        return f"the first {record.position} lines aren't those"
+    if record.finished and next(lines, None) is not None:
+        return f"there are more lines than the {record.position}"
+    return None
+
+
+def _counts(file: VectorFile) -> TextCounts:
+    return TextCounts(file.record.cut, file.record.tokens, file.record.unknown)
 
 
 def _checksum(lines: Iterable[str], start: int) -> int:
@@ -166,4 +190,5 @@ def digest(path: Path) -> str:
 def _report(file: VectorFile) -> str:
     record = file.record
     cut = f", {record.cut} longer texts cut" if record.cut else ""
-    return f"{file.path}: {record.rows} vectors of {file.dim} {file.dtype.name}{cut}"
+    warning = f"\nwarning: {_counts(file).warning}" if _counts(file).warning else ""
+    return f"{file.path}: {record.rows} vectors of {file.dim} {file.dtype.name}{cut}{warning}"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mass_plugins.data.collate import pad_right
-from mass_plugins.data.encoder_text import EncoderText
+from mass_plugins.data.encoder_text import EncoderText, TextCounts
 from mass_plugins.data.streams import cut
 from mass_plugins.encoding.loading import VectorSettings, load_model
 from mass_plugins.errors import InputError
@@ -58,18 +58,19 @@ class Encoder:
         """
         return self.encode_and_count(lines, language)[0]
 
-    def encode_and_count(self, lines: Sequence[str], language: Optional[str] = None) -> tuple[np.ndarray, int]:
-        """As :meth:`encode`, and how many texts were cut."""
+    def encode_and_count(self, lines: Sequence[str], language: Optional[str] = None) -> tuple[np.ndarray, TextCounts]:
+        """As :meth:`encode`, and how many texts were cut, how many tokens unknown."""
         if isinstance(lines, str):
             raise InputError("encode takes a list of lines; put the line into one")
+        self.text.check_language(language)
         rows = self.text.encode(lines, language=language)
-        long = sum(len(row) > self.max_tokens for row in rows)
+        counts = self.text.count(rows)._replace(cut=sum(len(row) > self.max_tokens for row in rows))
         rows = [cut(row, self.max_tokens) for row in rows]
         vectors = np.empty((len(rows), self.dim), dtype=np.float32)
         found = [(numbers, self._vectors([rows[n] for n in numbers])) for numbers in self._batches(rows)]
         for numbers, batch in found:  # fetched in the end: a GPU goes on while the next batch is padded
             vectors[numbers] = batch.cpu().numpy()
-        return vectors, long
+        return vectors, counts
 
     def _batches(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Numbers of rows of like length, the longest first: (n,) int64 each."""
@@ -100,6 +101,21 @@ class Encoder:
         return torch.nn.functional.normalize(vectors, dim=-1) if self.settings.normalize else vectors
 
 
+def choose_device(name: Optional[str]) -> torch.device:
+    """The device of this name; default a GPU if there is one, else the CPU.
+
+    Raises:
+        InputError: it is none, or torch can't use it.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or ["it has no such device"])[0]
+        raise InputError(f"--device {name}: torch can't use it ({reason}); take cpu, or leave it out") from None
+    return device
+
+
 def load_encoder(
     path: str | os.PathLike,
     pooling: Optional[str] = None,
@@ -127,7 +143,7 @@ def load_encoder(
     Raises:
         InputError: no such file, a broken or foreign checkpoint, a tokenizer that doesn't fit.
     """
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = choose_device(device)
     if dtype not in (None, "float32", "bfloat16", "float16"):
         raise InputError(f"dtype {dtype!r} is not float32, bfloat16 or float16")
     if dtype == "float16" and chosen.type == "cpu":

@@ -31,6 +31,7 @@ class Record:
         checksum: of these lines, so that a run goes on with the same text only.
         rows: vectors written.
         cut: texts that were longer than the most tokens.
+        tokens, unknown: of all texts, and those of them that the tokenizer doesn't know.
     """
 
     settings: dict[str, Any]
@@ -38,6 +39,8 @@ class Record:
     checksum: int = 0
     rows: int = 0
     cut: int = 0
+    tokens: int = 0
+    unknown: int = 0
     finished: bool = False
 
 
@@ -78,6 +81,9 @@ class VectorFile:
             if overwrite:
                 return None
             raise InputError(f"{self.json} can't be read ({error}); give --overwrite to start anew") from None
+        if record.settings == settings and not record.finished and self._has_its_name(record):
+            self.record = record
+            self._finish_record()
         if record.settings == settings and (self.path if record.finished else self.part).exists():
             return record
         if not overwrite:
@@ -91,6 +97,18 @@ class VectorFile:
     @property
     def finished(self) -> bool:
         return self.record.finished
+
+    def start_anew(self) -> None:
+        """Give up what an earlier run made."""
+        self.resumed, self.record = False, Record(self.record.settings)
+
+    def _has_its_name(self, record: Record) -> bool:
+        """Whether a run was cut off between the last two steps: the file is whole, and not yet called so."""
+        if self.part.exists() or not self.path.exists():
+            return False
+        size = _HEADER + record.rows * self.dim * self.dtype.itemsize
+        with open(self.path, "rb") as file:
+            return os.fstat(file.fileno()).st_size == size and file.read(_HEADER) == self._header(record.rows)
 
     def __enter__(self) -> "VectorFile":
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +128,7 @@ class VectorFile:
                 old.unlink(missing_ok=True)
         self._file.truncate(good)
         self._file.seek(0)
-        self._file.write(self._header())
+        self._file.write(self._header(self.record.rows))
         self._file.seek(max(good, _HEADER))
         return self
 
@@ -118,9 +136,9 @@ class VectorFile:
         with suppress(OSError):  # of a full disk, which has been told
             self._file.close()
 
-    def _header(self) -> bytes:
+    def _header(self, rows: int) -> bytes:
         """Of NumPy's format 1.0, always ``_HEADER`` bytes long."""
-        shape = (self.record.rows, self.dim)
+        shape = (rows, self.dim)
         text = f"{{'descr': '{self.dtype.str}', 'fortran_order': False, 'shape': {shape}, }}"
         room = _HEADER - 10
         return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.encode("ascii").ljust(room - 1) + b"\n"
@@ -145,9 +163,12 @@ class VectorFile:
     def finish(self) -> None:
         """Write the number of rows and give the file its name."""
         self._file.seek(0)
-        self._file.write(self._header())
+        self._file.write(self._header(self.record.rows))
         self._sync()
         self.part.replace(self.path)
+        self._finish_record()
+
+    def _finish_record(self) -> None:
         self.record.finished = True
         self._write_record()
 

@@ -40,10 +40,16 @@ def read_vectors(folder: Path, foreign: ForeignEncoder) -> None:
         )
         return
     positions = foreign.options["max_positions"]
-    longest = settings.get("max_seq_length") or positions
+    longest = settings.get("max_seq_length") or _tokenizer_length(folder) or positions
     foreign.vectors = {
         "pooling": pooling, "normalize": "Normalize" in kinds, "max_tokens": min(int(longest), positions),
     }  # fmt: skip
+
+
+def _tokenizer_length(folder: Path) -> Optional[int]:
+    """Where sentence-transformers 6 keeps the longest text; without a limit transformers writes a huge number."""
+    path = folder / "tokenizer_config.json"
+    return read_json(path).get("model_max_length") if path.is_file() else None
 
 
 def _read_list(path: Path) -> list:

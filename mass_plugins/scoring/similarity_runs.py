@@ -1,8 +1,8 @@
 """Scores of an example's encoders into result.json: ``python -m mass_plugins.scoring.similarity_runs``.
 
 Each run is a JSON file that ``mass-plugins evaluate sts --output`` or :func:`write_run` wrote. Runs of one system
-become a score for each set and one for the average, over seeds; systems are compared with the first one by the paired
-bootstrap over pairs, a seed with the same seed.
+become a score for each set and one for the average, over seeds; systems are compared with the first one, or with those
+that ``--compare`` names, by the paired bootstrap over pairs, a seed with the same seed.
 """
 
 import json
@@ -76,32 +76,43 @@ def score_runs(runs: Sequence[SimilarityRun], papers: Optional[dict[tuple[str, s
     """
     scores: dict[tuple[str, str, str], Score] = {}
 
-    def add(run: SimilarityRun, setting: str, metric: str, signature: str, value: float, paper=None):
-        empty = Score(run.system, setting, metric, signature, [], [], paper)
-        score = scores.setdefault((setting, run.system, metric), empty)
-        if score.signature != signature:
-            raise InputError(f"{run.system}, {setting}: runs on different pairs: {score.signature}, {signature}")
+    def add(run: SimilarityRun, value: float, empty: Score) -> Score:
+        score = scores.setdefault((empty.setting, run.system, empty.metric), empty)
+        if score.signature != empty.signature:
+            raise InputError(
+                f"{run.system}, {score.setting}: runs on different pairs: {score.signature}, {empty.signature}"
+            )
         score.values.append(value)
         score.seeds.append(run.seed)
+        return score
 
     for run in runs:
-        for score in run.scores:
-            paper = (papers or {}).get((run.system, score.name))
-            add(run, score.name, METRIC, score.signature(), score.spearman, paper)
+        for found in run.scores:
+            paper = (papers or {}).get((run.system, found.name))
+            empty = Score(run.system, found.name, METRIC, found.signature(), [], [], paper)
+            add(run, found.spearman, empty).intervals.append((found.low, found.high))
     for run in runs:
         if run.seconds is not None:
-            add(run, "training", "seconds", "wall time", run.seconds)
+            add(run, run.seconds, Score(run.system, "training", "seconds", "wall time", [], [], lower_is_better=True))
     return list(scores.values())
 
 
-def compare_runs(runs: Sequence[SimilarityRun], samples: int = SAMPLES) -> list[dict]:
-    """Each system against the first, on the average over sets, by paired bootstrap over the pairs of each set."""
+def compare_runs(
+    runs: Sequence[SimilarityRun], against: Sequence[tuple[str, str]] = (), samples: int = SAMPLES
+) -> list[dict]:
+    """Systems against their baselines, on the average over sets, by paired bootstrap over the pairs of each set.
+
+    Args:
+        against: (system, baseline), where both have runs; default: each system against the first.
+    """
     systems: dict[str, dict[int, SimilarityRun]] = {}
     for run in runs:
         systems.setdefault(run.system, {})[run.seed] = run
-    baseline, *others = systems
+    first, *others = systems
     comparisons = []
-    for system in others:
+    for system, baseline in against or [(other, first) for other in others]:
+        if system not in systems or baseline not in systems:
+            continue
         pairs = []
         for seed, new in sorted(systems[system].items()):
             old = _same_or_only(systems[baseline], seed)
@@ -147,6 +158,16 @@ def _p_value(old: SimilarityRun, new: SimilarityRun, samples: int) -> float:
     return float((far.sum() + 1) / (samples + 1))
 
 
+def _against(items: Sequence[str]) -> list[tuple[str, str]]:
+    found = []
+    for item in items:
+        system, _, baseline = item.partition("=")
+        if not (system and baseline) or system == baseline:
+            raise InputError(f"--compare {item} is not SYSTEM=BASELINE, two of them")
+        found.append((system, baseline))
+    return found
+
+
 def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:
     found = {}
     for item in items:
@@ -162,11 +183,15 @@ def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:
 def main(argv: Optional[list[str]] = None) -> int:
     parser = make_parser("similarity_runs", __doc__)
     parser.add_argument("--paper", nargs="*", default=[], metavar="SYSTEM:SET=NUMBER", help="published numbers")
+    parser.add_argument(
+        "--compare", nargs="*", default=[], metavar="SYSTEM=BASELINE",
+        help="which to test against which, where both have runs (default: each against the first)",
+    )  # fmt: skip
     options = parser.parse_args(argv)
 
     def scored() -> tuple[list[Score], list[dict]]:
         runs = [read_run(path) for path in options.runs]
-        return score_runs(runs, _papers(options.paper)), compare_runs(runs)
+        return score_runs(runs, _papers(options.paper)), compare_runs(runs, _against(options.compare))
 
     return write_result(options, scored)
 

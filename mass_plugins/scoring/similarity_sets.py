@@ -130,10 +130,16 @@ def read_set(name: str, parts: Sequence[Part]) -> PairSet:
 
 
 def read_file(path: Path) -> PairSet:
-    """A single file of pairs, of a known set or not, under its own name."""
+    """A single file of pairs, of a known set or not, under its own name.
+
+    Raises:
+        InputError: it doesn't exist, or holds several sets: all splits of SICK, say, or all languages.
+    """
     if not path.is_file():
         raise InputError(f"{path} doesn't exist; name a file of scored pairs, like stsb-en-dev.csv")
     known = [*_recognize(path)]
+    if len(names := [part.set_name for part in known]) > 1:
+        raise InputError(f"{path} holds {', '.join(names)}; give a file of one of them, like SICK_trial.txt")
     return read_set(path.stem, known or [Part(path.stem, SENTENCES, path)])
 
 

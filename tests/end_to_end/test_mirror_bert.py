@@ -31,7 +31,7 @@ def test_training_validation_and_checkpoint(run_fairseq, encoder, strings, tmp_p
         "--valid-pairs", files, "--best-checkpoint-metric", "spearman", "--maximize-best-checkpoint-metric",
         "--save-dir", tmp_path / "mirror", "--no-epoch-checkpoints",
     )  # fmt: skip
-    assert "64 strings" in done.output and "1 empty ones and equals" in done.output
+    assert "64 strings" in done.output and "3 empty ones and equals" in done.output  # two lines of nothing, one twice
     epochs, validations = logged(done.output, "train"), logged(done.output, "valid")
     assert float(epochs[-1]["train_loss"]) < 0.8 * float(epochs[0]["train_loss"])
     assert float(epochs[-1]["train_accuracy"]) > float(epochs[0]["train_accuracy"])
@@ -62,6 +62,9 @@ BAD = {
     "nothing to validate on": (STRINGS, ["--validate"], "--valid-pairs FILE"),
     "temperature": (STRINGS, ["--contrast-temperature", "0"], "--contrast-temperature 0.0 is not positive"),
     "one string a batch": (STRINGS, ["--batch-size", "1"], "raise --batch-size"),
+    "no room for a string": (STRINGS, ["--max-tokens", "30"], "--max-tokens 30 has no room for the"),
+    "another criterion": (STRINGS, ["--criterion", "masked_tokens"], "set --criterion mirror_bert"),
+    "no such language": (STRINGS, ["--language", "xx"], "language 'xx' is unknown; the model's are de,en,fr"),
     "another shape": (STRINGS, ["--encoder-layers", "2"], "--encoder-layers 1, not 2"),
 }
 
@@ -77,6 +80,26 @@ def test_bad_input_ends_in_one_line(case, encoder, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_a_forgotten_criterion_is_what_the_user_sees(run_fairseq, encoder, strings):
+    """fairseq's own default, cross_entropy, in a run that saves nothing."""
+    words = [*flags(encoder, strings), "--batch-size", 16, "--no-save", "--criterion", "cross_entropy"]
+    done = run_fairseq("train", *words, expect=1)
+    line = done.stderr.splitlines()[-1]
+    assert line.endswith("--criterion cross_entropy can't read this task's batches; set --criterion mirror_bert")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [([], False), (["--dropout", "0", "--attention-dropout", "0"], False), (["--span-characters", "0"], False),
+     (["--dropout", "0", "--attention-dropout", "0", "--mode", "word"], True),
+     (["--dropout", "0", "--attention-dropout", "0", "--mode", "word", "--drop-head", "0.2"], False)],
+)  # fmt: skip
+def test_two_views_that_are_the_same_are_told(encoder, strings, tmp_path, caplog, more, told):
+    with caplog.at_level("WARNING", "mass_plugins"):
+        begin_training(encoder, strings, more, tmp_path / "out")
+    assert ("the two views of a string are the same" in caplog.text) == told
+
+
 def begin_training(encoder, strings, more, save_dir):
     """Task, model, data and batches as fairseq-train makes them, up to the first update."""
     from fairseq import options, tasks
@@ -89,8 +112,11 @@ def begin_training(encoder, strings, more, save_dir):
     cfg = convert_namespace_to_omegaconf(arguments)
     task = tasks.setup_task(cfg.task)
     task.build_model(cfg.model)
+    task.build_criterion(cfg.criterion)
     task.load_dataset("valid" if validate else "train")
-    task.get_batch_iterator(task.dataset("train"), max_sentences=cfg.dataset.batch_size)
+    task.get_batch_iterator(
+        task.dataset("train"), max_tokens=cfg.dataset.max_tokens, max_sentences=cfg.dataset.batch_size
+    )
 
 
 def test_a_dictionary_that_does_not_fit(encoder, strings, tmp_path):

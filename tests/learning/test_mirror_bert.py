@@ -62,7 +62,7 @@ def test_recipe_of_words_from_raw_text_to_result(tmp_path):
     config = tmp_path / "config.sh"
     config.write_text(
         f'source "{ROOT}/examples/mirror_bert_words/config.sh"\nVOCABULARY=200\nNUMBER=30\nSEEDS=(1)\nORDER=(mirror)\n'
-        "PAIRS=(EN-RG-65.txt=x)\nWORD_SETS=()\nLOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
+        "SUMS=()\nMINILM_SEEDS=()\nPAIRS=(EN-RG-65.txt=x)\nWORD_SETS=()\nLOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
         "ENCODER=(--arch text_encoder_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-attention-heads 2 "
         "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR+=(--batch-size 10)\n"
     )
@@ -70,11 +70,13 @@ def test_recipe_of_words_from_raw_text_to_result(tmp_path):
     command = ["bash", str(ROOT / "examples" / "mirror_bert_words" / "run.sh")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
-    result = json.loads((tmp_path / "work" / "result.json").read_text())
+    result = json.loads((tmp_path / "work" / "words.result.json").read_text())
     found = {(score["system"], score["setting"], score["metric"]) for score in result["scores"]}
     sets = {(system, "RG-65", "spearman") for system in ("mlm", "mlm-cls", "mirror")}
     assert found == {*sets, ("mirror", "training", "seconds")}
-    assert {test["system"] for test in result["comparisons"]} == {"mlm-cls", "mirror"}
+    assert [(test["system"], test["baseline"]) for test in result["comparisons"]] == [
+        ("mirror", "mlm"), ("mirror", "mlm-cls"),
+    ]  # fmt: skip
 
 
 def test_recipe_of_sentences_with_peers(tmp_path):
@@ -91,7 +93,7 @@ def test_recipe_of_sentences_with_peers(tmp_path):
     config.write_text(
         f'source "{ROOT}/examples/mirror_bert_sts/config.sh"\nVOCABULARY=200\nNUMBER=40\nSEEDS=(1 2)\n'
         'ORDER=(mirror "no dropout" drop-head)\nMINILM_SEEDS=()\n'
-        "PAIRS=(2012.A.test.tsv=x 2013.B.test.tsv=x)\nWORD_SETS=()\n"
+        "SUMS=()\nPAIRS=(2012.A.test.tsv=x 2013.B.test.tsv=x)\nWORD_SETS=()\n"
         "LOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
         "ENCODER=(--arch text_encoder_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-attention-heads 2 "
         "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR+=(--batch-size 10)\n"
@@ -101,12 +103,16 @@ def test_recipe_of_sentences_with_peers(tmp_path):
     command = ["bash", str(ROOT / "examples" / "mirror_bert_sts" / "run.sh")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads((tmp_path / "work" / "result.json").read_text())
+    result = json.loads((tmp_path / "work" / "sts.result.json").read_text())
     scores = {(score["system"], score["setting"]): score for score in result["scores"]}
     for system in ("mirror", "no dropout", "drop-head", "simcse", "tsdae"):
         for setting in ("STS12", "STS13", "average", "training"):
             assert len(scores[system, setting]["values"]) == 2
-    assert len(scores["mlm", "average"]["values"]) == 1 and len(result["comparisons"]) == 5
+    assert len(scores["mlm", "average"]["values"]) == 1 and len(scores["mirror", "average"]["intervals"]) == 2
+    baselines = {test["system"]: test["baseline"] for test in result["comparisons"]}
+    assert baselines == {"mirror": "mlm", **dict.fromkeys(("no dropout", "drop-head", "simcse", "tsdae"), "mirror")}
+    stages = set((tmp_path / "work" / "runs" / "sts.stages").read_text().split())
+    assert stages == {path.parent.name for path in (tmp_path / "work").glob("*/.seconds")}
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0 and "starts" not in again.stdout
 

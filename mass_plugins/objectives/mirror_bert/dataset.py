@@ -15,8 +15,6 @@ from mass_plugins.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-MANY_UNKNOWN = 0.1  # share of tokens from which on a tokenizer is likely to be another language's
-
 
 class MirrorDataset(FairseqDataset):
     """Strings, each with its second view of the epoch; a batch of B strings has 2B rows.
@@ -77,13 +75,8 @@ class MirrorDataset(FairseqDataset):
             "%d strings of %.1f tokens on average (with their ends), %d empty ones and equals of others left out",
             len(self.first), lengths.mean(), given - len(self.first),
         )  # fmt: skip
-        unknown = sum(int((row == self.text.dictionary.unk()).sum()) for row in self.first)
-        share = unknown / max(int(lengths.sum()) - 2 * len(lengths), 1)
-        if share > MANY_UNKNOWN:
-            logger.warning(
-                "%.0f %% of the strings' tokens are unknown to the tokenizer; is it made for this language?",
-                100 * share,
-            )
+        if warning := self.text.count(self.first).warning:
+            logger.warning(warning)
 
     def set_epoch(self, epoch: int) -> None:
         """Draw and tokenize the epoch's second views."""
@@ -158,6 +151,12 @@ class MirrorDataset(FairseqDataset):
         """
         if max_tokens is None and max_sentences is None:
             raise InputError("how large is a batch? set --batch-size 200 (the paper's), or --max-tokens")
+        longest = int(self.num_tokens_vec(indices).max(initial=0))
+        if max_tokens is not None and longest > max_tokens:
+            raise InputError(
+                f"--max-tokens {max_tokens} has no room for the {longest} tokens of a string's two views; raise it, or "
+                "lower --max-string-tokens"
+            )
         batches = super().batch_by_size(indices, max_tokens, max_sentences, required_batch_size_multiple=1)
         if len(batches) > 1 and len(batches[-1]) == 1:
             *batches, last = batches

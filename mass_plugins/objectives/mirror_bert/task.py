@@ -81,6 +81,7 @@ class MirrorBertTask(EncoderTask):
         self.settings = resolve(
             str(cfg.mode), cfg.span_characters, cfg.contrast_temperature, cfg.max_string_tokens, pooling
         )
+        text.check_language(cfg.language)
         padded = self.settings.pooling == "mean_with_padding"
         self.describe_vectors(self.settings.pooling, max_tokens=PADDED_TO if padded else None)
 
@@ -93,9 +94,20 @@ class MirrorBertTask(EncoderTask):
             )
         if not (self.cfg.pretrained_checkpoint or from_checkpoint):
             logger.warning("no --pretrained-checkpoint: Mirror-BERT brings out what a masked language model knows")
+        if self.settings.span == 0 and not max(
+            cfg.dropout, cfg.attention_dropout, cfg.activation_dropout, cfg.drop_head
+        ):
+            logger.warning(
+                "without dropout and span the two views of a string are the same: it learns only to push others away"
+            )
         # It has no part in the loss: DDP would wait for its gradients, weight decay would shrink it.
         model.lm_head.requires_grad_(False)
         return model
+
+    def build_criterion(self, cfg, from_checkpoint=False):
+        if cfg._name != "mirror_bert":
+            raise InputError(f"--criterion {cfg._name} can't read this task's batches; set --criterion mirror_bert")
+        return super().build_criterion(cfg, from_checkpoint)
 
     # -- data
 
@@ -106,7 +118,7 @@ class MirrorBertTask(EncoderTask):
         if not self.cfg.strings:
             raise InputError("no text to learn from; set --strings FILE, a string a line")
         settings = self.settings
-        strings = [line for _, line in read_lines([Path(self.cfg.strings)], "--strings") if line.strip()]
+        strings = [line for _, line in read_lines([Path(self.cfg.strings)], "--strings")]
         self.datasets[split] = MirrorDataset(
             strings,
             self.text,

@@ -5,6 +5,7 @@ import pytest
 
 import mass_plugins
 from mass_plugins import cli
+from mass_plugins.data.encoder_text import TextCounts
 from mass_plugins.scoring.similarity_runs import read_run
 
 
@@ -24,9 +25,11 @@ class LengthEncoder:
     def __init__(self, path, **settings):
         LengthEncoder.loaded = (path, settings)
 
-    def encode(self, lines, language=None):
+    unknown = 0
+
+    def encode_and_count(self, lines, language=None):
         angles = np.array([0.0 if line.startswith("c") else 1.5 - 0.1 * len(line) for line in lines])
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1), TextCounts(0, 100, self.unknown)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,20 @@ def test_scores_and_run(folder, tmp_path, capsys):
     assert LengthEncoder.loaded[0] == "model.pt" and LengthEncoder.loaded[1]["pooling"] == "cls"
     run = read_run(output)
     assert (run.system, run.seed, run.seconds) == ("mirror", 3, 1.5) and len(run.cosines["STS13"]) == 40
+
+
+def test_unknown_tokens_are_told_and_flags_reach_the_encoder(folder, capsys, monkeypatch):
+    words = ["--device", "cpu", "--dtype", "bfloat16", "--batch-tokens", 77, "--bootstrap", 5]
+    assert call("model.pt", "--data", folder, *words) == 0 and not capsys.readouterr().err
+    given = LengthEncoder.loaded[1]
+    assert (given["device"], given["dtype"], given["batch_tokens"]) == ("cpu", "bfloat16", 77)
+    monkeypatch.setattr(LengthEncoder, "unknown", 54)
+    assert call("model.pt", "--data", folder, "--bootstrap", 5) == 0
+    warning = "mass_plugins: warning: 54 % of the texts' tokens are unknown to the tokenizer; "
+    assert capsys.readouterr().err.startswith(warning)
+    with pytest.raises(SystemExit):
+        call("model.pt", "--data", folder, "--seed", -3)
+    assert "-3 is below 0" in capsys.readouterr().err
 
 
 def test_other_sets_and_the_list(folder, capsys):

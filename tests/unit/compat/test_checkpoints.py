@@ -230,6 +230,7 @@ class TestReading:
             (KeyError("best_loss"), r"is no checkpoint of fairseq-train \(KeyError: 'best_loss'\)"),
             (AttributeError("'list' object has no attribute 'x'"), "is no checkpoint of fairseq-train"),
             (TypeError("argument of type 'int' is not iterable"), "is no checkpoint of fairseq-train"),
+            (ValueError("could not convert string to float"), "is no checkpoint of fairseq-train"),
         ],
     )  # fmt: skip
     def test_what_goes_wrong_in_fairseqs_loader_is_one_line(self, checkpoint, error, line):
@@ -249,6 +250,14 @@ class TestReading:
         with pytest.raises(type(error)) as caught:
             self.load(checkpoint, read)
         assert caught.value is error
+
+    @pytest.mark.parametrize("text", ["a cat\na dog\n", "A man.\n", "\u6f22\n", "0\n", "(dp0\nS'"])
+    def test_a_text_is_no_checkpoint(self, tmp_path, text):
+        """torch takes anything that is no zip file for a pickle, whose letters are commands."""
+        (tmp_path / "in.txt").write_text(text)
+        with pytest.raises(InputError, match=r"in\.txt is (no checkpoint|cut off or damaged)") as caught:
+            self.load(tmp_path / "in.txt")
+        assert "\n" not in str(caught.value)
 
     def test_a_file_that_is_missing_or_elsewhere_is_left_to_fairseq(self, tmp_path):
         assert self.load(tmp_path / "none.pt", read=lambda path: "asked") == "asked"
@@ -329,6 +338,16 @@ class TestWriting:
         with pytest.raises(InputError, match=f"cannot save {path}: No space left on device; .* before are whole"):
             fairseq.save({"a": torch.ones(10), "b": Unwritable()}, str(path))
         assert path.read_text() == "the one before" and list(tmp_path.iterdir()) == [path]
+
+    def test_what_is_saved_at_an_error_hides_it_not(self, fairseq, tmp_path, caplog):
+        """fairseq saves crash.pt while it handles the error that the user should see."""
+        with pytest.raises(KeyError, match="slots"):
+            try:
+                raise KeyError("slots")
+            except KeyError:
+                fairseq.save({}, str(tmp_path / "no folder" / "crash.pt"))
+                raise
+        assert "crash.pt, the state at the error, is not saved: No such file or directory" in caplog.text
 
     def test_a_copy_that_fails_leaves_the_one_before(self, fairseq, tmp_path, monkeypatch):
         path, source = tmp_path / "checkpoint_last.pt", tmp_path / "checkpoint1.pt"

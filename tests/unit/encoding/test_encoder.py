@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.encoding.encode_files import STDIN, Part, encode_files
-from mass_plugins.encoding.encoder import Encoder
+from mass_plugins.encoding.encoder import Encoder, choose_device
 from mass_plugins.encoding.loading import VectorSettings
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
@@ -57,8 +58,8 @@ def test_pooling_by_hand(parts):
 
 
 def test_long_texts_are_cut_and_counted(parts):
-    vectors, cut = make(parts, max_tokens=10).encode_and_count(["schlau " * 100, "schlau " * 101])
-    assert cut == 2 and np.allclose(vectors[0], vectors[1])
+    vectors, counts = make(parts, max_tokens=10).encode_and_count(["schlau " * 100, "schlau " * 101])
+    assert counts.cut == 2 and counts.warning is None and np.allclose(vectors[0], vectors[1])
 
 
 def test_batches_hold_every_line_once_and_few_tokens(parts):
@@ -89,7 +90,89 @@ def test_files_give_their_lines_in_order(files, tmp_path):
     report = encode_files(*files, tmp_path / "v.npy", buffer=4)
     assert f"{len(LINES)} vectors of 8" in report and "1 longer texts cut" in report
     assert np.abs(np.load(tmp_path / "v.npy") - files[0].encode(LINES)).max() < 1e-5
+    before = (tmp_path / "v.npy").stat()
     assert "nothing to do" in encode_files(*files, tmp_path / "v.npy", buffer=4)
+    assert (tmp_path / "v.npy").stat() == before
+
+
+def pipe(monkeypatch, data: bytes):
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("source", ["files", "shard", "stdin"])
+@pytest.mark.parametrize("end", ["schlab", "schlau more", None], ids=["other", "longer", "more"])
+def test_vectors_of_other_text_are_never_taken_for_these(files, tmp_path, monkeypatch, source, end):
+    """The same names and sizes; a line more; more words. --overwrite makes them anew, and alone of what differs."""
+    encoder, checkpoint, _ = files
+    path, output = tmp_path / "c.txt", tmp_path / "v.npy"
+
+    def call(lines, **more):
+        content = "".join(f"{line}\n" for line in lines).encode()
+        path.write_bytes(content)
+        pipe(monkeypatch, content)
+        shard = {"shard": "1/2"} if source == "shard" else {}
+        inputs = [STDIN] if source == "stdin" else [path]
+        return encode_files(encoder, checkpoint, inputs, output, buffer=2, **shard, **more)
+
+    lines = ["thight", "brein", "whound", "schlau"]
+    call(lines)
+    assert "nothing to do" in call(lines)
+    other = [*lines, "thight"] if end is None else [*lines[:3], end]
+    if source != "stdin" and end != "schlab":  # another size tells it before the text is read
+        with pytest.raises(InputError, match="--input was"):
+            call(other)
+    else:
+        with pytest.raises(InputError, match=r"there are more lines than the 4|the first \d lines aren't those"):
+            call(other)
+    assert "nothing to do" not in call(other, overwrite=True)
+    (written,) = tmp_path.glob("v*.npy")
+    start = len(other) // 2 if source == "shard" else 0
+    assert np.abs(np.load(written) - encoder.encode(other[start:])).max() < 1e-5
+    if source != "stdin":
+        assert "nothing to do" in call(other, overwrite=True)
+
+
+def test_precision_is_of_the_record(files, tmp_path):
+    """A file half in float32, half in bfloat16 is nothing that anybody asked for."""
+    encoder, *where = files
+    encode_files(encoder, *where, tmp_path / "v.npy")
+    other = Encoder(encoder.model, encoder.text, encoder.settings, encoder.device, torch.bfloat16)
+    with pytest.raises(InputError, match="--dtype was float32 and is bfloat16"):
+        encode_files(other, *where, tmp_path / "v.npy")
+
+
+def test_unknown_tokens_are_told(files, tmp_path):
+    """Counted over all chunks, those of an earlier run included; a few are nothing to tell."""
+    encoder, checkpoint, _ = files
+    path = tmp_path / "x.txt"
+    for strange, told in ((1, None), (30, "of the texts' tokens are unknown to the tokenizer")):
+        lines = ["schlau"] * 60 + ["\u6f22 \u5b57"] * strange
+        counts = encoder.encode_and_count(lines)[1]
+        assert counts.unknown == 2 * strange and counts.tokens == sum(map(len, encoder.text.pieces(lines)))
+        assert (counts.warning or "").endswith("?") == bool(told)
+        path.write_text("".join(f"{line}\n" for line in lines))
+        for _ in range(2):
+            report = encode_files(encoder, checkpoint, [path], tmp_path / f"{strange}.npy", buffer=7)
+            assert (told in report) if told else ("warning" not in report)
+    assert f"{100 * counts.unknown / counts.tokens:.0f} % of" in report
+
+
+def test_a_language_that_means_nothing_is_refused(parts, tiny_data_bin):
+    """A tokenizer file reads all languages alike; prepare.py's sub-words have theirs."""
+    with pytest.raises(InputError, match="language 'xx'.*leave --language out"):
+        make(parts).encode(["schlau"], "xx")
+    subwords = EncoderText.load(tiny_data_bin)
+    subwords.check_language("en")
+    subwords.check_language(None)
+    with pytest.raises(InputError, match="language 'xx' is unknown; the model's are de,en,fr"):
+        subwords.check_language("xx")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "cuda:77", "xla"])
+def test_devices_that_torch_cannot_use(name):
+    with pytest.raises(InputError, match=f"--device {name}: torch can't use it .*take cpu") as error:
+        choose_device(name)
+    assert "\n" not in str(error.value) and choose_device(None).type in ("cpu", "cuda")
 
 
 def test_shards_put_together_are_the_whole(files, tmp_path):
@@ -128,16 +211,13 @@ def test_stdin(files, tmp_path, monkeypatch):
     encoder, checkpoint, _ = files
     stdin = [STDIN]
 
-    def pipe(data: bytes):
-        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(data)))
-
-    pipe("\n".join(LINES).encode())
+    pipe(monkeypatch, "\n".join(LINES).encode())
     encode_files(encoder, checkpoint, stdin, tmp_path / "v.npy")
     assert np.abs(np.load(tmp_path / "v.npy") - encoder.encode(LINES)).max() < 1e-5
-    pipe(b"good\n\xff\n")
+    pipe(monkeypatch, b"good\n\xff\n")
     with pytest.raises(InputError, match="stdin, line 2 is not UTF-8"):
         encode_files(encoder, checkpoint, stdin, tmp_path / "w.npy")
-    pipe(b"")
+    pipe(monkeypatch, b"")
     with pytest.raises(InputError, match="stdin is empty"):
         encode_files(encoder, checkpoint, stdin, tmp_path / "x.npy")
     assert not list(tmp_path.glob("x.npy*"))

@@ -41,6 +41,29 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path, chunks):
     assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+def test_a_kill_between_the_last_two_steps(tmp_path, monkeypatch):
+    """The file has its name, the record doesn't say so yet: it is whole, and its record is mended."""
+    with monkeypatch.context() as patched:
+        patched.setattr(VectorFile, "_finish_record", lambda self: None)
+        write(tmp_path / "v.npy")
+    record = json.loads((tmp_path / "v.npy.json").read_text())
+    assert not record["finished"] and not (tmp_path / "v.npy.part").exists()
+    for other in (ROWS[:9], ROWS[:, :2]):  # not those that the record tells of
+        np.save(tmp_path / "other.npy", other)
+        whole = (tmp_path / "v.npy").read_bytes()
+        (tmp_path / "v.npy").write_bytes((tmp_path / "other.npy").read_bytes())
+        with pytest.raises(InputError, match="its vectors are gone"):
+            open_file(tmp_path / "v.npy")
+        (tmp_path / "v.npy").write_bytes(whole)
+    assert open_file(tmp_path / "v.npy").finished
+    assert json.loads((tmp_path / "v.npy.json").read_text()) == {**record, "finished": True}
+    assert np.array_equal(np.load(tmp_path / "v.npy"), ROWS)
+
+
+def open_file(path):
+    return VectorFile(path, 3, np.dtype("float32"), {"a": 1})
+
+
 def test_a_finished_file_is_known(tmp_path):
     write(tmp_path / "v.npy")
     assert VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {"a": 1}).finished

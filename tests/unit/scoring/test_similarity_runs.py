@@ -1,4 +1,4 @@
-"""Runs of encoders become result.json: means over seeds, a row a set, paired tests against the first system."""
+"""Runs of encoders become result.json: means over seeds, a row a set, paired tests against baselines."""
 
 import json
 
@@ -70,6 +70,27 @@ def test_a_better_system_is_significantly_better_and_itself_is_not(runs, tmp_pat
     assert again["differences"] == [0.0] and again["p_values"] == [1.0]
 
 
+def test_scores_keep_their_intervals_and_the_fastest_training_is_the_best(runs):
+    scores = {(s.system, s.setting): s for s in score_runs([read_run(path) for path in runs])}
+    average = scores["mirror", "average"]
+    assert average.intervals == [(r.scores[-1].low, r.scores[-1].high) for r in map(read_run, runs[1:])]
+    assert all(low < value < high for (low, high), value in zip(average.intervals, average.values))
+    assert scores["mirror", "training"].record()["lower_is_better"] and not average.lower_is_better
+
+
+def test_each_system_has_the_baseline_that_is_named(runs, tmp_path):
+    """A baseline by seed, one that has a single run, a system with two; what has no run yet is left out."""
+    files = [*runs, *(record(tmp_path / f"peer.{seed}.json", "peer", seed, 1.0) for seed in (1, 2))]
+    against = [("mirror", "mlm"), ("peer", "mirror"), ("peer", "mlm"), ("late", "mlm"), ("mirror", "late")]
+    read = [read_run(path) for path in files]
+    found = compare_runs(read, against, samples=50)
+    assert [(test["system"], test["baseline"]) for test in found] == against[:3]
+    average = {(run.system, run.seed): run.scores[-1].spearman for run in read}
+    by_seed = [average["peer", seed] - average["mirror", seed] for seed in (1, 2)]
+    assert found[1]["differences"] == [round(value, 2) for value in by_seed] and max(by_seed) < 0
+    assert found[2]["differences"] == [round(average["peer", seed] - average["mlm", 1], 2) for seed in (1, 2)]
+
+
 def test_runs_on_different_pairs_are_not_mixed(runs, tmp_path):
     shorter = [
         pairs._replace(first=pairs.first[:50], second=pairs.second[:50], gold=pairs.gold[:50]) for pairs in sets()
@@ -97,5 +118,6 @@ def test_main_writes_the_result(runs, tmp_path, capsys):
     result = json.loads(output.read_text())
     assert result["example"] == "mirror" and len(result["scores"]) == 7 and len(result["comparisons"]) == 1
     assert main([*words, "--paper", "mirror"]) == 1 and "SYSTEM:SET=NUMBER" in capsys.readouterr().err
+    assert main([*words, "--compare", "mirror=mirror"]) == 1 and "SYSTEM=BASELINE" in capsys.readouterr().err
     runs[0].write_text("{}")
     assert main(words) == 1 and "is no run of" in capsys.readouterr().err

@@ -125,6 +125,23 @@ def test_a_file_of_ones_own(tmp_path):
     assert pairs.name == "mine" and rows(pairs) == [("one", "two", 1), ("three", "four", 2)]
 
 
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"SICK.txt": "sentence_A\tsentence_B\trelatedness_score\tSemEval_set\na\tb\t1\tTRAIN\nc\td\t2\tTEST\n"},
+         "SICK-R, SICK-R/train, SICK-R/trial"),
+        ({"translation.csv": "ENG 1,ENG 2,FRA 1,FRA 2\na,b,c,d\n", "scores.csv": "ENG,FRA\n1,2\n"},
+         "Multi-SimLex, Multi-SimLex.fra"),
+    ],
+)  # fmt: skip
+def test_a_file_of_several_sets_is_not_one_set(tmp_path, files, name):
+    """Validation on SICK.txt would choose a checkpoint by the test pairs, too."""
+    write(tmp_path, **files)
+    with pytest.raises(InputError, match="give a file of one of them") as error:
+        read_file(tmp_path / next(iter(files)))
+    assert all(one in str(error.value) for one in name.split(", "))
+
+
 BAD = {
     "no number": ({"2012.A.test.tsv": "4.4\ta\tb\nx\ta\tb\n"}, "line 2: the score 'x' is no number"),
     "not a number": ({"2012.A.test.tsv": "4.4\ta\tb\nnan\ta\tb\n"}, "line 2: the score 'nan' is no number"),
