@@ -157,7 +157,8 @@ def test_multi30k_recipe_from_raw_text_to_result(tmp_path):
     config.write_text(
         (folder / "config.sh").read_text()
         + f'\nCHECKSUMS="{sums}"\nVOCABULARY=200\nBEAM=2\nUPDATES=([60]=5)\nDIRECTIONS=([60]=de-en)\nPLAN=("60 1")\n'
-        + "EXTRA=()\nMODEL+=(--encoder-layers 1 --decoder-layers 1)\nPRETRAINING+=(--max-update 4 --save-interval-updates 2)\n"
+        + "EXTRA=()\nMODEL+=(--encoder-layers 1 --decoder-layers 1)\n"
+        + "PRETRAINING+=(--max-update 4 --save-interval-updates 2)\n"
     )
     environment = recipe_environment(CONFIG=config, DATA=tmp_path, WORK=tmp_path / "work")
     command = ["bash", str(folder / "run.sh")]
