@@ -23,6 +23,7 @@ from mass_plugins.compat.processes import (
     end_threads_that_read_ahead,
     explain_a_missing_tpu,
     join_processes_of_torchrun,
+    keep_a_dummy_batch_of_each_kind,
     leave_what_is_inherited_to_the_parent,
     print_input_errors_in_one_line,
 )
@@ -54,6 +55,7 @@ def apply():
     copy_whole_checkpoints_or_none(PathManager)
     join_processes_of_torchrun(distributed_utils)
     explain_a_missing_tpu(utils)
+    keep_a_dummy_batch_of_each_kind(Trainer)
     check_what_a_training_goes_on_from(Trainer, checkpoint_utils, distributed_utils)
     broadcast_plain_configs(distributed_utils)
     end_threads_that_read_ahead(iterators)

@@ -62,6 +62,41 @@ def _replace_default(cfg, name, value):
     setattr(cfg, name, value)
 
 
+def keep_a_dummy_batch_of_each_kind(trainer_class):
+    """A process without a batch of its own takes part with one of the same kind as the others': of training in a
+    training step, of validation in a validation step.
+
+    Why: fairseq keeps one such batch, the last iterator's first. After a validation within an epoch a process whose
+    epoch is a batch shorter trains on a batch of validation, which may hold other things.
+    Remove when fairseq's ``Trainer`` keeps two.
+    """
+
+    def keep(kind):
+        iterate, step = f"get_{kind}_iterator", f"{kind}_step"
+        get_iterator, take_step = getattr(trainer_class, iterate), getattr(trainer_class, step)
+
+        @functools.wraps(get_iterator)
+        def get_and_note(self, *args, **kwargs):
+            iterator = get_iterator(self, *args, **kwargs)
+            self.__dict__.setdefault("dummy_batches", {})[kind] = self._dummy_batch
+            return iterator
+
+        @functools.wraps(take_step)
+        def step_with_its_own(self, *args, **kwargs):
+            batches = self.__dict__.setdefault("dummy_batches", {})
+            self._dummy_batch = batches.get(kind, self._dummy_batch)
+            try:
+                return take_step(self, *args, **kwargs)
+            finally:
+                batches[kind] = self._dummy_batch  # fairseq may have put the first real batch in its place
+
+        setattr(trainer_class, iterate, get_and_note)
+        setattr(trainer_class, step, step_with_its_own)
+
+    keep("train")
+    keep("valid")
+
+
 def explain_a_missing_tpu(utils):
     """``--bf16`` without a TPU ends in one line.
 

@@ -107,7 +107,7 @@ def open_monolingual(data_path: str, split: str, language: str, dictionary: Dict
         missing = ".idx" if os.path.exists(prefix + ".bin") else ".bin"
         raise InputError(
             f"{prefix}{missing} doesn't exist: no monolingual {split} text for {language!r}; "
-            "prepare it, or name only the languages that have text in --mono-langs"
+            "prepare it, or leave the language out (--mono-langs, --directions)"
         )
     return open_checked(prefix, dictionary)
 

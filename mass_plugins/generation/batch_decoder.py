@@ -55,7 +55,7 @@ class Sampling:
             shares = ordered.softmax(dim=-1)
             before = shares.cumsum(dim=-1) - shares  # of all likelier tokens; 0 for the likeliest
             logits = logits.masked_fill((before >= self.topp).gather(-1, order.argsort(dim=-1)), -torch.inf)
-        shares = logits.softmax(dim=-1).nan_to_num(1.0)  # a model that has diverged: any token
+        shares = logits.softmax(dim=-1)
         return torch.multinomial(shares, 1, generator=generator).squeeze(1)
 
 
@@ -162,6 +162,8 @@ class BatchDecoder:
 
     def _choose(self, logits, too_short: bool, banned, languages, sampling, generator) -> Tensor:
         """Logits (B, V), which are overwritten -> tokens (B,) int64, never padding."""
+        if sampling is not None:
+            logits = logits.nan_to_num(0.0)  # a model that has diverged: any token that may be written
         if banned is not None:
             logits.masked_fill_(banned[languages], -torch.inf)
         logits[:, self.pad] = -torch.inf

@@ -80,13 +80,14 @@ def updates(folder):
 
 
 def test_two_processes_are_one_with_twice_the_batch(tiny_data_bin, pretrained, tmp_path, run_fairseq):
-    """Two processes, one of them a batch short, take the updates that one takes with --update-freq 2.
+    """Two processes, one of them a batch short, take the updates that one takes with --update-freq 2, also after a
+    validation in the midst of the epoch.
 
     fairseq itself ends a run whose processes disagree about the norm of the gradient.
     """
     flags = [
         tiny_data_bin, *tiny.UNSUPERVISED, *EPOCH, START, pretrained / "checkpoint_last.pt", "--denoising-weight", 0.5,
-        "--disable-validation", "--clip-norm", 1, "--max-tokens", 150,
+        "--validate-interval-updates", 5, "--clip-norm", 1, "--max-tokens", 150,
     ]  # fmt: skip
     two, one = tmp_path / "two", tmp_path / "one"
     done = run(torchrun(*flags, *tiny.PLUGIN_FLAGS, "--save-dir", two))
@@ -111,6 +112,10 @@ def test_a_loss_that_is_nan_ends_the_run_and_names_the_batch(tiny_data_bin, pret
     "flags, message",
     [
         (["--directions", "de-en"], "--directions has de-en without en-de, which has to translate its text; add it"),
+        (
+            ["--directions", "de-en", "--pairs-weight", "1"],
+            "--directions has de-en without en-de, which has to translate",
+        ),
         (["--directions", "de-de"], "--directions de-de has one language; there is nothing to translate"),
         (["--back-translation-weight", "0"], "are all 0 at update 0; raise one of them"),
         (["--mass-weight", "some"], "--mass-weight 'some' is no weight; set it like 0.5 or 0:1,30000:0.1,60000:0"),

@@ -181,7 +181,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
         for direction in directions:
             if direction.source == direction.target:
                 raise InputError(f"--directions {direction} has one language; there is nothing to translate")
-            if Direction(direction.target, direction.source) not in directions and self.weights[PAIRS].never:
+            learns_from_text = not self.weights[BACK_TRANSLATION].never or self.weights[PAIRS].never
+            if Direction(direction.target, direction.source) not in directions and learns_from_text:
                 raise InputError(
                     f"--directions has {direction} without {direction.target}-{direction.source}, which has to "
                     "translate its text; add it"
@@ -190,10 +191,10 @@ class UnsupervisedTranslationTask(MultilingualTask):
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)
-        if split == self.cfg.train_subset:
-            self._load_training(folder, split, shards)
-        elif self.cfg.source_lang:
+        if self.cfg.source_lang:  # to generate from
             self.datasets[split] = self._mixture([self._pairs(folder, split, Direction(*self.generation_direction()))])
+        elif split == self.cfg.train_subset:
+            self._load_training(folder, split, shards)
         else:
             self._load_validation(folder, split)
 
