@@ -90,9 +90,9 @@ def _group(tokens: Iterable[str], key: re.Pattern, flag: str, example: str) -> l
         if equals and key.fullmatch(left):
             current, token = left, right
         if current is None or not token:
+            hint = "; a language's code has no hyphen: zh_CN" if "-" in left else ""
             raise InputError(
-                f"{flag} {left or token!r} names no language and file (a language's code has letters, digits and _, no "
-                f"hyphen); write it like {flag} {example}"
+                f"{flag} {left or token!r} names no language and file; write it like {flag} {example}{hint}"
             )
         groups.setdefault(current, []).append(token)
     return list(groups.items())

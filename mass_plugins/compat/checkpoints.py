@@ -140,7 +140,7 @@ def explained(path):
         raise
     except pickle.UnpicklingError as error:
         raise InputError(_why_not_unpickled(path, error)) from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile) as error:
+    except (RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:
         raise InputError(_damaged(path, str(error).split("\n")[0])) from error
 
 

@@ -160,17 +160,26 @@ class TestTranslate:
         class Translator:
             task = types.SimpleNamespace(language_index=lambda language, flag: calls.append((language, flag)))
 
-            def translate(self, lines, source, target, beam):
-                calls.append((lines, source, target, beam))
+            def translate(self, lines, source, target, **settings):
+                calls.append((lines, source, target, settings))
                 return [line.upper() for line in lines]
 
-        monkeypatch.setattr(mass_plugins, "load", lambda path, data: calls.append((path, data)) or Translator())
+        monkeypatch.setattr(mass_plugins, "load", lambda path, **how: calls.append((path, how)) or Translator())
         stdin("a\r\n b\u2028c \n\nd".encode())
-        flags = ["--beam", "7", "--buffer", "2", "--data", "bin"]
+        settings = {
+            "beam": 7,
+            "length_penalty": 0.5,
+            "max_len_a": 2.0,
+            "max_len_b": 3,
+            "truncate": 9,
+            "batch_tokens": 50,
+        }
+        words = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        flags = ["--buffer", "2", "--data", "bin", "--device", "cpu", "--dtype", "bfloat16", *words]
         assert cli.main(["translate", "x.pt", "--source", "fr", "--target", "de", *flags]) == 0
         assert calls == [
-            ("x.pt", "bin"), ("fr", "--source"), ("de", "--target"),
-            (["a", " b\u2028c "], "fr", "de", 7), (["", "d"], "fr", "de", 7),
+            ("x.pt", {"data": "bin", "device": "cpu", "dtype": torch.bfloat16}), ("fr", "--source"), ("de", "--target"),
+            (["a", " b\u2028c "], "fr", "de", settings), (["", "d"], "fr", "de", settings),
         ]  # fmt: skip
         assert capsys.readouterr().out == "A\n B\u2028C \n\nD\n"
 
@@ -229,7 +238,7 @@ class TestTranslate:
         raw = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
         translator = types.SimpleNamespace(
-            task=types.SimpleNamespace(language_index=lambda *_: 0), translate=lambda lines, *_, beam: lines
+            task=types.SimpleNamespace(language_index=lambda *_: 0), translate=lambda lines, *_, **__: lines
         )
         monkeypatch.setattr(mass_plugins, "load", lambda *_, **__: translator)
         stdin("Łódź 猫\n".encode())
