@@ -1,0 +1,60 @@
+"""Training groups of dupmae_small: no positive is known by its title, which is the query; negatives are those mined."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from mass_plugins import cli
+from mass_plugins.data.retrieval_files import Passage, Query
+from mass_plugins.data.retrieval_groups import GroupFile
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def text(tmp_path):
+    """What retrieval_text.py writes, of one collection with titles."""
+    source = load(EXAMPLES / "retrieval_text.py")
+    passages = {f"{n}": Passage(f"{n}", f"title {n}", f"body {n} of the title") for n in range(8)}
+    queries = {"a": Query("a", "body 1"), "b": Query("b", "title 2 of all")}
+    collection = source.Collection("toy", passages, queries, {"b": {"2"}}, {"a": {"1"}})
+    source.write_collection(collection, tmp_path / "toy")
+    lines = []
+    for group in source.groups_of(collection):
+        positives = [found._replace(passage=source._renamed(found.passage, "toy")) for found in group.positives]
+        lines.append(group._replace(positives=positives).as_json() + "\n")
+    (tmp_path / "train.jsonl").write_text("".join(lines))
+    return tmp_path
+
+
+def test_a_title_is_no_part_of_what_it_asks_for(text, tmp_path):
+    groups, out = load(EXAMPLES / "dupmae_small" / "groups.py"), tmp_path / "out"
+    out.mkdir()
+    groups.collect(text, out)
+    assert len((out / "corpus.jsonl").read_text().splitlines()) == 8
+    files = ["--corpus", out / "corpus.jsonl", "--queries", out / "queries.jsonl"]
+    for words in (
+        ["bm25", *files, "--output", out / "bm25.trec", "--language", "none"],
+        ["mine", *files, "--qrels", out / "qrels.txt", "--run", out / "bm25.trec", "--overlap", 1, "--output",
+         out / "mined.jsonl"],
+    ):  # fmt: skip
+        assert cli.main([str(word) for word in words]) == 0
+    groups.join(text, out / "mined.jsonl", out / "groups.jsonl")
+    found = GroupFile(out / "groups.jsonl", "groups")
+    assert len(found) == 9  # a judged pair, eight titles
+    given = {row["query_id"]: row for row in map(json.loads, (text / "train.jsonl").read_text().splitlines())}
+    for group in (found[number] for number in range(len(found))):
+        assert json.loads(group.as_json())["positive_passages"] == given[group.query.id]["positive_passages"]
+        for positive in group.positives:
+            assert not positive.passage.whole.startswith(group.query.text)
+        assert group.negatives and all(negative.passage.title for negative in group.negatives)
+        assert {c.passage.id for c in group.negatives}.isdisjoint(c.passage.id for c in group.positives)
