@@ -1,6 +1,7 @@
 """Every way to search gives the ranking of a brute-force score, to the last rank; what doesn't fit is one line."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -167,6 +168,17 @@ def test_the_same_documents_twice_and_another_index_in_the_way(collection, tmp_p
     with pytest.raises(InputError, match="an index of other documents or settings"):
         build([first], tmp_path / "index", FaissSettings(), progress=False)
     assert len(build([first], tmp_path / "index", FaissSettings(), overwrite=True, progress=False)) == 40
+
+
+def test_representing_anew_leaves_an_index_as_it_is(tmp_path):
+    """Its files are hard links where the disk allows: neither another model's rows nor a cut-off run may reach them."""
+    folder = synthetic.write(tmp_path / "docs", synthetic.documents(30), "documents", "d")
+    index = build([folder], tmp_path / "index", FLAT, progress=False)
+    before = {path: path.read_bytes() for path in sorted(index.folder.rglob("*")) if path.is_file()}
+    assert os.stat(folder / "cls.npy").st_ino == os.stat(index.folder / "0000" / "cls.npy").st_ino
+    synthetic.write(folder, synthetic.documents(30, 5), "documents", "d", model="another model", overwrite=True)
+    assert {path: path.read_bytes() for path in before} == before
+    assert (np.load(folder / "cls.npy") == synthetic.documents(30, 5).cls).all()
 
 
 def test_pq_without_enough_vectors(collection, tmp_path):
