@@ -15,7 +15,8 @@ PRETRAINING=(--task dupmae_pretraining --arch dupmae_tiny --criterion dupmae --l
     --max-tokens 4000 --lr 5e-4 --lr-scheduler polynomial_decay --warmup-updates 500 --total-num-update "$UPDATES"
     --max-update "$UPDATES" --seed 1 --log-interval 100 --validate-interval 1000 --validate-interval-updates 1000
     --save-interval 1000 --save-interval-updates 500)
-declare -A OBJECTIVE=([mlm]="--decoder-weight 0 --bow-weight 0" [retromae]="--bow-weight 0" [dupmae]="--bow-weight 0.2")
+declare -A OBJECTIVE=([mlm]="--decoder-weight 0 --bow-weight 0" [retromae]="--bow-weight 0 --decoder-queries plain"
+    [dupmae]="--bow-weight 0.2")
 
 # Fine-tuning with the other passages of the batch, then again from the same start with hard negatives of BM25.
 FINE_UPDATES=800

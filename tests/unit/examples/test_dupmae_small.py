@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,16 @@ import pytest
 from mass_plugins import cli
 from mass_plugins.data.retrieval_files import Passage, Query
 from mass_plugins.data.retrieval_groups import GroupFile
+from tests import retrieval_flow as flow
+from tests.unit.objectives.dupmae.test_flags import set_up
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+
+
+def setting(name):
+    """What config.sh makes of a variable, as words."""
+    program = f'source "{EXAMPLES}/dupmae_small/config.sh"; printf "%s\\n" "${{{name}}}"'
+    return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split()
 
 
 def load(path):
@@ -58,3 +67,14 @@ def test_a_title_is_no_part_of_what_it_asks_for(text, tmp_path):
             assert not positive.passage.whole.startswith(group.query.text)
         assert group.negatives and all(negative.passage.title for negative in group.negatives)
         assert {c.passage.id for c in group.negatives}.isdisjoint(c.passage.id for c in group.positives)
+
+
+def test_objectives_are_those_of_the_papers(tiny_data_bin):
+    """RetroMAE's decoder takes its queries as they are; DupMAE's come through the embedding layer."""
+    found = {}
+    for name in ("mlm", "retromae", "dupmae"):
+        task, criterion, cfg = set_up(tiny_data_bin, *flow.PRETRAIN, *setting(f"OBJECTIVE[{name}]"))
+        model = task.build_model(cfg.model)
+        found[name] = (criterion.decoder_weight > 0, criterion.bow_weight > 0, model.plain_queries)
+    assert found["mlm"][:2] == (False, False)
+    assert found["retromae"] == (True, False, True) and found["dupmae"] == (True, True, False)
