@@ -54,7 +54,7 @@ first_groups() {
         --output "$OUT/groups.jsonl"
 }
 
-teach_groups() { plugin teach "$1" --groups "$2" --output "$OUT/groups.jsonl" --overwrite; }
+teach_groups() { plugin teach "$1" --groups "$2" --output "$OUT/groups.jsonl"; }
 
 # fine_tune NAME SEED START GROUPS WORDS...: CHECKPOINT and INDEX afterwards, and the dev set recorded.
 fine_tune() {

@@ -56,7 +56,7 @@ get_text() {
 # mine_negatives: each training query of train.jsonl with hard negatives that BM25 finds among all documents.
 mine_negatives() {
     python "$EXAMPLE/groups.py" collect "$TEXT" "$OUT"
-    plugin bm25 --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --depth 100 --output "$OUT/bm25.trec" --overwrite
+    plugin bm25 --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --depth 100 --output "$OUT/bm25.trec"
     plugin mine --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --qrels "$OUT/qrels.txt" \
         --run "$OUT/bm25.trec" "${MINING[@]}" --output "$OUT/mined.jsonl"
     python "$EXAMPLE/groups.py" join "$TEXT" "$OUT/mined.jsonl" "$OUT/groups.jsonl"

@@ -22,7 +22,8 @@ def add_flags(command):
 def run(options):
     from mass_plugins.data.retrieval_files import read_run
     from mass_plugins.data.retrieval_groups import GroupFile
-    from mass_plugins.encoding.represent import fingerprint, import_scores, teach
+    from mass_plugins.data.text_files import fingerprint
+    from mass_plugins.encoding.represent import import_scores, teach
     from mass_plugins.encoding.retrieval_models import CrossEncoderModel, Running
     from mass_plugins.errors import InputError
     from mass_plugins.retrieval.lines_file import LinesFile
@@ -43,5 +44,5 @@ def run(options):
         lines = import_scores({query: dict(found) for query, found in read_run(options.scores, "--scores")}, rest)
     else:
         lines = teach(model, rest)
-    file.write(lines, len(groups), "teach")
+    file.write(lines, len(groups), "teach")  # which asks for nothing if it is finished
     print(f"{options.output}: {len(groups)} groups")

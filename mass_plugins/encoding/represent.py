@@ -7,7 +7,7 @@ from typing import Any, Iterator, Optional, Sequence
 from mass_plugins.data.progress import Progress
 from mass_plugins.data.retrieval_files import read_judgements, read_passages, read_queries
 from mass_plugins.data.retrieval_groups import Candidate, Group
-from mass_plugins.data.text_files import Shard
+from mass_plugins.data.text_files import Shard, fingerprint
 from mass_plugins.encoding.retrieval_models import CrossEncoderModel, RetrieverModel
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.representations import Description, RepresentationWriter
@@ -73,13 +73,6 @@ def _texts(inputs: Sequence[Path], role: str, shard: Shard, judged: Optional[Pat
     return (item for number, item in enumerate(items) if number % shard.count == shard.index)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}); check the path") from None
-
-
 def teach(model: CrossEncoderModel, groups: Iterator[Group], size: int = 64) -> Iterator[list[str]]:
     """Groups with the model's score for each passage, as lines of JSON, ``size`` groups at a time."""
     while batch := list(islice(groups, size)):
@@ -113,8 +106,3 @@ def _with_scores(group: Group, scores: list[float]) -> str:
     scored = [found._replace(score=score) for found, score in zip(_candidates(group), scores)]
     count = len(group.positives)
     return group._replace(positives=scored[:count], negatives=scored[count:]).as_json()
-
-
-def fingerprint(path: Path) -> str:
-    """A file's name and size: what a run that goes on compares."""
-    return f"{path.name} ({_size(path)} bytes)"

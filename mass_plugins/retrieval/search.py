@@ -129,8 +129,10 @@ def search_to_file(
         InputError: queries that don't fit the index, another run in the way, a full disk.
     """
     index.check_queries(queries, settings.score)
-    chosen = asdict(settings) | {"queries": str(queries.folder), "index": str(index.folder), "name": name}
-    file = LinesFile(output, chosen, overwrite)
+    made_of = {"index": index.contents(), "queries": vars(queries.description), "name": name}
+    file = LinesFile(output, asdict(settings) | made_of, overwrite)
+    if file.finished:
+        return len(queries)
     searcher = Searcher(index, settings, block)
     file.write(run_batches(rankings(searcher, queries, batch, file.done), name), len(queries), "search", progress)
     return len(queries)

@@ -78,3 +78,11 @@ def test_objectives_are_those_of_the_papers(tiny_data_bin):
         found[name] = (criterion.decoder_weight > 0, criterion.bow_weight > 0, model.plain_queries)
     assert found["mlm"][:2] == (False, False)
     assert found["retromae"] == (True, False, True) and found["dupmae"] == (True, True, False)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.sh")), ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_no_stage_of_retrieval_gives_up_what_it_could_go_on_with(path):
+    program = path.read_text().replace("\\\n", " ")
+    lines = [line for line in program.splitlines() if "--overwrite" in line]
+    for command in ("represent", "index", "search", "bm25", "mine", "teach"):
+        assert not [line for line in lines if f"plugin {command} " in line]

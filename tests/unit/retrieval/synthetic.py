@@ -24,10 +24,10 @@ def queries(count: int, seed: int = 1) -> Parts:
 
 def write(
     folder: Path, parts: Parts, role: str, prefix: str, model: str = "a model", commit_every: int = 7,
-    overwrite: bool = False,
+    overwrite: bool = False, text: dict | None = None,
 ) -> Path:  # fmt: skip
     count = len(parts.cls)
-    description = Description(model, role, cls=WIDTH, ot=KEPT, vocabulary=VOCABULARY)
+    description = Description(model, role, cls=WIDTH, ot=KEPT, vocabulary=VOCABULARY, text=text or {})
     with RepresentationWriter(folder, description, overwrite) as writer:
         for begin in range(0, count, commit_every):
             rows = slice(begin, begin + commit_every)
