@@ -7,8 +7,9 @@
 """
 
 import json
+import os
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, BinaryIO, NamedTuple, Optional
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from mass_plugins.data.retrieval_files import (
 from mass_plugins.data.text_files import not_utf8, open_text, reading
 from mass_plugins.errors import InputError
 
+_AT_ONCE = 1 << 14  # bytes; most lines are shorter
 _SIDES = ("positive_passages", "negative_passages")
 
 
@@ -93,6 +95,7 @@ class _Lines:
 
     def __init__(self, path: Path, flag: str):
         self.path, self.flag = Path(path), flag
+        self._file: Optional[BinaryIO] = None
         with reading(self.path, flag), open_text(self.path) as stream:
             if type(stream).__module__ != "_io":
                 raise InputError(f"{flag}: {path} is compressed, but its lines are read in any order; unpack it")
@@ -114,9 +117,17 @@ class _Lines:
         return parse(line, f"{self.flag}: {self.path}, line {number}")
 
     def at(self, offset: int, parse):
-        with open(self.path, "rb") as stream:  # opened anew: workers and threads share no position
-            stream.seek(offset)
-            return parse(stream.readline().decode("utf-8").rstrip("\r\n"), f"{self.flag}: {self.path}, byte {offset}")
+        if self._file is None:
+            self._file = open(self.path, "rb", buffering=0)
+        line, place = b"", offset
+        # pread has no position that workers and threads could share
+        while b"\n" not in line and (data := os.pread(self._file.fileno(), _AT_ONCE, place)):
+            line, place = line + data, place + len(data)
+        text = line.partition(b"\n")[0].decode("utf-8").rstrip("\r")
+        return parse(text, f"{self.flag}: {self.path}, byte {offset}")
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_file": None}  # a worker that is not forked opens its own
 
 
 class GroupFile:

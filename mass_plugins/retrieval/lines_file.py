@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
@@ -20,6 +21,7 @@ class LinesFile:
         settings: all that decides the content, as JSON has it; a file of other settings is refused.
 
     Attributes:
+        counts: for the writer of batches, who counts what has become of their items; kept with them.
         finished: OUTPUT is there, made with these settings: nothing is left to do.
 
     Raises:
@@ -41,6 +43,7 @@ class LinesFile:
             record = self._finished_record(record)
         self.finished = record is not None and record["finished"]
         self.done: int = record["items"] if record else 0  # items that an earlier run has written
+        self.counts: Counter[str] = Counter(record["counts"] if record else {})
         self._size: int = record["size"] if record else 0
 
     def _finished_record(self, record: dict) -> Optional[dict]:
@@ -88,4 +91,4 @@ class LinesFile:
 
     def _keep(self, size: int, finished: bool) -> None:
         record = {"version": _VERSION, "settings": self._settings, "items": self.done, "size": size}
-        write_json(self._record, record | {"finished": finished})
+        write_json(self._record, record | {"counts": dict(self.counts), "finished": finished})
