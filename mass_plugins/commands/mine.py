@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import natural, not_negative, positive, refuse_idle
 
 HELP = "make groups for training the retriever: positives, hard negatives of an index or a run; goes on where cut off"
 
@@ -19,11 +19,11 @@ def add_flags(command):
     add("--run", type=Path, dest="ranking", help="a TREC run of the queries")
     add("--index", type=Path, help="search this index instead")
     add("--query-vectors", type=Path, metavar="FOLDER", help="of --index: the represented queries")
-    add("--score", choices=("cls", "ot", "both"), default="cls", help="of --index: part to search by (default cls)")
+    add("--score", choices=("cls", "ot", "both"), help="of --index: part to search by (default cls)")
     add("--depth", type=positive, default=200, help="documents of a ranking looked at (default 200)")
-    add("--skip", type=int, default=0, help="leave out this many at its top (default 0)")
+    add("--skip", type=natural, default=0, help="leave out this many at its top (default 0)")
     add("--negatives", type=positive, default=30, help="kept a query, drawn from what is left (default 30)")
-    add("--margin", type=float,
+    add("--margin", type=not_negative,
         help="keep documents that score this much below the query's best positive (default: any); a run must hold it, "
         "an index scores it")  # fmt: skip
     add("--overlap", type=float, default=0.8,
@@ -82,6 +82,7 @@ def _open_source(options):
     if options.ranking and options.index:
         raise InputError("--run and --index are two sources of negatives; give one")
     if not options.index:
+        refuse_idle(options, ("query_vectors", "score"), "without --index")
         return None
     if not options.query_vectors:
         raise InputError("--index needs the represented queries; give --query-vectors")
@@ -90,8 +91,9 @@ def _open_source(options):
     from mass_plugins.retrieval.search import IndexedQueries, Searcher, SearchSettings
 
     index, queries = Index(options.index), Representations(options.query_vectors)
-    index.check_queries(queries, options.score)
-    return IndexedQueries(Searcher(index, SearchSettings(options.score, options.depth)), queries)
+    score = options.score or "cls"
+    index.check_queries(queries, score)
+    return IndexedQueries(Searcher(index, SearchSettings(score, options.depth)), queries)
 
 
 def _rankings(options, source, judgements, known, done):

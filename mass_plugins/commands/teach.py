@@ -37,7 +37,7 @@ def run(options):
     else:
         running = Running(options.device, options.dtype, options.batch_tokens)
         model = CrossEncoderModel(options.checkpoint, options.data, running)
-        settings["model"] = model.fingerprint()
+        settings |= {"model": model.fingerprint(), "precision": options.dtype}
     file = LinesFile(options.output, settings, options.overwrite)
     rest = islice((groups[number] for number in range(len(groups))), file.done, None)
     if options.scores:

@@ -42,6 +42,7 @@ def represent(
     what = {
         "files": [fingerprint(path) for path in inputs],
         "tokens": model.passage_tokens if role == "documents" else model.query_tokens,
+        "precision": model.running.dtype,
         "shard": str(part),
         "judged": None if judged is None else fingerprint(judged),
     }

@@ -136,7 +136,8 @@ class RepresentationWriter:
             return
         old, new = record["description"], asdict(self.description)
         if old != new:
-            names = [name for name in new if old.get(name) != new[name]]
+            names = [name for name in new if name != "text" and old.get(name) != new[name]]
+            names += [name for name, value in new["text"].items() if old["text"].get(name) != value]
             raise InputError(
                 f"{self.folder} holds other representations ({', '.join(names)} differ); name another folder, or give "
                 "--overwrite to lose them"

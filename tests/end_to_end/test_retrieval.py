@@ -174,6 +174,20 @@ def test_a_kill_while_representing_goes_on_to_the_same_files(retriever, collecti
     assert len(Representations(cut)) == 3000
 
 
+def test_representations_are_of_these_texts_and_this_precision(retriever, tmp_path, capsys):
+    """The same command has nothing to do; a corpus edited at equal size, or another precision, is one line."""
+    corpus = tmp_path / "c.tsv"
+    corpus.write_text("a\tsight\nb\tlight\n")
+    words = ["represent", str(retriever), "--corpus", str(corpus), "--destdir", str(tmp_path / "r")]
+    assert cli.main(words) == 0
+    before = np.load(tmp_path / "r" / "cls.npy")
+    assert cli.main(words) == 0 and (np.load(tmp_path / "r" / "cls.npy") == before).all()
+    assert cli.main([*words, "--dtype", "bfloat16"]) == 1 and "(precision differ)" in capsys.readouterr().err
+    corpus.write_text("a\tlight\nb\tsight\n")
+    assert cli.main(words) == 1 and "(files differ)" in capsys.readouterr().err
+    assert cli.main([*words, "--overwrite"]) == 0 and not (np.load(tmp_path / "r" / "cls.npy") == before).all()
+
+
 def test_a_retriever_as_an_encoder_makes_its_own_vectors(retriever, collection, tmp_path, capsys):
     """Projected, cut and compared as it was trained, in every command that takes a text encoder; or refused."""
     passages = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
