@@ -124,7 +124,7 @@ def small_files(tmp_path):
 
 def test_small_collections(small_files):
     config = (ROOT / "examples" / "dupmae_small" / "config.sh").read_text()
-    config = config.replace("UPDATES=5000", "UPDATES=3").replace("FINE_UPDATES=800", "FINE_UPDATES=3")
+    config = config.replace("UPDATES=2500", "UPDATES=3").replace("FINE_UPDATES=320", "FINE_UPDATES=3")
     config = config.replace("VOCABULARY=8000", "VOCABULARY=320")
     config += f"""
 SHAPE=({TINY} --max-positions 192)

@@ -80,6 +80,18 @@ def test_objectives_are_those_of_the_papers(tiny_data_bin):
     assert found["retromae"] == (True, False, True) and found["dupmae"] == (True, True, False)
 
 
+def test_it_fits_four_hours_on_four_cores():
+    """By the seconds of a core that an update takes, as the card has them."""
+    pretraining, [fine] = setting("UPDATES"), setting("FINE_UPDATES")
+    trainings = len(setting("SYSTEMS[@]")) // 2 * len(setting("SEEDS[@]"))
+    rounds = -(-trainings // 4)
+    seconds = int(pretraining[0]) * 1.9 + rounds * (int(fine) * 3.5 + 300)
+    card = (EXAMPLES / "dupmae_small" / "README.md").read_text()
+    assert seconds < 4 * 3600 and f"about {seconds / 3600:.1f} hours" in card
+    for words in (f"{pretraining[0]} updates", f"{trainings} fine-tunings, {fine} updates"):
+        assert words in card
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.sh")), ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_no_stage_of_retrieval_gives_up_what_it_could_go_on_with(path):
     program = path.read_text().replace("\\\n", " ")
