@@ -3,6 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
+from mass_plugins.commands.flags import refuse_idle
 from mass_plugins.commands.represent import add_running
 
 HELP = "score the passages of training groups, by a cross-encoder or from a file; goes on where it was cut off"
@@ -33,11 +34,14 @@ def run(options):
     groups = GroupFile(options.groups, "--groups")
     settings = {"groups": fingerprint(options.groups)}
     if options.scores:
+        refuse_idle(options, ("data", "query_tokens", "passage_tokens"), "with --scores")
         settings["scores"] = fingerprint(options.scores)
     else:
         running = Running(options.device, options.dtype, options.batch_tokens)
         model = CrossEncoderModel(options.checkpoint, options.data, running)
+        model.set_lengths(options.query_tokens, options.passage_tokens)
         settings |= {"model": model.fingerprint(), "precision": options.dtype}
+        settings["tokens"] = [model.query_tokens, model.passage_tokens]
     file = LinesFile(options.output, settings, options.overwrite)
     rest = islice((groups[number] for number in range(len(groups))), file.done, None)
     if options.scores:

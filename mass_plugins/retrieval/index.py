@@ -190,7 +190,7 @@ class Index:
         """Raises InputError: queries of another model or size, or a part that is not there."""
         if queries.description.role != "queries":
             raise InputError(f"{queries.folder} holds {queries.description.role}; give queries")
-        if difference := self.description.difference(queries.description):
+        if difference := self.description.difference(queries.description, which):
             raise InputError(
                 f"{self.folder} and {queries.folder} differ in {difference}; encode the queries as the documents"
             )
