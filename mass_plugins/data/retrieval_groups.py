@@ -58,9 +58,11 @@ class Group(NamedTuple):
 
 
 def parse_group(line: str, place: str) -> Group:
-    """Raises InputError: no query, no positive passage, a passage without id or text, a score that is no number."""
+    """Raises InputError: a query or passage without id or text, no positive passage, a score that is no number."""
     values = json_object(line, place)
     query = Query(identifier(values, QUERY_IDS, place), text_of(values, QUERY_TEXTS, place))
+    if not query.text:
+        raise InputError(f"{place}: query {query.id} has no text; leave it out")
     sides = [_candidates(values.get(name, []), f"{place}, {name}") for name in _SIDES]
     if not sides[0]:
         raise InputError(f"{place}: query {query.id} has no positive passage; leave it out")
@@ -80,6 +82,8 @@ def _candidates(values: Any, place: str) -> list[Candidate]:
             text_of(value, ("title",), place, ""),
             text_of(value, ("text",), place),
         )
+        if not passage.whole:
+            raise InputError(f"{place}: the passage {passage.id} has no text; leave it out")
         found.append(Candidate(passage, None if score is None else float(score)))
     return found
 

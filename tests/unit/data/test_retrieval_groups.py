@@ -33,6 +33,8 @@ def test_there_and_back_in_any_order(tmp_path):
 @pytest.mark.parametrize("change, words", [
     ({"query": None}, "line 2 has no text or query"),
     ({"query_id": None}, "line 2 has no id"),
+    ({"query": " "}, "line 2: query q has no text"),
+    ({"positive_passages": [{"docid": "d", "text": ""}]}, "line 2, positive_passages: the passage d has no text"),
     ({"positive_passages": []}, "line 2: query q has no positive passage"),
     ({"negative_passages": {"docid": "d"}}, "negative_passages is no list"),
     ({"negative_passages": [{"text": "t"}]}, "line 2, negative_passages has no id"),
