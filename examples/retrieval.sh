@@ -18,11 +18,11 @@ index_corpus() {
 # search CHECKPOINT INDEX QUERIES QRELS SCORE DEPTH: $OUT/run.trec of the judged queries.
 search_index() {
     plugin represent "$1" --queries "$3" --judged "$4" --destdir "$OUT/queries" "${REPRESENT[@]}"
-    plugin search "$2" --queries "$OUT/queries" --score "$5" --depth "$6" --output "$OUT/run.trec" --overwrite
+    plugin search "$2" --queries "$OUT/queries" --score "$5" --depth "$6" --output "$OUT/run.trec"
 }
 
 rank_by_bm25() {
-    plugin bm25 --corpus "$1" --queries "$2" --judged "$3" --output "$OUT/run.trec" --overwrite
+    plugin bm25 --corpus "$1" --queries "$2" --judged "$3" --output "$OUT/run.trec"
 }
 
 # evaluate RUN SYSTEM SETTING SEED CHECKPOINT CORPUS QUERIES QRELS SCORE [PAPER]: index, search, record.

@@ -5,6 +5,7 @@ STATUS="not run"
 
 # MS MARCO's passage ranking files.
 ADDRESS=https://msmarco.z22.web.core.windows.net/msmarcoranking/collectionandqueries.tar.gz
+CHECKSUM=31644046b18952c1386cd4564ba2ae69 # MD5, as it is published
 # BERT-base, uncased, as a Hugging Face folder: config.json, model.safetensors, tokenizer.json.
 BERT=${BERT:?name a folder with bert-base-uncased in Hugging Face format}
 # General text to pre-train on first, a passage a line, files that the shell expands; the paper's are Wikipedia
@@ -16,14 +17,13 @@ ARCH=bert_base
 SHAPE=()
 OPTIMIZER=(--optimizer adam --adam-betas "(0.9,0.999)" --weight-decay 0.01 --clip-norm 1.0 --autocast-bfloat16
     --lr-scheduler polynomial_decay --log-interval 100)
-# 8 epochs of 512 tokens at 8 x 32, then 20 of 150 tokens at 8 x 128; updates for the paper's sizes of text.
+# 8 epochs of 512 tokens at 8 x 32, then 20 of passages at 8 x 128; updates for the paper's sizes of text.
 PRETRAINING=(--task dupmae_pretraining --criterion dupmae --bow-weight 0.1 --long-lines truncate --lr 1e-4 --seed 1
     --validate-interval 1000 --save-interval 1000)
 GENERAL=(--tokens-per-sample 512 --batch-size 32 --warmup-updates 39000 --total-num-update 390000 --max-update 390000
     --save-interval-updates 5000 --validate-interval-updates 5000)
 MARCO=(--batch-size 128 --warmup-updates 17000 --total-num-update 172000 --max-update 172000
     --save-interval-updates 5000 --validate-interval-updates 5000)
-MARCO_TOKENS=150
 
 # 4 epochs of 502 939 queries, 8 x 16 queries of 16 passages an update.
 FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --representation both --cls-dim 384 --ot-top 384

@@ -25,6 +25,8 @@ get_text() {
         done
     else
         curl --fail --location --silent --show-error --retry 3 --continue-at - --output "$OUT/marco.tar.gz" "$ADDRESS"
+        echo "$CHECKSUM  $OUT/marco.tar.gz" | md5sum --check --quiet - ||
+            { echo "error: $ADDRESS has another checksum than the text of the card; remove it to fetch it again" >&2; return 1; }
         tar -xzf "$OUT/marco.tar.gz" -C "$OUT" "${FILES[@]/#/./}" || tar -xzf "$OUT/marco.tar.gz" -C "$OUT" "${FILES[@]}"
         rm "$OUT/marco.tar.gz"
     fi
@@ -33,17 +35,13 @@ get_text() {
 
 import_bert() { plugin import huggingface-encoder "$BERT" --destdir "$OUT/bert"; }
 
-# binarize TOKENS FILE...: a data-bin with BERT's own tokenizer.
-binarize() {
-    local tokens=$1
-    shift
-    prepare_encoder --like "$BERT_FOLDER" --max-pieces "$((tokens - 2))" --mono en="$1" "${@:2}"
-}
+# binarize FILE...: a data-bin with BERT's own tokenizer; long lines stay, training cuts them at the model's positions.
+binarize() { prepare_encoder --like "$BERT_FOLDER" --max-pieces 0 --mono en="$1" "${@:2}"; }
 
-# mine_groups CHECKPOINT INDEX SCORE: negatives of the retriever itself.
+# mine_groups CHECKPOINT INDEX cls|ot: negatives of the retriever itself.
 mine_groups() {
     plugin represent "$1" --queries "$TEXT/queries.train.tsv" --judged "$TEXT/qrels.train.tsv" --destdir "$OUT/queries" \
-        "${REPRESENT[@]}"
+        --parts "$3" "${REPRESENT[@]}"
     plugin mine --queries "$TEXT/queries.train.tsv" --qrels "$TEXT/qrels.train.tsv" --corpus "$TEXT/collection.tsv" \
         --index "$2" --query-vectors "$OUT/queries" --score "$3" "${MINING[@]}" --output "$OUT/groups.jsonl"
     rm -r "$OUT/queries"
@@ -54,7 +52,7 @@ first_groups() {
         --output "$OUT/groups.jsonl"
 }
 
-teach_groups() { plugin teach "$1" --groups "$2" --output "$OUT/groups.jsonl" --overwrite; }
+teach_groups() { plugin teach "$1" --groups "$2" --output "$OUT/groups.jsonl"; }
 
 # fine_tune NAME SEED START GROUPS WORDS...: CHECKPOINT and INDEX afterwards, and the dev set recorded.
 fine_tune() {
@@ -74,12 +72,12 @@ declare -A PAPER=([hard-negatives]=41.02 [distilled]=42.6)
 pretrain() {
     local start=$START
     if [ -n "$GENERAL_TEXT" ]; then
-        stage data-general binarize 512 $GENERAL_TEXT
+        stage data-general binarize $GENERAL_TEXT
         stage pretraining.general train "$FOLDER/data-bin" --arch "dupmae_$ARCH" "${SHAPE[@]}" "${PRETRAINING[@]}" \
             "${OPTIMIZER[@]}" "${BATCH[@]}" "${GENERAL[@]}" --pretrained-checkpoint "$start"
         start=$FOLDER/checkpoint_last.pt
     fi
-    stage data-marco binarize "$MARCO_TOKENS" "$TEXT/passages.txt"
+    stage data-marco binarize "$TEXT/passages.txt"
     stage pretraining.marco train "$FOLDER/data-bin" --arch "dupmae_$ARCH" "${SHAPE[@]}" "${PRETRAINING[@]}" \
         "${OPTIMIZER[@]}" "${BATCH[@]}" "${MARCO[@]}" --pretrained-checkpoint "$start"
     PRETRAINED=$FOLDER/checkpoint_last.pt

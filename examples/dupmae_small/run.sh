@@ -8,6 +8,7 @@
 DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../retrieval.sh"
+SHARED+=("$EXAMPLE/groups.py")
 source "$CONFIG"
 
 GITHUB=https://raw.githubusercontent.com
@@ -54,25 +55,11 @@ get_text() {
 
 # mine_negatives: each training query of train.jsonl with hard negatives that BM25 finds among all documents.
 mine_negatives() {
-    python - "$TEXT" "$OUT" <<'PY'
-import json, sys
-from pathlib import Path
-
-text, out = map(Path, sys.argv[1:])
-with open(out / "corpus.jsonl", "w") as corpus, open(out / "queries.jsonl", "w") as queries, open(out / "qrels.txt", "w") as qrels:
-    for folder in sorted(path.parent for path in text.glob("*/corpus.jsonl")):
-        for line in open(folder / "corpus.jsonl"):
-            row = json.loads(line)
-            corpus.write(json.dumps({**row, "_id": f"{folder.name}-{row['_id']}"}) + "\n")
-    for line in open(text / "train.jsonl"):
-        group = json.loads(line)
-        queries.write(json.dumps({"_id": group["query_id"], "text": group["query"]}) + "\n")
-        for passage in group["positive_passages"]:
-            qrels.write(f"{group['query_id']} 0 {passage['docid']} 1\n")
-PY
-    plugin bm25 --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --depth 100 --output "$OUT/bm25.trec" --overwrite
+    python "$EXAMPLE/groups.py" collect "$TEXT" "$OUT"
+    plugin bm25 --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --depth 100 --output "$OUT/bm25.trec"
     plugin mine --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --qrels "$OUT/qrels.txt" \
-        --run "$OUT/bm25.trec" "${MINING[@]}" --output "$OUT/groups.jsonl"
+        --run "$OUT/bm25.trec" "${MINING[@]}" --output "$OUT/mined.jsonl"
+    python "$EXAMPLE/groups.py" join "$TEXT" "$OUT/mined.jsonl" "$OUT/groups.jsonl"
 }
 
 pretrain() {

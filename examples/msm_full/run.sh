@@ -106,7 +106,7 @@ rank() {
     plugin represent "$1" --corpus "$2" --destdir "$OUT/documents" "${REPRESENT[@]}"
     plugin index "$OUT/index" --documents "$OUT/documents" "${INDEX[@]}"
     plugin represent "$1" --queries "$3" --destdir "$OUT/queries" "${REPRESENT[@]}"
-    plugin search "$OUT/index" --queries "$OUT/queries" --score cls --depth 100 --output "$OUT/run.trec" --overwrite
+    plugin search "$OUT/index" --queries "$OUT/queries" --score cls --depth 100 --output "$OUT/run.trec"
     rm -r "$OUT/documents" "$OUT/index" # tens of gigabytes
 }
 

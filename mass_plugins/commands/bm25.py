@@ -1,5 +1,6 @@
 """``mass-plugins bm25``: the baseline, from text to a TREC run."""
 
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -23,13 +24,22 @@ def add_flags(command):
 
 def run(options):
     from mass_plugins.data.retrieval_files import read_judgements, read_passages, read_queries
+    from mass_plugins.data.text_files import fingerprint
     from mass_plugins.retrieval.bm25 import Bm25, Bm25Settings
     from mass_plugins.retrieval.lines_file import LinesFile
     from mass_plugins.retrieval.search import run_batches
 
     settings = Bm25Settings(options.k1, options.b, options.language)
-    chosen = {name: str(value) for name, value in vars(options).items() if name not in ("run", "overwrite")}
-    file = LinesFile(options.output, chosen, options.overwrite)
+    made_of = asdict(settings) | {
+        "corpus": [fingerprint(path) for path in options.corpus],
+        "queries": [fingerprint(path) for path in options.queries],
+        "judged": fingerprint(options.judged) if options.judged else None,
+        "depth": options.depth,
+    }
+    file = LinesFile(options.output, made_of, options.overwrite)
+    if file.finished:
+        print(f"{options.output}: {file.done} queries, made before")
+        return
     judged = read_judgements(options.judged, "--judged") if options.judged else None
     queries = [query for query in read_queries(options.queries) if judged is None or query.id in judged]
     index = Bm25(read_passages(options.corpus), settings)

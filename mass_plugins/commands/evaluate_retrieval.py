@@ -26,6 +26,7 @@ def add_flags(command):
 
 def run(options):
     from mass_plugins.data.retrieval_files import check_judged_documents, read_judgements, read_passages, read_run
+    from mass_plugins.errors import InputError
     from mass_plugins.scoring import retrieval
 
     measures = tuple(dict.fromkeys(options.measures or retrieval.MEASURES))
@@ -36,6 +37,8 @@ def run(options):
     found = {}
     for text in options.runs:
         name, path = _name_and_path(text)
+        if name in found:
+            raise InputError(f"two runs have the name {name}; tell them apart, as in NAME={path}")
         rankings = dict(read_run(path, "RUN"))
         found[name] = retrieval.measure_queries(judgements, rankings.items(), measures)
         left_out = retrieval.unjudged(judgements, rankings)

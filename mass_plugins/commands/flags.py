@@ -1,6 +1,7 @@
 """Flags that several commands have."""
 
 import argparse
+import math
 
 
 def positive(text):
@@ -17,6 +18,32 @@ def natural(text):
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number} is below 0")
     return number
+
+
+def not_negative(text):
+    """A number of 0 or more that is finite."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return number
+
+
+def refuse_idle(options, names, why):
+    """Flags that would change nothing; their default is None.
+
+    Raises:
+        InputError: one was given.
+    """
+    from mass_plugins.errors import InputError
+
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} has no effect {why}; leave it out")
+
+
+def set_only(options, *names):
+    """Those of the flags that were given, by name."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def add_translation_model(command):

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
 
+_OF_KIND = {"ivfpq": ("lists", "codes", "training"), "hnsw": ("links", "build_depth")}
 HELP = "build an index of represented documents; the same command again goes on where it was cut off"
 
 
@@ -20,11 +21,11 @@ def add_flags(command):
         help="of .npy files: the passages whose vectors they hold, in order",
     )
     add("--kind", choices=("flat", "ivfpq", "hnsw"), default="flat", help="of the vectors' index (default flat: exact)")
-    add("--lists", type=int, default=0, help="ivfpq: inverted lists (default 0: 4 times the root of their number)")
-    add("--codes", type=positive, default=48, help="ivfpq: bytes a vector is cut into (default 48)")
-    add("--training", type=positive, default=200_000, help="ivfpq: vectors to learn from (default 200 000)")
-    add("--links", type=positive, default=32, help="hnsw: links of a document, M (default 32)")
-    add("--build-depth", type=positive, default=200, help="hnsw: efConstruction (default 200)")
+    add("--lists", type=natural, help="ivfpq: inverted lists (default 0: 4 times the root of their number)")
+    add("--codes", type=positive, help="ivfpq: bytes a vector is cut into (default 48)")
+    add("--training", type=positive, help="ivfpq: vectors to learn from (default 200 000)")
+    add("--links", type=positive, help="hnsw: links of a document, M (default 32)")
+    add("--build-depth", type=positive, help="hnsw: efConstruction (default 200)")
     add("--block", type=positive, default=100_000, help="documents in memory at once (default 100 000)")
     add("--overwrite", action="store_true", help="give up an index of other documents or settings in DESTDIR")
 
@@ -34,10 +35,9 @@ def run(options):
     from mass_plugins.retrieval.index import build
     from mass_plugins.retrieval.representations import adopt_files
 
-    settings = FaissSettings(
-        options.kind, options.lists, options.codes, training=options.training, links=options.links,
-        build_depth=options.build_depth,
-    )  # fmt: skip
+    for kind, names in _OF_KIND.items():
+        refuse_idle(options, names if kind != options.kind else (), f"on --kind {options.kind}")
+    settings = FaissSettings(options.kind, **set_only(options, *sum(_OF_KIND.values(), ())))
     folders = adopt_files(options.documents, options.ids, options.destdir / "vectors", "documents", options.overwrite)
     index = build(folders, options.destdir, settings, options.block, options.overwrite)
     print(f"{options.destdir}: {len(index)} documents in {len(index.shards)} shards")

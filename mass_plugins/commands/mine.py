@@ -1,11 +1,11 @@
 """``mass-plugins mine``: queries and judgements into groups for training, with hard negatives of a ranking."""
 
-import os
+from itertools import islice
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import natural, not_negative, positive, refuse_idle
 
-HELP = "make groups for training the retriever: positives, hard negatives of an index or a run"
+HELP = "make groups for training the retriever: positives, hard negatives of an index or a run; goes on where cut off"
 
 
 def add_flags(command):
@@ -14,24 +14,31 @@ def add_flags(command):
     add("--qrels", required=True, type=Path, help="their judgements")
     add("--corpus", required=True, type=Path, help="passages, one unpacked file")
     add("--output", required=True, type=Path, help="groups, JSON lines in Tevatron's form")
+    add("--overwrite", action="store_true", help="give up a file in OUTPUT")
     add = command.add_argument_group("negatives (default: none, for training with those of the batch)").add_argument
     add("--run", type=Path, dest="ranking", help="a TREC run of the queries")
     add("--index", type=Path, help="search this index instead")
     add("--query-vectors", type=Path, metavar="FOLDER", help="of --index: the represented queries")
-    add("--score", choices=("cls", "ot", "both"), default="cls", help="of --index: part to search by (default cls)")
+    add("--score", choices=("cls", "ot", "both"), help="of --index: part to search by (default cls)")
     add("--depth", type=positive, default=200, help="documents of a ranking looked at (default 200)")
-    add("--skip", type=int, default=0, help="leave out this many at its top (default 0)")
+    add("--skip", type=natural, default=0, help="leave out this many at its top (default 0)")
     add("--negatives", type=positive, default=30, help="kept a query, drawn from what is left (default 30)")
-    add("--margin", type=float, help="keep documents that score this much below the best positive (default: any)")
+    add("--margin", type=not_negative,
+        help="keep documents that score this much below the query's best positive (default: any); a run must hold it, "
+        "an index scores it")  # fmt: skip
     add("--overlap", type=float, default=0.8,
         help="leave out documents with this Jaccard index of words with a positive (default 0.8)")  # fmt: skip
     add("--seed", type=int, default=1, help="of the draw (default 1)")
 
 
 def run(options):
+    from dataclasses import asdict
+
     from mass_plugins.data.retrieval_files import check_judged_documents, read_judgements, read_queries
     from mass_plugins.data.retrieval_groups import PassageStore
-    from mass_plugins.retrieval.mining import MiningSettings, Report, make_groups
+    from mass_plugins.data.text_files import fingerprint
+    from mass_plugins.retrieval.lines_file import LinesFile
+    from mass_plugins.retrieval.mining import MiningSettings, make_groups
 
     settings = MiningSettings(
         options.depth,
@@ -42,38 +49,62 @@ def run(options):
         options.seed,
         hard=bool(options.ranking or options.index),
     )
-    judgements = read_judgements(options.qrels)
-    store = PassageStore(options.corpus)
-    judged = {name for grades in judgements.values() for name in grades}
-    check_judged_documents(judgements, options.qrels, (name for name in judged if name in store))
-    report, temporary = Report(), Path(f"{options.output}.part")
-    with open(temporary, "w", encoding="utf-8") as file:
-        for group in make_groups(
-            read_queries(options.queries), judgements, store, _rankings(options), settings, report
-        ):
-            file.write(group.as_json() + "\n")
-    os.replace(temporary, options.output)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(report.left_out.items())) or "nothing"
-    print(f"{options.output}: {report.groups} groups; left out: {left_out}")
+    source = _open_source(options)
+    made_of = asdict(settings) | {
+        "queries": [fingerprint(path) for path in options.queries],
+        **{name: fingerprint(getattr(options, name)) for name in ("qrels", "corpus")},
+        "ranking": fingerprint(options.ranking) if options.ranking else source and source.contents(),
+    }
+    file = LinesFile(options.output, made_of, options.overwrite)
+    if not file.finished:
+        judgements, queries = read_judgements(options.qrels), list(read_queries(options.queries))
+        store = PassageStore(options.corpus)
+        judged = {name for grades in judgements.values() for name in grades}
+        check_judged_documents(judgements, options.qrels, (name for name in judged if name in store))
+        rankings = _rankings(options, source, judgements, {query.id for query in queries}, file.done)
+        groups = make_groups(queries, judgements, store, rankings, settings, file.counts, file.done)
+        file.write(_batches(groups, file.counts), len(queries), "mine")
+    counts = sorted((reason, count) for reason, count in file.counts.items() if reason != "groups")
+    left_out = ", ".join(f"{count} {reason}" for reason, count in counts) or "nothing"
+    print(f"{options.output}: {file.counts['groups']} groups; left out: {left_out}")
 
 
-def _rankings(options):
-    from mass_plugins.data.retrieval_files import read_run
+def _batches(groups, counts, size=64):
+    while batch := list(islice(groups, size)):
+        counts["groups"] += sum(group is not None for group in batch)
+        yield ["" if group is None else group.as_json() for group in batch]
+
+
+def _open_source(options):
+    """The index with its queries, or None."""
     from mass_plugins.errors import InputError
 
     if options.ranking and options.index:
         raise InputError("--run and --index are two sources of negatives; give one")
-    if options.ranking:
-        return read_run(options.ranking)
     if not options.index:
-        return []
+        refuse_idle(options, ("query_vectors", "score"), "without --index")
+        return None
     if not options.query_vectors:
         raise InputError("--index needs the represented queries; give --query-vectors")
     from mass_plugins.retrieval.index import Index
     from mass_plugins.retrieval.representations import Representations
-    from mass_plugins.retrieval.search import Searcher, SearchSettings, rankings
+    from mass_plugins.retrieval.search import IndexedQueries, Searcher, SearchSettings
 
     index, queries = Index(options.index), Representations(options.query_vectors)
-    index.check_queries(queries, options.score)
-    searcher = Searcher(index, SearchSettings(options.score, options.depth))
-    return (found for batch in rankings(searcher, queries) for found in batch)
+    score = options.score or "cls"
+    index.check_queries(queries, score)
+    return IndexedQueries(Searcher(index, SearchSettings(score, options.depth)), queries)
+
+
+def _rankings(options, source, judgements, known, done):
+    """(query, ranking) of all; those of the first ``done`` of the queries ``known`` may be empty."""
+    from mass_plugins.data.retrieval_files import read_run
+
+    if options.ranking:
+        return read_run(options.ranking)
+    if source is None:
+        return []
+    wanted = {}
+    if options.margin is not None:  # the positives' scores, wherever they rank
+        wanted = {query: [name for name, grade in found.items() if grade > 0] for query, found in judgements.items()}
+    return source.rankings(wanted, source.rows_of(known, done))

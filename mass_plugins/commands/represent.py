@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import positive, refuse_idle
 
 HELP = "represent passages or queries by a retriever; the same command again goes on where it was cut off"
 
@@ -16,6 +16,8 @@ def add_flags(command):
     texts("--queries", nargs="+", type=Path, metavar="FILE", help="queries: JSON lines or TSV")
     add("--judged", type=Path, metavar="QRELS", help="of --queries: those that are judged here alone")
     add("--destdir", required=True, type=Path, help="folder to write")
+    add("--parts", choices=("all", "cls", "ot"), default="all",
+        help="keep one part alone (default all); the ot part of queries takes V values each")  # fmt: skip
     add("--output-dtype", choices=("float32", "float16"), default="float32", help="of the files (default float32)")
     add("--shard", default="0/1", metavar="I/N", help="every N-th text from the I-th on: a process and a folder each")
     add("--overwrite", action="store_true", help="give up representations that were made otherwise")
@@ -24,8 +26,10 @@ def add_flags(command):
 
 
 def add_running(command):
-    """Flags of :class:`Running`."""
+    """Flags of :class:`Running`, and lengths."""
     add = command.add_argument
+    add("--query-tokens", type=positive, metavar="N", help="cut queries to N tokens (default: as in training)")
+    add("--passage-tokens", type=positive, metavar="N", help="cut passages to N tokens (default: as in training)")
     add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
     add("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="precision (default float32)")
     add("--batch-tokens", type=positive, default=8000, help="tokens, padding included, at once (default 8000)")
@@ -39,6 +43,10 @@ def run(options):
     shard = Shard.parse(options.shard)
     running = Running(options.device, options.dtype, options.batch_tokens)
     model = RetrieverModel(options.checkpoint, options.data, running)
+    refuse_idle(options, ["query_tokens" if options.corpus else "passage_tokens"], "on the other texts")
+    model.set_lengths(options.query_tokens, options.passage_tokens)
+    if options.parts != "all":
+        model.keep(options.parts)
     role = "documents" if options.corpus else "queries"
     count = represent(
         model, options.corpus or options.queries, role, options.destdir, options.output_dtype, shard, options.judged,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
 
 HELP = "search an index; writes a TREC run; the same command again goes on where it was cut off"
 
@@ -22,13 +22,11 @@ def add_flags(command):
     add("--output", required=True, type=Path, help="the run")
     add("--score", choices=("cls", "ot", "both"), default="cls", help="part of the representation (default cls)")
     add("--depth", type=positive, default=1000, help="documents a query (default 1000)")
-    add(
-        "--query-top", type=int, default=0, metavar="N", help="cut queries to their N largest values (default 0: exact)"
-    )
-    add("--candidates", type=positive, default=2000,
+    add("--query-top", type=natural, metavar="N", help="ot, both: cut queries to their N largest values (0, exact)")
+    add("--candidates", type=positive,
         help="both, with ivfpq or hnsw: documents proposed by vectors, then scored exactly (default 2000)")  # fmt: skip
-    add("--probes", type=positive, default=32, help="ivfpq: lists that a query looks into (default 32)")
-    add("--search-depth", type=positive, default=2000, help="hnsw: efSearch (default 2000)")
+    add("--probes", type=positive, help="ivfpq: lists that a query looks into (default 32)")
+    add("--search-depth", type=positive, help="hnsw: efSearch (default 2000)")
     add("--batch", type=positive, default=64, help="queries at once (default 64)")
     add("--block", type=positive, default=4096, help="documents scored at once (default 4096)")
     add("--name", default="mass_plugins", help="of the run, its last column (default mass_plugins)")
@@ -40,13 +38,23 @@ def run(options):
     from mass_plugins.retrieval.representations import Representations, adopt_files
     from mass_plugins.retrieval.search import SearchSettings, search_to_file
 
-    settings = SearchSettings(
-        options.score, options.depth, options.query_top, options.candidates, options.probes, options.search_depth
-    )
-    index = Index(options.index)
+    index, score = Index(options.index), options.score
+    settings = SearchSettings(score, options.depth, **_effective(options, index.settings.kind))
     adopted = options.output.with_name(options.output.name + ".vectors")
     queries = Representations(adopt_files([options.queries], options.ids, adopted, "queries", options.overwrite)[0])
     count = search_to_file(
         index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
     )
     print(f"{options.output}: {count} queries, {min(options.depth, len(index))} of {len(index)} documents each")
+
+
+def _effective(options, kind):
+    """The flags of this kind of index and part of the representation, where they were given."""
+    names = {"query_top"} if options.score != "cls" else set()
+    if options.score != "ot":
+        names |= {"ivfpq": {"probes"}, "hnsw": {"search_depth"}}.get(kind, set())
+    if options.score == "both" and kind != "flat":
+        names.add("candidates")
+    every = ("query_top", "candidates", "probes", "search_depth")
+    refuse_idle(options, [name for name in every if name not in names], f"on --score {options.score}, --kind {kind}")
+    return set_only(options, *every)

@@ -3,6 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
+from mass_plugins.commands.flags import refuse_idle
 from mass_plugins.commands.represent import add_running
 
 HELP = "score the passages of training groups, by a cross-encoder or from a file; goes on where it was cut off"
@@ -22,7 +23,8 @@ def add_flags(command):
 def run(options):
     from mass_plugins.data.retrieval_files import read_run
     from mass_plugins.data.retrieval_groups import GroupFile
-    from mass_plugins.encoding.represent import fingerprint, import_scores, teach
+    from mass_plugins.data.text_files import fingerprint
+    from mass_plugins.encoding.represent import import_scores, teach
     from mass_plugins.encoding.retrieval_models import CrossEncoderModel, Running
     from mass_plugins.errors import InputError
     from mass_plugins.retrieval.lines_file import LinesFile
@@ -32,16 +34,19 @@ def run(options):
     groups = GroupFile(options.groups, "--groups")
     settings = {"groups": fingerprint(options.groups)}
     if options.scores:
+        refuse_idle(options, ("data", "query_tokens", "passage_tokens"), "with --scores")
         settings["scores"] = fingerprint(options.scores)
     else:
         running = Running(options.device, options.dtype, options.batch_tokens)
         model = CrossEncoderModel(options.checkpoint, options.data, running)
-        settings["model"] = model.fingerprint()
+        model.set_lengths(options.query_tokens, options.passage_tokens)
+        settings |= {"model": model.fingerprint(), "precision": options.dtype}
+        settings["tokens"] = [model.query_tokens, model.passage_tokens]
     file = LinesFile(options.output, settings, options.overwrite)
     rest = islice((groups[number] for number in range(len(groups))), file.done, None)
     if options.scores:
         lines = import_scores({query: dict(found) for query, found in read_run(options.scores, "--scores")}, rest)
     else:
         lines = teach(model, rest)
-    file.write(lines, len(groups), "teach")
+    file.write(lines, len(groups), "teach")  # which asks for nothing if it is finished
     print(f"{options.output}: {len(groups)} groups")

@@ -7,8 +7,9 @@
 """
 
 import json
+import os
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, BinaryIO, NamedTuple, Optional
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from mass_plugins.data.retrieval_files import (
 from mass_plugins.data.text_files import not_utf8, open_text, reading
 from mass_plugins.errors import InputError
 
+_AT_ONCE = 1 << 14  # bytes; most lines are shorter
 _SIDES = ("positive_passages", "negative_passages")
 
 
@@ -56,9 +58,11 @@ class Group(NamedTuple):
 
 
 def parse_group(line: str, place: str) -> Group:
-    """Raises InputError: no query, no positive passage, a passage without id or text, a score that is no number."""
+    """Raises InputError: a query or passage without id or text, no positive passage, a score that is no number."""
     values = json_object(line, place)
     query = Query(identifier(values, QUERY_IDS, place), text_of(values, QUERY_TEXTS, place))
+    if not query.text:
+        raise InputError(f"{place}: query {query.id} has no text; leave it out")
     sides = [_candidates(values.get(name, []), f"{place}, {name}") for name in _SIDES]
     if not sides[0]:
         raise InputError(f"{place}: query {query.id} has no positive passage; leave it out")
@@ -78,6 +82,8 @@ def _candidates(values: Any, place: str) -> list[Candidate]:
             text_of(value, ("title",), place, ""),
             text_of(value, ("text",), place),
         )
+        if not passage.whole:
+            raise InputError(f"{place}: the passage {passage.id} has no text; leave it out")
         found.append(Candidate(passage, None if score is None else float(score)))
     return found
 
@@ -93,6 +99,7 @@ class _Lines:
 
     def __init__(self, path: Path, flag: str):
         self.path, self.flag = Path(path), flag
+        self._file: Optional[BinaryIO] = None
         with reading(self.path, flag), open_text(self.path) as stream:
             if type(stream).__module__ != "_io":
                 raise InputError(f"{flag}: {path} is compressed, but its lines are read in any order; unpack it")
@@ -114,9 +121,17 @@ class _Lines:
         return parse(line, f"{self.flag}: {self.path}, line {number}")
 
     def at(self, offset: int, parse):
-        with open(self.path, "rb") as stream:  # opened anew: workers and threads share no position
-            stream.seek(offset)
-            return parse(stream.readline().decode("utf-8").rstrip("\r\n"), f"{self.flag}: {self.path}, byte {offset}")
+        if self._file is None:
+            self._file = open(self.path, "rb", buffering=0)
+        line, place = b"", offset
+        # pread has no position that workers and threads could share
+        while b"\n" not in line and (data := os.pread(self._file.fileno(), _AT_ONCE, place)):
+            line, place = line + data, place + len(data)
+        text = line.partition(b"\n")[0].decode("utf-8").rstrip("\r")
+        return parse(text, f"{self.flag}: {self.path}, byte {offset}")
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_file": None}  # a worker that is not forked opens its own
 
 
 class GroupFile:

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import lzma
 import zlib
 from contextlib import contextmanager
@@ -140,3 +141,17 @@ def read_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, skip: int
                         yield number, line.decode("utf-8").removesuffix("\n").removesuffix("\r")
                     except UnicodeDecodeError:
                         raise not_utf8(f"{flag}: {path}", number - before, line) from None
+
+
+def fingerprint(path: Path) -> str:
+    """A file's name, size and content in few letters: what a run that goes on compares.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+            return f"{path.name} ({file.tell()} bytes, {digest})"
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}); check the path") from None

@@ -7,7 +7,7 @@ from typing import Any, Iterator, Optional, Sequence
 from mass_plugins.data.progress import Progress
 from mass_plugins.data.retrieval_files import read_judgements, read_passages, read_queries
 from mass_plugins.data.retrieval_groups import Candidate, Group
-from mass_plugins.data.text_files import Shard
+from mass_plugins.data.text_files import Shard, fingerprint
 from mass_plugins.encoding.retrieval_models import CrossEncoderModel, RetrieverModel
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.representations import Description, RepresentationWriter
@@ -42,6 +42,7 @@ def represent(
     what = {
         "files": [fingerprint(path) for path in inputs],
         "tokens": model.passage_tokens if role == "documents" else model.query_tokens,
+        "precision": model.running.dtype,
         "shard": str(part),
         "judged": None if judged is None else fingerprint(judged),
     }
@@ -71,13 +72,6 @@ def _texts(inputs: Sequence[Path], role: str, shard: Shard, judged: Optional[Pat
     reader: Any = read_passages if role == "documents" else read_queries
     items = (item for item in reader(inputs, flag) if wanted is None or item.id in wanted)
     return (item for number, item in enumerate(items) if number % shard.count == shard.index)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}); check the path") from None
 
 
 def teach(model: CrossEncoderModel, groups: Iterator[Group], size: int = 64) -> Iterator[list[str]]:
@@ -113,8 +107,3 @@ def _with_scores(group: Group, scores: list[float]) -> str:
     scored = [found._replace(score=score) for found, score in zip(_candidates(group), scores)]
     count = len(group.positives)
     return group._replace(positives=scored[:count], negatives=scored[count:]).as_json()
-
-
-def fingerprint(path: Path) -> str:
-    """A file's name and size: what a run that goes on compares."""
-    return f"{path.name} ({_size(path)} bytes)"

@@ -62,6 +62,19 @@ class _Model:
         task = state["cfg"]["task"]
         self.query_tokens, self.passage_tokens = int(task["query_tokens"]), int(task["passage_tokens"])
 
+    def set_lengths(self, query_tokens: Optional[int], passage_tokens: Optional[int]) -> None:
+        """Others than in training, where they aren't None.
+
+        Raises:
+            InputError: the model has fewer positions.
+        """
+        limit = self.model.max_positions()
+        for flag, tokens in (("--query-tokens", query_tokens), ("--passage-tokens", passage_tokens)):
+            if tokens is not None and not 3 <= tokens <= limit:
+                raise InputError(f"{flag} {tokens} is not between 3 and the model's {limit} positions")
+        self.query_tokens = query_tokens or self.query_tokens
+        self.passage_tokens = passage_tokens or self.passage_tokens
+
     def batches(self, rows: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
         """(numbers of rows, their tokens) of batch after batch, the longest first."""
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
@@ -89,6 +102,16 @@ class RetrieverModel(_Model):
             return Retriever(RetrieverConfig(**{n: options[n] for n in names if n in options}), size, pad)
 
         super().__init__(path, data, build, running or Running(), "representation")
+
+    def keep(self, part: str) -> None:
+        """Represent by ``cls`` or ``ot`` alone from now on.
+
+        Raises:
+            InputError: the retriever hasn't both.
+        """
+        if self.model.representation not in (part, "both"):
+            raise InputError(f"--parts {part}: {self.path} represents texts by {self.model.representation} alone")
+        self.model.representation = part
 
     @torch.inference_mode()
     def represent(self, texts: Sequence[str], role: str) -> Parts:

@@ -1,5 +1,6 @@
 """BM25 by bm25s, the baseline of every retriever: Lucene's form, English stop words, Porter's stems."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Iterable, Iterator, Sequence
@@ -23,6 +24,12 @@ class Bm25Settings:
     k1: float = 0.9
     b: float = 0.4
     language: str = "en"
+
+    def __post_init__(self):
+        if not 0 <= self.k1 < math.inf:
+            raise InputError(f"--k1 {self.k1} is not a number of 0 or more")
+        if not 0 <= self.b <= 1:
+            raise InputError(f"--b {self.b} is not between 0 and 1")
 
 
 class Bm25:

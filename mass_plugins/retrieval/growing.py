@@ -26,8 +26,7 @@ class GrowingArray:
     def __init__(self, path: Path, rows: int, shape: tuple[int, ...], dtype):
         self.path, self.rows, self._shape = path, rows, shape
         self._dtype = np.dtype(dtype).newbyteorder("<")
-        path.touch()
-        self._file: BinaryIO = open(path, "r+b")
+        self._file: BinaryIO = _open(path, anew=not rows)
         self._write_header()
         size = self._file.tell() + rows * self._dtype.itemsize * int(np.prod(shape))
         if os.fstat(self._file.fileno()).st_size < size:
@@ -69,8 +68,7 @@ class GrowingLines:
 
     def __init__(self, path: Path, size: int):
         self.path = path
-        path.touch()
-        self._file: BinaryIO = open(path, "r+b")
+        self._file: BinaryIO = _open(path, anew=not size)
         if os.fstat(self._file.fileno()).st_size < size:
             self._file.close()
             raise InputError(f"{path} is shorter than its record says; give --overwrite to start anew")
@@ -87,6 +85,14 @@ class GrowingLines:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _open(path: Path, anew: bool) -> BinaryIO:
+    """``anew``: a file of its own under that name, for an index may hold the earlier one by a hard link."""
+    if anew:
+        path.unlink(missing_ok=True)
+    path.touch()
+    return open(path, "r+b")
 
 
 def open_array(path: Path, mmap: bool = True) -> np.ndarray:

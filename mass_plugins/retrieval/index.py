@@ -173,6 +173,10 @@ class Index:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
+    def contents(self) -> dict:
+        """Settings, and of each shard its model and texts: two indices that agree in it give the same ranking."""
+        return {"settings": self.settings.as_dict(), "shards": [vars(shard.description) for shard in self.shards]}
+
     def ids(self) -> np.ndarray:
         """(N,) the documents' ids, in order."""
         return np.array([name for shard in self.shards for name in shard.ids()], dtype=object)
@@ -186,7 +190,7 @@ class Index:
         """Raises InputError: queries of another model or size, or a part that is not there."""
         if queries.description.role != "queries":
             raise InputError(f"{queries.folder} holds {queries.description.role}; give queries")
-        if difference := self.description.difference(queries.description):
+        if difference := self.description.difference(queries.description, which):
             raise InputError(
                 f"{self.folder} and {queries.folder} differ in {difference}; encode the queries as the documents"
             )

@@ -5,9 +5,11 @@ documents that say the same (by the overlap of their words), and, with a margin,
 positive, which are often unjudged answers (RocketQA, section 4.2; the margin as in NV-Retriever, section 3).
 """
 
+import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import Iterable, Iterator, Mapping, Optional
 
 import numpy as np
@@ -30,8 +32,8 @@ class MiningSettings:
         skip: leave out this many at its top.
         negatives: kept a query, drawn from those that are left.
         overlap: a document is a duplicate of a positive if their words' Jaccard index is at least this.
-        margin: keep only documents that score at least this much below the query's best positive; None: any. Without a
-            positive in the ranking its score is unknown, and the margin is not applied.
+        margin: keep only documents that score at least this much below the query's best positive; None: any. Where the
+            ranking holds no positive, its score is unknown and below all of them: none is kept.
         hard: leave out queries that have no negative.
         seed: of the draw, which depends on the query's id, not on its place.
     """
@@ -49,73 +51,78 @@ class MiningSettings:
             raise InputError(f"--overlap {self.overlap} is not in (0, 1]; 1 leaves out the same words alone")
 
 
-@dataclass
-class Report:
-    groups: int = 0
-    left_out: Counter = field(default_factory=Counter)  # reason -> queries or documents
-
-
 def make_groups(
     queries: Iterable[Query],
     judgements: Judgements,
     passages: Mapping[str, Passage],
     rankings: Iterable[tuple[str, Ranking]],
     settings: MiningSettings,
-    report: Report,
-) -> Iterator[Group]:
-    """A group for each query with a positive: in the order of the rankings, then those without a ranking.
+    report: Counter,
+    done: int = 0,
+) -> Iterator[Optional[Group]]:
+    """A group or None for each query: in the order of the rankings, then those without a ranking.
 
     Args:
         passages: of the whole corpus, by id.
         rankings: of some or all queries, streamed; a query without one gets no negatives.
+        report: reason -> queries and documents that are left out, counted along.
+        done: queries that an earlier run has dealt with, passed over; their rankings may be empty.
 
     Raises:
         InputError: a document that is judged or ranked is not in the corpus.
     """
     waiting = {query.id: query for query in queries}
-    for name, ranking in rankings:
-        if name in waiting:
-            yield from _group(waiting.pop(name), ranking, judgements, passages, settings, report)
-    for query in waiting.values():
-        yield from _group(query, [], judgements, passages, settings, report)
+
+    def in_order() -> Iterator[tuple[Query, Ranking]]:
+        for name, ranking in rankings:
+            if name in waiting:
+                yield waiting.pop(name), ranking
+        for query in waiting.values():
+            yield query, []
+
+    for query, ranking in islice(in_order(), done, None):
+        yield _group(query, ranking, judgements, passages, settings, report)
 
 
-def _group(query: Query, ranking: Ranking, judgements: Judgements, passages, settings: MiningSettings, report: Report):
+def _group(
+    query: Query, ranking: Ranking, judgements: Judgements, passages, settings: MiningSettings, report: Counter
+) -> Optional[Group]:
     """One group, or none and the reason in the report."""
     names = [name for name, grade in judgements.get(query.id, {}).items() if grade > 0]
     positives = [_passage(passages, name, "--qrels") for name in names]
     kept = [passage for passage in positives if passage.whole]
     if not names:
-        report.left_out["queries without a relevant document"] += 1
+        report["queries without a relevant document"] += 1
     elif not query.text:
-        report.left_out["queries without text"] += 1
+        report["queries without text"] += 1
     elif settings.hard and not ranking:
-        report.left_out["queries without a ranking"] += 1
+        report["queries without a ranking"] += 1
     elif not kept:
-        report.left_out["queries whose relevant documents have no text"] += 1
+        report["queries whose relevant documents have no text"] += 1
     else:
         negatives = _draw(list(_negatives(ranking, positives, passages, settings, report)), query, settings)
-        if settings.hard and not negatives:
-            report.left_out["queries without a negative"] += 1
-            return
-        report.groups += 1
-        yield Group(query, [Candidate(passage) for passage in kept], [Candidate(passage) for passage in negatives])
+        if not settings.hard or negatives:
+            return Group(query, [Candidate(passage) for passage in kept], [Candidate(found) for found in negatives])
+        report["queries without a negative"] += 1
+    return None
 
 
-def _negatives(ranking: Ranking, positives: list[Passage], passages, settings: MiningSettings, report: Report):
+def _negatives(ranking: Ranking, positives: list[Passage], passages, settings: MiningSettings, report: Counter):
     ids, words = {passage.id for passage in positives}, [_words(passage) for passage in positives]
-    best = max((score for name, score in ranking if name in ids), default=None)
+    best = max((score for name, score in ranking if name in ids), default=-math.inf)
     for name, score in ranking[settings.skip : settings.depth]:
         if name in ids:
             continue
-        if settings.margin is not None and best is not None and score > best - settings.margin:
-            report.left_out["documents within the margin"] += 1
+        if settings.margin is not None and score > best - settings.margin:
+            unknown = best == -math.inf
+            report["documents whose positive has no score" if unknown else "documents within the margin"] += 1
             continue
         passage = _passage(passages, name, "--run")
+        own = _words(passage)
         if not passage.whole:
-            report.left_out["documents without text"] += 1
-        elif any(_overlap(_words(passage), other) >= settings.overlap for other in words):
-            report.left_out["documents that repeat a positive"] += 1
+            report["documents without text"] += 1
+        elif any(_overlap(own, other) >= settings.overlap for other in words):
+            report["documents that repeat a positive"] += 1
         else:
             yield passage
 

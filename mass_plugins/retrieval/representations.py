@@ -79,16 +79,18 @@ class Description:
             files["ot_dense.npy"] = ((self.vocabulary,), self.dtype)
         return files
 
-    def difference(self, other: "Description") -> str:
-        """In words, why the two can't be compared; empty if they can."""
+    def difference(self, other: "Description", which: str = "both") -> str:
+        """In words, why the two can't be compared; empty if they can. What ``which`` doesn't use may be missing."""
+        unused = {"cls": ("ot", "vocabulary"), "ot": ("cls",)}.get(which, ())
         names = {
             "cls": "the width of their vectors",
             "ot": "their entries of the vocabulary",
             "vocabulary": "vocabulary",
         }
         for name, words in names.items():
-            if getattr(self, name) != getattr(other, name):
-                return f"{words}: {getattr(self, name)} and {getattr(other, name)}"
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs and not (name in unused and 0 in (ours, theirs)):
+                return f"{words}: {ours} and {theirs}"
         if self.model and other.model and self.model != other.model:
             return f"the model that made them: {self.model[:12]} and {other.model[:12]}"
         return ""
@@ -136,7 +138,8 @@ class RepresentationWriter:
             return
         old, new = record["description"], asdict(self.description)
         if old != new:
-            names = [name for name in new if old.get(name) != new[name]]
+            names = [name for name in new if name != "text" and old.get(name) != new[name]]
+            names += [name for name, value in new["text"].items() if old["text"].get(name) != value]
             raise InputError(
                 f"{self.folder} holds other representations ({', '.join(names)} differ); name another folder, or give "
                 "--overwrite to lose them"

@@ -1,8 +1,9 @@
 """Queries against an index: the best documents of each, and a TREC run that goes on where it was cut off."""
 
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Iterable, Iterator, Optional
+from typing import Container, Iterable, Iterator, Mapping, Optional
 
 import numpy as np
 
@@ -65,9 +66,15 @@ class Searcher:
             return search_exactly(scorer, blocks_of(self.index.shards, self._block), size)
         proposed = self._by_vectors(queries, min(max(size, settings.candidates), len(self.index)))
         best = RunningTop(len(proposed.rows), size)
-        scores = scorer.pairs(self._parts(np.maximum(proposed.rows, 0)))
-        best.add_candidates(proposed.rows, np.where(proposed.rows >= 0, scores, -np.inf))
+        best.add_candidates(proposed.rows, self._pairs(scorer, proposed.rows))
         return best.result()
+
+    def pairs(self, queries: Parts, rows: np.ndarray) -> np.ndarray:
+        """(Q, n) exact scores of documents at the places ``rows`` (Q, n), each query's own; -inf at -1."""
+        return self._pairs(Scorer(queries, self.settings.score, self.settings.query_top or None), rows)
+
+    def _pairs(self, scorer: Scorer, rows: np.ndarray) -> np.ndarray:
+        return np.where(rows >= 0, scorer.pairs(self._parts(np.maximum(rows, 0))), -np.inf)
 
     def _by_vectors(self, queries: Parts, size: int) -> Top:
         vectors = given(queries.cls)
@@ -106,6 +113,49 @@ def rankings(
         ]
 
 
+class IndexedQueries:
+    """Represented queries with the index that they ask."""
+
+    def __init__(self, searcher: Searcher, queries: Representations):
+        self._searcher, self._queries = searcher, queries
+
+    def contents(self) -> dict:
+        """What decides the rankings."""
+        index, score = self._searcher.index, self._searcher.settings.score
+        return {"index": index.contents(), "queries": vars(self._queries.description), "score": score}
+
+    def rows_of(self, known: Container[str], count: int) -> int:
+        """How many queries to pass over until ``count`` of those in ``known`` have been."""
+        places = (row for row, name in enumerate(self._queries.ids(), start=1) if name in known)
+        return 0 if not count else next(islice(places, count - 1, None), len(self._queries))
+
+    def rankings(self, wanted: Mapping[str, Iterable[str]], skip: int = 0) -> Iterator[tuple[str, Ranking]]:
+        """Query after query; the first ``skip`` have none. ``wanted`` documents that a ranking lacks are at its end."""
+        for name in self._queries.ids()[:skip]:
+            yield name, []
+        asked = {name for names in wanted.values() for name in names}
+        places = {name: place for place, name in enumerate(self._searcher.index.ids()) if name in asked}
+        for batch in rankings(self._searcher, self._queries, skip=skip):
+            missing = [_missing(ranking, wanted.get(query, ()), places) for query, ranking in batch]
+            scores = self._scores(skip, [[places[name] for name in names] for names in missing])
+            for (query, ranking), names, own in zip(batch, missing, scores):
+                yield query, [*ranking, *((name, float(score)) for name, score in zip(names, own))]
+            skip += len(batch)
+
+    def _scores(self, begin: int, places: list[list[int]]) -> np.ndarray:
+        """(Q, n) scores of documents for the queries from ``begin`` on; rows have room for the longest."""
+        size = max(map(len, places))
+        if not size:
+            return np.empty((len(places), 0))
+        rows = np.array([found + [-1] * (size - len(found)) for found in places])
+        return self._searcher.pairs(self._queries.parts(begin, begin + len(places)), rows)
+
+
+def _missing(ranking: Ranking, wanted: Iterable[str], places: Container[str]) -> list[str]:
+    found = {name for name, _ in ranking}
+    return [name for name in wanted if name in places and name not in found]
+
+
 def run_batches(batches: Iterable[list[tuple[str, Ranking]]], name: str) -> Iterator[list[str]]:
     """Each query's lines of the run, for :class:`LinesFile`."""
     for batch in batches:
@@ -129,8 +179,10 @@ def search_to_file(
         InputError: queries that don't fit the index, another run in the way, a full disk.
     """
     index.check_queries(queries, settings.score)
-    chosen = asdict(settings) | {"queries": str(queries.folder), "index": str(index.folder), "name": name}
-    file = LinesFile(output, chosen, overwrite)
+    made_of = {"index": index.contents(), "queries": vars(queries.description), "name": name}
+    file = LinesFile(output, asdict(settings) | made_of, overwrite)
+    if file.finished:
+        return len(queries)
     searcher = Searcher(index, settings, block)
     file.write(run_batches(rankings(searcher, queries, batch, file.done), name), len(queries), "search", progress)
     return len(queries)

@@ -143,6 +143,10 @@ def test_mining_from_the_index_and_a_teacher(represented, collection, dupmae, ru
     start = ("--pretrained-checkpoint", dupmae / "checkpoint_last.pt", "--max-update", 2)
     run_fairseq("train", dupmae, *flow.TEACHER, *start, "--train-groups", groups, "--save-dir", tmp_path / "teacher")
     command("teach", tmp_path / "teacher", "--groups", groups, "--output", taught)
+    shorter = ("teach", tmp_path / "teacher", "--groups", groups, "--passage-tokens", 4, "--output")
+    command(*shorter, tmp_path / "shorter.jsonl")
+    assert (tmp_path / "shorter.jsonl").read_text() != taught.read_text()
+    assert cli.main([str(word) for word in (*shorter, taught)]) == 1  # made with other lengths
     for line in taught.read_text().splitlines():
         group = json.loads(line)
         scores = [passage["score"] for side in ("positive_passages", "negative_passages") for passage in group[side]]
@@ -172,6 +176,47 @@ def test_a_kill_while_representing_goes_on_to_the_same_files(retriever, collecti
     for name in ("ids.txt", "cls.npy", "ot_index.npy", "ot_value.npy"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
     assert len(Representations(cut)) == 3000
+
+
+def test_representations_are_of_these_texts_and_this_precision(retriever, tmp_path, capsys):
+    """The same command has nothing to do; a corpus edited at equal size, or another precision, is one line."""
+    corpus = tmp_path / "c.tsv"
+    corpus.write_text("a\tsight\nb\tlight\n")
+    words = ["represent", str(retriever), "--corpus", str(corpus), "--destdir", str(tmp_path / "r")]
+    assert cli.main(words) == 0
+    before = np.load(tmp_path / "r" / "cls.npy")
+    assert cli.main(words) == 0 and (np.load(tmp_path / "r" / "cls.npy") == before).all()
+    assert cli.main([*words, "--dtype", "bfloat16"]) == 1 and "(precision differ)" in capsys.readouterr().err
+    corpus.write_text("a\tlight\nb\tsight\n")
+    assert cli.main(words) == 1 and "(files differ)" in capsys.readouterr().err
+    assert cli.main([*words, "--overwrite"]) == 0 and not (np.load(tmp_path / "r" / "cls.npy") == before).all()
+
+
+def test_one_part_and_other_lengths(represented, retriever, collection, tmp_path, capsys):
+    """--parts cls is enough to search by vectors, with the same ranking; lengths cut, are recorded and have limits."""
+    judged = ["--queries", collection / "queries.tsv", "--judged", collection / "qrels.txt"]
+    command("represent", retriever, *judged, "--parts", "cls", "--destdir", tmp_path / "q")
+    assert not (tmp_path / "q" / "ot_dense.npy").exists()
+    search = ["search", represented / "index", "--score", "cls", "--queries"]
+    command(*search, represented / "queries", "--output", tmp_path / "all")
+    command(*search, tmp_path / "q", "--output", tmp_path / "cls")
+    assert (tmp_path / "cls").read_text() == (tmp_path / "all").read_text()
+    words = [*search[:3], "both", "--queries", tmp_path / "q", "--output", tmp_path / "x"]
+    assert cli.main([str(word) for word in words]) == 1
+    assert "differ in their entries of the vocabulary: 6 and 0" in capsys.readouterr().err
+    corpus = ["represent", retriever, "--corpus", collection / "corpus.jsonl", "--passage-tokens"]
+    command(*corpus, 5, "--destdir", tmp_path / "short")
+    short, whole = Representations(tmp_path / "short"), RetrieverModel(retriever)
+    assert short.description.text["tokens"] == 5 and whole.passage_tokens == 48
+    whole.set_lengths(None, 5)
+    texts = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
+    np.testing.assert_allclose(short.parts(0, len(short)).cls, whole.represent(texts, "documents").cls, atol=1e-6)
+    for words, said in (
+        ([*corpus, 65], "--passage-tokens 65 is not between 3 and the model's 64 positions"),
+        ([*corpus, 5, "--query-tokens", 5], "--query-tokens has no effect on the other texts"),
+    ):
+        assert cli.main([str(word) for word in [*words, "--destdir", tmp_path / "y"]]) == 1
+        assert said in capsys.readouterr().err
 
 
 def test_a_retriever_as_an_encoder_makes_its_own_vectors(retriever, collection, tmp_path, capsys):

@@ -71,7 +71,7 @@ ARCH=tiny GPUS_OF_A_BATCH=2
 SHAPE=({TINY} --max-positions 64)
 OPTIMIZER=(--optimizer adam --lr-scheduler polynomial_decay --log-interval 1)
 GENERAL=(--tokens-per-sample 40 --batch-size 4 --total-num-update 3 --max-update 3)
-MARCO=(--batch-size 4 --total-num-update 3 --max-update 3) MARCO_TOKENS=30
+MARCO=(--batch-size 4 --total-num-update 3 --max-update 3)
 FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --cls-dim 8 --ot-top 6 --query-tokens 12
     --passage-tokens 40 --lr 1e-3 --disable-validation)
 UPDATES=(--total-num-update 3 --max-update 3)
@@ -124,7 +124,7 @@ def small_files(tmp_path):
 
 def test_small_collections(small_files):
     config = (ROOT / "examples" / "dupmae_small" / "config.sh").read_text()
-    config = config.replace("UPDATES=5000", "UPDATES=3").replace("FINE_UPDATES=800", "FINE_UPDATES=3")
+    config = config.replace("UPDATES=2500", "UPDATES=3").replace("FINE_UPDATES=320", "FINE_UPDATES=3")
     config = config.replace("VOCABULARY=8000", "VOCABULARY=320")
     config += f"""
 SHAPE=({TINY} --max-positions 192)

@@ -24,7 +24,10 @@ class DupMaeCriterionConfig(FairseqDataclass):
     )
     bow_weight: float = field(
         default=1.0,
-        metadata={"help": "of the bag-of-words loss (paper: 1 with sums, release: 0.1); 0 leaves it out: RetroMAE"},
+        metadata={
+            "help": "of the bag-of-words loss (paper: 1 with sums, release: 0.1); 0 leaves it out (RetroMAE, with "
+            "--decoder-queries plain)"
+        },
     )
 
 

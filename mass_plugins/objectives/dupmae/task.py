@@ -1,7 +1,7 @@
 """Task ``dupmae_pretraining``: an encoder learns to put a text into one vector and into a bag of words.
 
-RetroMAE is DupMAE with ``--bow-weight 0``; with ``--decoder-weight 0``, too, a masked language model is left, with the
-same text, masks and batches.
+RetroMAE is DupMAE with ``--bow-weight 0 --decoder-queries plain``; with ``--bow-weight 0 --decoder-weight 0`` a masked
+language model is left, with the same text, masks and batches.
 """
 
 from dataclasses import dataclass, field

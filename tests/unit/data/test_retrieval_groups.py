@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 
 import pytest
 
@@ -32,6 +33,8 @@ def test_there_and_back_in_any_order(tmp_path):
 @pytest.mark.parametrize("change, words", [
     ({"query": None}, "line 2 has no text or query"),
     ({"query_id": None}, "line 2 has no id"),
+    ({"query": " "}, "line 2: query q has no text"),
+    ({"positive_passages": [{"docid": "d", "text": ""}]}, "line 2, positive_passages: the passage d has no text"),
     ({"positive_passages": []}, "line 2: query q has no positive passage"),
     ({"negative_passages": {"docid": "d"}}, "negative_passages is no list"),
     ({"negative_passages": [{"text": "t"}]}, "line 2, negative_passages has no id"),
@@ -44,6 +47,15 @@ def test_bad_groups(tmp_path, change, words):
     path.write_text(json.dumps(good) + "\n" + json.dumps(bad) + "\n")
     with pytest.raises(InputError, match=words):
         GroupFile(path, "--groups")
+
+
+def test_lines_longer_than_a_read_and_workers_of_their_own(tmp_path):
+    path, lengths = tmp_path / "c", [5, 16384, 40000, 16380, 1]
+    path.write_text("\r\n".join(f"d{n}\t{'ä' * length}" for n, length in enumerate(lengths)), newline="")
+    store = PassageStore(path)
+    other = pickle.loads(pickle.dumps((store["d0"], store)[1]))
+    for n, length in enumerate(lengths):
+        assert store[f"d{n}"] == other[f"d{n}"] == Passage(f"d{n}", "", "ä" * length)
 
 
 def test_compressed_and_empty_files(tmp_path):

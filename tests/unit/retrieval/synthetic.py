@@ -22,10 +22,13 @@ def queries(count: int, seed: int = 1) -> Parts:
     return Parts(cls, dense=rng.integers(-3, 4, (count, VOCABULARY)).astype(np.float32))
 
 
-def write(folder: Path, parts: Parts, role: str, prefix: str, model: str = "a model", commit_every: int = 7) -> Path:
+def write(
+    folder: Path, parts: Parts, role: str, prefix: str, model: str = "a model", commit_every: int = 7,
+    overwrite: bool = False, text: dict | None = None,
+) -> Path:  # fmt: skip
     count = len(parts.cls)
-    description = Description(model, role, cls=WIDTH, ot=KEPT, vocabulary=VOCABULARY)
-    with RepresentationWriter(folder, description) as writer:
+    description = Description(model, role, cls=WIDTH, ot=KEPT, vocabulary=VOCABULARY, text=text or {})
+    with RepresentationWriter(folder, description, overwrite) as writer:
         for begin in range(0, count, commit_every):
             rows = slice(begin, begin + commit_every)
             ids = [f"{prefix}{number}" for number in range(count)[rows]]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from mass_plugins import cli
 from mass_plugins.data.retrieval_files import Passage, Query
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.bm25 import Bm25, Bm25Settings
@@ -44,3 +45,16 @@ def test_nothing_to_index():
         Bm25([Passage("a", "", ""), Passage("b", "", " ")])
     with pytest.raises(InputError, match="--language 'de'"):
         Bm25(PASSAGES, Bm25Settings(language="de"))
+
+
+def test_the_command_given_again(tmp_path, capsys):
+    """Finished: nothing to do; a corpus that was edited, at equal size, too: one line."""
+    corpus, queries, output = tmp_path / "c.tsv", tmp_path / "q.tsv", tmp_path / "r.trec"
+    corpus.write_text("a\tred fox\nb\tcat\n")
+    queries.write_text("q\tfox\n")
+    words = ["bm25", "--corpus", str(corpus), "--queries", str(queries), "--output", str(output)]
+    assert cli.main(words) == 0 and output.read_text().startswith("q Q0 a 1")
+    assert cli.main(words) == 0 and "1 queries, made before" in capsys.readouterr().out
+    corpus.write_text("a\tred dog\nb\tfox\n")
+    assert cli.main(words) == 1 and "made with other settings (corpus)" in capsys.readouterr().err
+    assert cli.main([*words, "--overwrite"]) == 0 and output.read_text().startswith("q Q0 b 1")

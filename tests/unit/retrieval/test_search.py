@@ -1,6 +1,7 @@
 """Every way to search gives the ranking of a brute-force score, to the last rank; what doesn't fit is one line."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -101,9 +102,51 @@ def test_a_run_that_is_cut_off_goes_on_with_the_same_file(collection, tmp_path, 
     search(tmp_path / "cut.trec")
     assert sum(calls) == QUERIES + 2  # no query is searched again but those that were cut off
     assert (tmp_path / "cut.trec").read_text() == (tmp_path / "whole.trec").read_text()
-    assert {path.name for path in tmp_path.iterdir()} == {"index", "cut.trec", "whole.trec"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "index", "cut.trec", "cut.trec.json", "whole.trec", "whole.trec.json"
+    }  # fmt: skip
     found = dict(read_run(tmp_path / "whole.trec"))
     assert len(found) == QUERIES and all(len(ranking) == 5 for ranking in found.values())
+
+
+@pytest.mark.parametrize("what", ["model", "queries", "index"])
+def test_a_run_is_never_of_two_models_or_texts(tmp_path, monkeypatch, what):
+    """All at the same paths: cut off, made anew from something else, given again; or finished and given again."""
+
+    def make(changed):
+        model = "another model" if changed == "model" else "a model"
+        for name, parts, role in (
+            ("docs", synthetic.documents(30), "documents"),
+            ("queries", synthetic.queries(6), "queries"),
+        ):
+            text = {"files": ["other"]} if changed == name else {}
+            synthetic.write(tmp_path / name, parts, role, "x", model=model, overwrite=True, text=text)
+        settings = FaissSettings("hnsw") if changed == "index" else FLAT
+        return build([tmp_path / "docs"], tmp_path / "index", settings, overwrite=True, progress=False)
+
+    def search(index, output="run.trec", **flags):
+        queries = Representations(tmp_path / "queries")
+        chosen = SearchSettings("cls", 5)
+        return search_to_file(index, queries, chosen, tmp_path / output, "n", batch=2, progress=False, **flags)
+
+    index, original, calls = make(None), Searcher.search, []
+    search(index, "finished.trec")
+
+    def fail_at_the_second(self, parts):
+        calls.append(len(parts.cls))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(self, parts)
+
+    monkeypatch.setattr(search_module.Searcher, "search", fail_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        search(index)
+    index = make(what)
+    for output in ("run.trec", "finished.trec"):
+        said = "queries" if what == "queries" else "index, queries" if what == "model" else "index"
+        with pytest.raises(InputError, match=f"{output} is made with other settings \\({said}\\)"):
+            search(index, output)
+    assert search(index, "finished.trec", overwrite=True) == 6 and not (tmp_path / "finished.trec.part").exists()
 
 
 def test_an_index_that_was_cut_off_goes_on(collection, tmp_path, monkeypatch):
@@ -167,6 +210,17 @@ def test_the_same_documents_twice_and_another_index_in_the_way(collection, tmp_p
     with pytest.raises(InputError, match="an index of other documents or settings"):
         build([first], tmp_path / "index", FaissSettings(), progress=False)
     assert len(build([first], tmp_path / "index", FaissSettings(), overwrite=True, progress=False)) == 40
+
+
+def test_representing_anew_leaves_an_index_as_it_is(tmp_path):
+    """Its files are hard links where the disk allows: neither another model's rows nor a cut-off run may reach them."""
+    folder = synthetic.write(tmp_path / "docs", synthetic.documents(30), "documents", "d")
+    index = build([folder], tmp_path / "index", FLAT, progress=False)
+    before = {path: path.read_bytes() for path in sorted(index.folder.rglob("*")) if path.is_file()}
+    assert os.stat(folder / "cls.npy").st_ino == os.stat(index.folder / "0000" / "cls.npy").st_ino
+    synthetic.write(folder, synthetic.documents(30, 5), "documents", "d", model="another model", overwrite=True)
+    assert {path: path.read_bytes() for path in before} == before
+    assert (np.load(folder / "cls.npy") == synthetic.documents(30, 5).cls).all()
 
 
 def test_pq_without_enough_vectors(collection, tmp_path):

@@ -1,0 +1,72 @@
+"""What a flag can't be, and one that would change nothing, is told in one line; the others reach the index."""
+
+import pytest
+
+from mass_plugins import cli
+from mass_plugins.retrieval.index import Index
+from tests.unit.retrieval import synthetic
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Representations, indices of two kinds, small files, two runs of one name."""
+    folder = tmp_path_factory.mktemp("flags")
+    synthetic.write(folder / "docs", synthetic.documents(30), "documents", "d")
+    synthetic.write(folder / "queries", synthetic.queries(3), "queries", "q")
+    for kind in ("flat", "hnsw"):
+        assert cli.main(["index", f"{folder}/{kind}", "--documents", f"{folder}/docs", "--kind", kind]) == 0
+    for name in ("x", "y"):
+        (folder / name).mkdir()
+        (folder / name / "run.trec").write_text("q0 Q0 d1 1 2.0 n\n")
+    (folder / "corpus").write_text("".join(f"d{n}\ttext {n}\n" for n in range(30)))
+    (folder / "asked").write_text("q0\ttext\n")
+    (folder / "qrels").write_text("q0 0 d1 1\n")
+    return folder
+
+
+SEARCH = "search {0}/%s --queries {0}/queries --output {0}/out"
+MINE = "mine --queries {0}/asked --qrels {0}/qrels --corpus {0}/corpus --run {0}/x/run.trec --output {0}/out"
+BM25 = "bm25 --corpus {0}/corpus --queries {0}/asked --output {0}/out"
+INDEX = "index {0}/out --documents {0}/docs"
+
+
+@pytest.mark.parametrize("words, said", [
+    (f"{SEARCH % 'flat'} --score ot --query-top -5", "--query-top: -5 is below 0"),
+    (f"{SEARCH % 'flat'} --query-top 5", "--query-top has no effect on --score cls"),
+    (f"{SEARCH % 'flat'} --probes 5", "--probes has no effect on --score cls, --kind flat"),
+    (f"{SEARCH % 'hnsw'} --candidates 5", "--candidates has no effect on --score cls, --kind hnsw"),
+    (f"{SEARCH % 'hnsw'} --score ot --search-depth 5", "--search-depth has no effect on --score ot"),
+    (f"{INDEX} --kind ivfpq --lists -1", "--lists: -1 is below 0"),
+    (f"{INDEX} --kind hnsw --codes 4", "--codes has no effect on --kind hnsw"),
+    (f"{INDEX} --links 4", "--links has no effect on --kind flat"),
+    (f"{MINE} --skip -3", "--skip: -3 is below 0"),
+    (f"{MINE} --margin nan", "--margin: nan is not a number of 0 or more"),
+    (f"{MINE} --score both", "--score has no effect without --index"),
+    (f"{MINE} --query-vectors {{0}}/queries", "--query-vectors has no effect without --index"),
+    (f"{BM25} --k1 -3", "--k1 -3.0 is not a number of 0 or more"),
+    (f"{BM25} --b 7", "--b 7.0 is not between 0 and 1"),
+    ("evaluate retrieval {0}/x/run.trec {0}/y/run.trec --qrels {0}/qrels", "two runs have the name run; tell them"),
+])  # fmt: skip
+def test_refused_in_one_line(folder, words, said, capsys):
+    try:
+        status = cli.main(words.format(folder).split())
+    except SystemExit as end:  # argparse
+        status = end.code
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert status and said in errors[-1] and not (folder / "out").exists()
+
+
+def test_the_others_are_used(folder, tmp_path, capsys):
+    words = f"index {tmp_path}/i --documents {folder}/docs --kind hnsw --links 4 --build-depth 9".split()
+    assert cli.main(words) == 0
+    settings = Index(tmp_path / "i").settings
+    assert (settings.links, settings.build_depth, settings.codes) == (4, 9, 48)
+    queries = ["--queries", f"{folder}/queries", "--score", "both"]
+    tail = ["--candidates", "4", "--search-depth", "9", "--query-top", "3", "--output", f"{tmp_path}/r"]
+    assert cli.main(["search", f"{tmp_path}/i", *queries, *tail]) == 0
+    assert (
+        len((tmp_path / "r").read_text().splitlines()) == 3 * 30
+    )  # all documents are asked for, so all are candidates
+    runs = [f"{folder}/x/run.trec", f"other={folder}/y/run.trec"]
+    assert cli.main(["evaluate", "retrieval", *runs, "--qrels", f"{folder}/qrels"]) == 0
+    assert "other: nDCG@10" in capsys.readouterr().out

@@ -1,0 +1,100 @@
+"""Training groups of dupmae_small: no positive is known by its title, which is the query; negatives are those mined."""
+
+import importlib.util
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mass_plugins import cli
+from mass_plugins.data.retrieval_files import Passage, Query
+from mass_plugins.data.retrieval_groups import GroupFile
+from tests import retrieval_flow as flow
+from tests.unit.objectives.dupmae.test_flags import set_up
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+
+
+def setting(name):
+    """What config.sh makes of a variable, as words."""
+    program = f'source "{EXAMPLES}/dupmae_small/config.sh"; printf "%s\\n" "${{{name}}}"'
+    return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def text(tmp_path):
+    """What retrieval_text.py writes, of one collection with titles."""
+    source = load(EXAMPLES / "retrieval_text.py")
+    passages = {f"{n}": Passage(f"{n}", f"title {n}", f"body {n} of the title") for n in range(8)}
+    queries = {"a": Query("a", "body 1"), "b": Query("b", "title 2 of all")}
+    collection = source.Collection("toy", passages, queries, {"b": {"2"}}, {"a": {"1"}})
+    source.write_collection(collection, tmp_path / "toy")
+    lines = []
+    for group in source.groups_of(collection):
+        positives = [found._replace(passage=source._renamed(found.passage, "toy")) for found in group.positives]
+        lines.append(group._replace(positives=positives).as_json() + "\n")
+    (tmp_path / "train.jsonl").write_text("".join(lines))
+    return tmp_path
+
+
+def test_a_title_is_no_part_of_what_it_asks_for(text, tmp_path):
+    groups, out = load(EXAMPLES / "dupmae_small" / "groups.py"), tmp_path / "out"
+    out.mkdir()
+    groups.collect(text, out)
+    assert len((out / "corpus.jsonl").read_text().splitlines()) == 8
+    files = ["--corpus", out / "corpus.jsonl", "--queries", out / "queries.jsonl"]
+    for words in (
+        ["bm25", *files, "--output", out / "bm25.trec", "--language", "none"],
+        ["mine", *files, "--qrels", out / "qrels.txt", "--run", out / "bm25.trec", "--overlap", 1, "--output",
+         out / "mined.jsonl"],
+    ):  # fmt: skip
+        assert cli.main([str(word) for word in words]) == 0
+    groups.join(text, out / "mined.jsonl", out / "groups.jsonl")
+    found = GroupFile(out / "groups.jsonl", "groups")
+    assert len(found) == 9  # a judged pair, eight titles
+    given = {row["query_id"]: row for row in map(json.loads, (text / "train.jsonl").read_text().splitlines())}
+    for group in (found[number] for number in range(len(found))):
+        assert json.loads(group.as_json())["positive_passages"] == given[group.query.id]["positive_passages"]
+        for positive in group.positives:
+            assert not positive.passage.whole.startswith(group.query.text)
+        assert group.negatives and all(negative.passage.title for negative in group.negatives)
+        assert {c.passage.id for c in group.negatives}.isdisjoint(c.passage.id for c in group.positives)
+
+
+def test_objectives_are_those_of_the_papers(tiny_data_bin):
+    """RetroMAE's decoder takes its queries as they are; DupMAE's come through the embedding layer."""
+    found = {}
+    for name in ("mlm", "retromae", "dupmae"):
+        task, criterion, cfg = set_up(tiny_data_bin, *flow.PRETRAIN, *setting(f"OBJECTIVE[{name}]"))
+        model = task.build_model(cfg.model)
+        found[name] = (criterion.decoder_weight > 0, criterion.bow_weight > 0, model.plain_queries)
+    assert found["mlm"][:2] == (False, False)
+    assert found["retromae"] == (True, False, True) and found["dupmae"] == (True, True, False)
+
+
+def test_it_fits_four_hours_on_four_cores():
+    """By the seconds of a core that an update takes, as the card has them."""
+    pretraining, [fine] = setting("UPDATES"), setting("FINE_UPDATES")
+    trainings = len(setting("SYSTEMS[@]")) // 2 * len(setting("SEEDS[@]"))
+    rounds = -(-trainings // 4)
+    seconds = int(pretraining[0]) * 1.9 + rounds * (int(fine) * 3.5 + 300)
+    card = (EXAMPLES / "dupmae_small" / "README.md").read_text()
+    assert seconds < 4 * 3600 and f"about {seconds / 3600:.1f} hours" in card
+    for words in (f"{pretraining[0]} updates", f"{trainings} fine-tunings, {fine} updates"):
+        assert words in card
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.sh")), ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_no_stage_of_retrieval_gives_up_what_it_could_go_on_with(path):
+    program = path.read_text().replace("\\\n", " ")
+    lines = [line for line in program.splitlines() if "--overwrite" in line]
+    for command in ("represent", "index", "search", "bm25", "mine", "teach"):
+        assert not [line for line in lines if f"plugin {command} " in line]
