@@ -58,7 +58,8 @@ def build_from(path: Optional[str], task, cfg, build: Callable[[], Any], check_s
     """
     if not path:
         return build()
-    last = os.path.join(task.cfg.get("save_dir") or "", "checkpoint_last.pt")
+    folder = task.cfg.get("save_dir")
+    last = os.path.join(folder, "checkpoint_last.pt") if folder else ""
     if not os.path.exists(path) and os.path.isfile(last):
         path = last
     pretrained = PretrainedModel.read(path)
