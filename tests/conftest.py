@@ -19,6 +19,9 @@ import pytest
 from tests import tiny
 from tests.warm import WarmCommands
 
+# A shell that runs the tests in the background has them ignore SIGINT, and so would every command that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "mass_plugins"
 

@@ -1,10 +1,16 @@
-"""A function in several processes that form a gloo group, for tests of what ranks do together."""
+"""A function in several processes that form a gloo group, for tests of what ranks do together.
+
+They are forked from a process that has imported torch and fairseq and has no threads: started anew, each would import
+them first; forked from the tests' own process, which has run torch in threads, now and then one waits for ever.
+"""
 
 import tempfile
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
+
+multiprocessing.get_context("forkserver").set_forkserver_preload(["fairseq", "mass_plugins", "torch.distributed"])
 
 
 def _serve(rank, folder, world, function, arguments):
@@ -19,6 +25,6 @@ def run_ranks(function, world: int, *arguments) -> list:
     if world == 1:
         return [function(0, *arguments)]
     with tempfile.TemporaryDirectory() as folder:
-        # forked: started anew, each process would import torch and fairseq first
-        multiprocessing.start_processes(_serve, (folder, world, function, arguments), nprocs=world, start_method="fork")
+        work = (folder, world, function, arguments)
+        multiprocessing.start_processes(_serve, work, nprocs=world, start_method="forkserver")
         return [torch.load(f"{folder}/{rank}.pt") for rank in range(world)]

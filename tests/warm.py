@@ -52,8 +52,9 @@ class WarmCommands:
 
     def close(self) -> None:
         if self._process is not None:
-            self._process.stdin.close()
+            self._process.kill()  # its end of file may never come: a process forked meanwhile holds the pipe, too
             self._process.wait()
+            self._process.stdin.close()
             self._process.stdout.close()
             self._process = None
 

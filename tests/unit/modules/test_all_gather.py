@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
 
 from mass_plugins.losses.info_nce import two_view_info_nce
 from mass_plugins.modules.all_gather import all_gather_rows
+from tests.ranks import run_ranks
 
 STRINGS = np.random.default_rng(5).normal(size=(2, 7, 6)).astype(np.float32)  # two views of seven strings
 TEMPERATURE = 0.1
@@ -28,18 +28,14 @@ def loss_of(model, places):
     return found.loss, found.anchors
 
 
-def work(rank, folder, shares):
+def work(rank, shares):
     """One process: a step as fairseq's trainer takes it, gradients averaged by DDP and scaled by W / sample size."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=len(shares))
     model = torch.nn.parallel.DistributedDataParallel(network())
     loss, anchors = loss_of(model, shares[rank])
     loss.backward()
     totals = torch.tensor([float(loss), anchors])
     dist.all_reduce(totals)
-    gradients = [p.grad * len(shares) / totals[1] for p in model.parameters()]
-    torch.save((gradients, totals), f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    return [p.grad * len(shares) / totals[1] for p in model.parameters()], totals
 
 
 def alone():
@@ -54,12 +50,9 @@ def alone():
     [([0, 1, 2], [3, 4, 5, 6]), ([0, 1, 2, 3, 4, 5, 6], [])],
     ids=["unequal shares", "one process has a dummy batch"],
 )
-def test_two_processes_are_one(shares, tmp_path):
-    # forked: started anew, each process would import torch and fairseq first
-    multiprocessing.start_processes(work, (str(tmp_path), shares), nprocs=len(shares), start_method="fork")
+def test_two_processes_are_one(shares):
     expected, totals = alone()
-    for rank in range(len(shares)):
-        gradients, sums = torch.load(tmp_path / f"{rank}.pt")
+    for gradients, sums in run_ranks(work, len(shares), shares):
         assert torch.allclose(sums, totals)
         for found, right in zip(gradients, expected, strict=True):
             assert torch.allclose(found, right, atol=1e-6)

@@ -4,12 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
 
 from mass_plugins.models.retriever import Retriever, RetrieverConfig
 from mass_plugins.objectives.retrieval.criterion import RetrievalCriterion
 from mass_plugins.objectives.retrieval.gradient_cache import backward_in_chunks
+from tests.ranks import run_ranks
 
 PAD, SIZE = 0, 30
 
@@ -109,10 +108,8 @@ def share_of(sample, queries):
     return own | {name: sample[name][places] for name in ("passages", "passage_keys")}
 
 
-def work(rank, folder, shares, texts):
+def work(rank, shares, texts):
     """A step of one process: gradients averaged by DDP, then scaled by W / sample size, as fairseq's trainer does."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=len(shares))
     model = torch.nn.parallel.DistributedDataParallel(make_model("both"))
     sample, dummy = share_of(make_sample(), shares[rank] or [0]), not shares[rank]
     sample |= {"dummy": dummy}
@@ -122,18 +119,14 @@ def work(rank, folder, shares, texts):
     else:
         make_criterion()(model, sample)[0].backward()
     total = sum(map(len, shares))
-    found = {n: p.grad * len(shares) / total for n, p in model.module.named_parameters() if p.grad is not None}
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    return {n: p.grad * len(shares) / total for n, p in model.module.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("shares", [([0], [1, 2, 3]), ([0, 1, 2, 3], [])], ids=["unequal shares", "a dummy batch"])
 @pytest.mark.parametrize("texts", [0, 2], ids=["at once", "cached"])
-def test_two_processes_are_one(shares, texts, tmp_path):
-    multiprocessing.start_processes(work, (str(tmp_path), shares, texts), nprocs=2, start_method="fork")
+def test_two_processes_are_one(shares, texts):
     _, expected, _ = at_once(make_model("both"), make_sample())
-    for rank in range(2):
-        found = torch.load(tmp_path / f"{rank}.pt")
+    for found in run_ranks(work, 2, shares, texts):
         assert set(found) == set(expected)
         for name, gradient in expected.items():
             assert torch.allclose(found[name], gradient / 4, rtol=1e-4, atol=1e-6), name
