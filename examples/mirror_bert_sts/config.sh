@@ -7,7 +7,7 @@ STATUS="scaled down"
 VOCABULARY=16000
 ENCODER=(--arch text_encoder_tiny --encoder-layers 4 --max-positions 128)
 PRETRAINING=(--whole-words --long-lines truncate --optimizer adam --adam-betas "(0.9,0.98)" --clip-norm 1.0 --lr 1e-3
-    --lr-scheduler polynomial_decay --warmup-updates 1000 --total-num-update 20000 --max-update 20000 --max-tokens 4000
+    --lr-scheduler polynomial_decay --warmup-updates 1000 --total-num-update 10000 --max-update 10000 --max-tokens 4000
     --autocast-bfloat16 --seed 1 --log-interval 100 --validate-interval 1000 --validate-interval-updates 2000
     --save-interval 1000 --save-interval-updates 1000)
 
