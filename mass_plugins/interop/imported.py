@@ -22,14 +22,14 @@ from torch import Tensor
 from mass_plugins.data.binarized import MASK
 from mass_plugins.data.text import TextCodec
 from mass_plugins.errors import InputError
-from mass_plugins.models import mass_transformer
+from mass_plugins.models import mass_config
 
 CHECKPOINT = "checkpoint.pt"
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's, the first of every dictionary
 _ARCHITECTURES = {
-    "mass_unmt": mass_transformer.MassUnmtConfig,
-    "mass_base": mass_transformer.MassBaseConfig,
-    "mass_middle": mass_transformer.MassMiddleConfig,
+    "mass_unmt": mass_config.MassUnmtConfig,
+    "mass_base": mass_config.MassBaseConfig,
+    "mass_middle": mass_config.MassMiddleConfig,
 }
 
 

@@ -23,7 +23,7 @@ from mass_plugins.data.text import TextCodec
 from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
-from mass_plugins.models.mass_transformer import check_same_shape
+from mass_plugins.models.mass_config import check_same_shape
 from mass_plugins.objectives.training_task import TrainingTask
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 from fairseq import checkpoint_utils
 
 from mass_plugins.errors import InputError
-from mass_plugins.models.mass_transformer import check_same_shape
+from mass_plugins.models.mass_config import check_same_shape
 
 
 @dataclass

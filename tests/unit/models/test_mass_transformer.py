@@ -12,7 +12,6 @@ from mass_plugins.data.masker import Masker, Vocabulary
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.errors import InputError
 from tests.unit.models import numpy_mass
 
 SIZES = dict(
@@ -211,21 +210,6 @@ class TestNumbers:
         _, extra = model.decoder(net["prev_output_tokens"], encoded, alignment_layer=1)
         assert torch.allclose(extra["attn"][0].sum(-1), torch.ones(1), atol=1e-5)
         assert model.decoder(net["prev_output_tokens"], encoded)[1]["attn"] == [None]
-
-
-class TestConfiguration:
-    """Sizes that don't fit; that each option arrives is tested in tests/unit/test_flags.py."""
-
-    @pytest.mark.parametrize(
-        "changes, flag",
-        [
-            (dict(encoder_attention_heads=3), "--encoder-attention-heads"),
-            (dict(decoder_embed_dim=32), "--decoder-embed-dim"),
-        ],
-    )
-    def test_sizes_that_do_not_fit_name_the_flag(self, changes, flag):
-        with pytest.raises(InputError, match=flag):
-            make(**changes)
 
 
 def test_bert_and_a_language_model_on_one_model():
