@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mass_plugins.modules import prepacked_linear
-from mass_plugins.modules.prepacked_linear import PrepackedLinear, prepack
+from mass_plugins.modules.prepacked_linear import PrepackedLinear, prepack, prepacked_product
 
 
 @pytest.fixture
@@ -42,3 +42,14 @@ def test_a_machine_that_gains_nothing_keeps_its_layers(layers, monkeypatch):
     monkeypatch.setattr(prepacked_linear.platform, "machine", lambda: "arm64")
     prepack(layers)
     assert type(layers[0][0]) is nn.Linear
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("bias", [None, torch.randn(40)])
+def test_a_product_alone(dtype, bias):
+    torch.manual_seed(1)
+    x, weight = torch.randn(6, 24, dtype=dtype), torch.randn(40, 24, dtype=dtype)
+    bias = bias if bias is None else bias.to(dtype)
+    with torch.no_grad():
+        expected, product = nn.functional.linear(x, weight, bias), prepacked_product(weight, bias)
+        assert torch.allclose(product(x), expected, rtol=1e-2 if dtype == torch.bfloat16 else 1e-5, atol=1e-5)
