@@ -106,6 +106,8 @@ def test_a_loss_that_is_nan_ends_the_run_and_names_the_batch(tiny_data_bin, pret
         "--lr", "1e30", "--clip-norm", 0, "--save-dir", tmp_path, expect=None,
     )  # fmt: skip
     assert re.search(r"the loss of back_translation is nan; ids of the batch: \[\d+", done.output)
+    assert done.stderr.strip().splitlines()[-1] == "FloatingPointError: gradients are Nan/Inf"
+    assert "NaN detected in output of " in done.output and "Warning:" not in done.output
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ denoising, MASS and pairs.
 """
 
 import logging
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
@@ -309,7 +310,7 @@ class UnsupervisedTranslationTask(MultilingualTask):
             pieces += [(step, weight, part) for part in parts]
         model.train()
         model.set_num_updates(update_num)
-        total, size = 0.0, 0
+        total, size, losses = 0.0, 0, []
         for number, (step, weight, batch) in enumerate(pieces):
             last = number == len(pieces) - 1
             with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
@@ -318,12 +319,14 @@ class UnsupervisedTranslationTask(MultilingualTask):
                 loss = loss * (0 if ignore_grad else weight)
                 with torch.autograd.profiler.record_function("backward"):
                     optimizer.backward(loss)
-            if not torch.isfinite(loss):
-                logger.error("the loss of %s is %s; ids of the batch: %s", step, float(loss), batch["id"].tolist())
+            losses.append(loss.detach())
             log = {**log, "loss": log["loss"] * weight, f"_{step}_loss": log["loss"], f"_{step}_tokens": sample_size}
             for key, value in log.items():
                 logs[key] = logs.get(key, 0) + value
-            total, size = total + loss.detach(), size + sample_size
+            total, size = total + losses[-1], size + sample_size
+        for (step, _, batch), loss in zip(pieces, torch.stack(losses).tolist()):  # the device is waited for once
+            if not math.isfinite(loss):
+                logger.error("the loss of %s is %s; ids of the batch: %s", step, loss, batch["id"].tolist())
         return total, size, logs
 
     def _back_translate(self, batch, model, update: int) -> tuple[dict, dict]:

@@ -44,7 +44,7 @@ def expected(data, batches):
     """The gradient by definition, each step of each batch in one piece."""
     trainer, task = build(data)
     model, total, targets = trainer.model, 0, 0
-    for step, batch in [item for batch in batches for item in batch.items()]:
+    for step, batch in (item for steps in batches for item in steps.items()):
         assert len(list(split_rows(batch, 40, PAD))) > 1
         if step == "back_translation":
             batch = task.greedy.synthetic_pairs(model, batch)
