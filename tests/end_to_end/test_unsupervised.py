@@ -44,9 +44,12 @@ class TestLog:
 
     def test_validation_measures_with_and_without_pairs(self, trained):
         found = logged((trained / "stdout").read_text(), "valid")
-        for name in ("bleu", "round_trip_bleu", "copy_rate", "wrong_language_rate", "length_ratio"):
+        rates = ("copy_rate", "wrong_language_rate", "wrong_language_ceiling", "length_ratio")
+        for name in ("bleu", "round_trip_bleu", *rates):
             for suffix in ("", "_de-en", "_en-de"):
                 assert float(found[f"valid_{name}{suffix}"]) >= 0
+        # of the sub-words of these languages' words most are one language's own
+        assert 0.5 < float(found["valid_wrong_language_ceiling"]) < 1
 
     def test_some_translations_are_shown(self, trained):
         text = (trained / "stdout").read_text()

@@ -18,7 +18,7 @@ from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from mass_plugins.data.binarized import has_pairs, open_monolingual, open_parallel, seen_tokens
+from mass_plugins.data.binarized import count_tokens, has_pairs, open_monolingual, open_parallel
 from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.masker import Denoiser, Masker
 from mass_plugins.data.mixture import MixtureDataset
@@ -34,6 +34,7 @@ from mass_plugins.objectives.unsupervised_translation.round_trip import (
     TranslationCounts,
     copies,
     count_logs,
+    foreign_tokens,
     log_rates,
 )
 from mass_plugins.objectives.unsupervised_translation.schedule import Schedule, check_never_all_zero
@@ -140,7 +141,7 @@ class UnsupervisedTranslationTask(MultilingualTask):
         self.back_translator = BackTranslator(
             self.vocabulary, cfg.back_translation_max_len_a, cfg.back_translation_max_len_b, self._sampling()
         )
-        self.seen: Optional[torch.Tensor] = None  # (L, V) bool: tokens of each language's text
+        self.counts: Optional[torch.Tensor] = None  # (L, V) int64: tokens of each language's text, once looked at
         self.state.merge_state_dict({"restrict_vocabulary": True})
         self._turn: tuple[int, int] = (-1, 0)  # update, and how many batches of it were translated
         self._printed: set[Direction] = set()
@@ -280,15 +281,17 @@ class UnsupervisedTranslationTask(MultilingualTask):
         name = f"{folder}, {split} {direction}"
         return ParallelStream(name, source, target, source.sizes, target.sizes, first, second, self.vocabulary)
 
-    def _seen_tokens(self, split: str) -> torch.Tensor:
-        """(L, V) bool over all shards; a language without text may write anything."""
-        seen = np.ones((len(self.languages), len(self.dictionary)), dtype=bool)
-        for language in dict.fromkeys(direction.target for direction in self.directions):
+    def _counts_on(self, device) -> torch.Tensor:
+        """(L, V) int64, how often each token occurs in each language's training text, over all shards."""
+        if self.counts is None:
+            split, counts = self.cfg.train_subset, np.zeros((len(self.languages), len(self.dictionary)), dtype=np.int64)
             folders = [self.shard(split, epoch)[0] for epoch in range(1, self.shard(split, 1)[1] + 1)]
-            text = [seen_tokens(folder, split, language, self.dictionary) for folder in folders]
-            seen[self.languages.index(language)] = np.logical_or.reduce(text)
-        seen[:, self.vocabulary.eos] = True
-        return torch.from_numpy(seen)
+            for language in dict.fromkeys(direction.target for direction in self.directions):
+                text = [count_tokens(folder, split, language, self.dictionary) for folder in folders]
+                counts[self.languages.index(language)] = sum(text)
+            self.counts = torch.from_numpy(counts)
+        self.counts = self.counts.to(device)
+        return self.counts
 
     # -- training
 
@@ -345,15 +348,15 @@ class UnsupervisedTranslationTask(MultilingualTask):
         return pairs, {"_copies": copied, "_translations": len(tokens)}
 
     def _allowed(self, device) -> Optional[torch.Tensor]:
+        """(L, V) bool, the tokens that back-translations may hold; None: all."""
         mode = str(self.cfg.restrict_vocabulary)
         free = mode == "never" or (mode == "auto" and not self.state.restrict_vocabulary)
-        return None if free else self._seen_on(device)
-
-    def _seen_on(self, device) -> torch.Tensor:
-        if self.seen is None:
-            self.seen = self._seen_tokens(self.cfg.train_subset)
-        self.seen = self.seen.to(device)
-        return self.seen
+        if free:
+            return None
+        counts = self._counts_on(device)
+        seen = (counts > 0) | (counts.sum(dim=1, keepdim=True) == 0)  # a language without text may write anything
+        seen[:, self.vocabulary.eos] = True
+        return seen
 
     # -- validation
 
@@ -409,9 +412,9 @@ class UnsupervisedTranslationTask(MultilingualTask):
         return pairs, there, counts, bleu
 
     def _count(self, text, translation, there: Direction) -> TranslationCounts:
-        seen = self._seen_on(text.device)
-        own, other = (seen[self.languages.index(language)] for language in (there.target, there.source))
-        return TranslationCounts.of(text, translation, own, other, (self.vocabulary.pad, self.vocabulary.eos))
+        counts = self._counts_on(text.device)
+        foreign = foreign_tokens(*(counts[self.languages.index(language)] for language in there))
+        return TranslationCounts.of(text, translation, foreign, (self.vocabulary.pad, self.vocabulary.eos))
 
     def _translate_pairs(self, batch, model) -> tuple[Direction, BleuStatistics]:
         direction, net_input = self._direction(batch), batch["net_input"]
