@@ -109,7 +109,10 @@ class UnsupervisedTranslationConfig(MultilingualConfig):
     )
     no_eval_bleu: bool = field(
         default=False,
-        metadata={"help": "no BLEU in validation, of round trips and of parallel text; copies and lengths remain"},
+        metadata={
+            "help": "no BLEU in validation, of round trips (in which a copy counts as an empty translation) and of "
+            "parallel text; copies and lengths remain"
+        },
     )
     print_translations: int = field(
         default=3, metadata={"help": "sentences of each direction to log with their translations, each validation"}
@@ -395,7 +398,10 @@ class UnsupervisedTranslationTask(MultilingualTask):
         return Direction(*(self.languages[int(net_input[f"{side}_language"][0])] for side in ("source", "target")))
 
     def _round_trip(self, batch, model) -> tuple[dict, Direction, TranslationCounts, BleuStatistics]:
-        """Translate a batch of text there and back: synthetic pairs, the way there, counts and BLEU of the return."""
+        """Translate a batch of text there and back: synthetic pairs, the way there, counts and BLEU of the return.
+
+        Where the way there is a copy, the return counts as empty: a model that copies makes perfect round trips.
+        """
         net_input, text = batch["net_input"], batch["target"]
         back = self._direction(batch)
         there = Direction(back.target, back.source)
@@ -408,7 +414,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
             )
             found, real = self._texts(returned, back.target), self._texts(text, back.target, escape_unk=True)
             self._print(there, real, self._texts(translation, there.target), {"and back": found})
-            bleu = BleuStatistics.from_sentences(found, real)
+            copied = copies(text, translation, self.vocabulary.pad).tolist()
+            bleu = BleuStatistics.from_sentences(["" if copy else back for copy, back in zip(copied, found)], real)
         return pairs, there, counts, bleu
 
     def _count(self, text, translation, there: Direction) -> TranslationCounts:
