@@ -55,7 +55,8 @@ def _weight(default: str, meaning: str):
         default=default,
         metadata={
             "help": f"weight of the loss of {meaning}; a number, or update:value,update:value,.. with straight "
-            "lines between, like 0:1,30000:0"
+            "lines between, like 0:1,30000:0; the sum of the steps' losses is divided by the number of targets of "
+            "all steps whose weight isn't 0, so that a further step makes the others' share of the gradient smaller"
         },
     )
 
@@ -110,8 +111,8 @@ class UnsupervisedTranslationConfig(MultilingualConfig):
     no_eval_bleu: bool = field(
         default=False,
         metadata={
-            "help": "no BLEU in validation, of round trips (in which a copy counts as an empty translation) and of "
-            "parallel text; copies and lengths remain"
+            "help": "no BLEU in validation, of round trips (a copy there counts as empty) and of parallel text; "
+            "copies and lengths remain"
         },
     )
     print_translations: int = field(
@@ -128,7 +129,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
     """Batches are ``{step: batch}``; the criterion is fairseq's ``label_smoothed_cross_entropy``.
 
     An update adds up the weighted losses of its steps and divides the gradient by their number of targets,
-    over all micro-batches and processes.
+    over all micro-batches and processes. The targets are counted as they are, without the weights: so a weight
+    scales its own loss, also where it is the only one, and a step of weight 0 is left out of both sums.
     """
 
     cfg: UnsupervisedTranslationConfig
