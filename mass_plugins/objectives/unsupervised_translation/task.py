@@ -5,6 +5,7 @@ denoising, MASS and pairs.
 """
 
 import logging
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
@@ -17,7 +18,7 @@ from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from mass_plugins.data.binarized import has_pairs, open_monolingual, open_parallel, seen_tokens
+from mass_plugins.data.binarized import count_tokens, has_pairs, open_monolingual, open_parallel
 from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.masker import Denoiser, Masker
 from mass_plugins.data.mixture import MixtureDataset
@@ -33,6 +34,7 @@ from mass_plugins.objectives.unsupervised_translation.round_trip import (
     TranslationCounts,
     copies,
     count_logs,
+    foreign_tokens,
     log_rates,
 )
 from mass_plugins.objectives.unsupervised_translation.schedule import Schedule, check_never_all_zero
@@ -53,7 +55,8 @@ def _weight(default: str, meaning: str):
         default=default,
         metadata={
             "help": f"weight of the loss of {meaning}; a number, or update:value,update:value,.. with straight "
-            "lines between, like 0:1,30000:0"
+            "lines between, like 0:1,30000:0; the sum of the steps' losses is divided by the number of targets of "
+            "all steps whose weight isn't 0, so that a further step makes the others' share of the gradient smaller"
         },
     )
 
@@ -107,7 +110,10 @@ class UnsupervisedTranslationConfig(MultilingualConfig):
     )
     no_eval_bleu: bool = field(
         default=False,
-        metadata={"help": "no BLEU in validation, of round trips and of parallel text; copies and lengths remain"},
+        metadata={
+            "help": "no BLEU in validation, of round trips (a copy there counts as empty) and of parallel text; "
+            "copies and lengths remain"
+        },
     )
     print_translations: int = field(
         default=3, metadata={"help": "sentences of each direction to log with their translations, each validation"}
@@ -123,7 +129,8 @@ class UnsupervisedTranslationTask(MultilingualTask):
     """Batches are ``{step: batch}``; the criterion is fairseq's ``label_smoothed_cross_entropy``.
 
     An update adds up the weighted losses of its steps and divides the gradient by their number of targets,
-    over all micro-batches and processes.
+    over all micro-batches and processes. The targets are counted as they are, without the weights: so a weight
+    scales its own loss, also where it is the only one, and a step of weight 0 is left out of both sums.
     """
 
     cfg: UnsupervisedTranslationConfig
@@ -139,7 +146,7 @@ class UnsupervisedTranslationTask(MultilingualTask):
         self.back_translator = BackTranslator(
             self.vocabulary, cfg.back_translation_max_len_a, cfg.back_translation_max_len_b, self._sampling()
         )
-        self.seen: Optional[torch.Tensor] = None  # (L, V) bool: tokens of each language's text
+        self.counts: Optional[torch.Tensor] = None  # (L, V) int64: tokens of each language's text, once looked at
         self.state.merge_state_dict({"restrict_vocabulary": True})
         self._turn: tuple[int, int] = (-1, 0)  # update, and how many batches of it were translated
         self._printed: set[Direction] = set()
@@ -279,15 +286,17 @@ class UnsupervisedTranslationTask(MultilingualTask):
         name = f"{folder}, {split} {direction}"
         return ParallelStream(name, source, target, source.sizes, target.sizes, first, second, self.vocabulary)
 
-    def _seen_tokens(self, split: str) -> torch.Tensor:
-        """(L, V) bool over all shards; a language without text may write anything."""
-        seen = np.ones((len(self.languages), len(self.dictionary)), dtype=bool)
-        for language in dict.fromkeys(direction.target for direction in self.directions):
+    def _counts_on(self, device) -> torch.Tensor:
+        """(L, V) int64, how often each token occurs in each language's training text, over all shards."""
+        if self.counts is None:
+            split, counts = self.cfg.train_subset, np.zeros((len(self.languages), len(self.dictionary)), dtype=np.int64)
             folders = [self.shard(split, epoch)[0] for epoch in range(1, self.shard(split, 1)[1] + 1)]
-            text = [seen_tokens(folder, split, language, self.dictionary) for folder in folders]
-            seen[self.languages.index(language)] = np.logical_or.reduce(text)
-        seen[:, self.vocabulary.eos] = True
-        return torch.from_numpy(seen)
+            for language in dict.fromkeys(direction.target for direction in self.directions):
+                text = [count_tokens(folder, split, language, self.dictionary) for folder in folders]
+                counts[self.languages.index(language)] = sum(text)
+            self.counts = torch.from_numpy(counts)
+        self.counts = self.counts.to(device)
+        return self.counts
 
     # -- training
 
@@ -309,7 +318,7 @@ class UnsupervisedTranslationTask(MultilingualTask):
             pieces += [(step, weight, part) for part in parts]
         model.train()
         model.set_num_updates(update_num)
-        total, size = 0.0, 0
+        total, size, losses = 0.0, 0, []
         for number, (step, weight, batch) in enumerate(pieces):
             last = number == len(pieces) - 1
             with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
@@ -318,12 +327,14 @@ class UnsupervisedTranslationTask(MultilingualTask):
                 loss = loss * (0 if ignore_grad else weight)
                 with torch.autograd.profiler.record_function("backward"):
                     optimizer.backward(loss)
-            if not torch.isfinite(loss):
-                logger.error("the loss of %s is %s; ids of the batch: %s", step, float(loss), batch["id"].tolist())
+            losses.append(loss.detach())
             log = {**log, "loss": log["loss"] * weight, f"_{step}_loss": log["loss"], f"_{step}_tokens": sample_size}
             for key, value in log.items():
                 logs[key] = logs.get(key, 0) + value
-            total, size = total + loss.detach(), size + sample_size
+            total, size = total + losses[-1], size + sample_size
+        for (step, _, batch), loss in zip(pieces, torch.stack(losses).tolist()):  # the device is waited for once
+            if not math.isfinite(loss):
+                logger.error("the loss of %s is %s; ids of the batch: %s", step, loss, batch["id"].tolist())
         return total, size, logs
 
     def _back_translate(self, batch, model, update: int) -> tuple[dict, dict]:
@@ -342,15 +353,15 @@ class UnsupervisedTranslationTask(MultilingualTask):
         return pairs, {"_copies": copied, "_translations": len(tokens)}
 
     def _allowed(self, device) -> Optional[torch.Tensor]:
+        """(L, V) bool, the tokens that back-translations may hold; None: all."""
         mode = str(self.cfg.restrict_vocabulary)
         free = mode == "never" or (mode == "auto" and not self.state.restrict_vocabulary)
-        return None if free else self._seen_on(device)
-
-    def _seen_on(self, device) -> torch.Tensor:
-        if self.seen is None:
-            self.seen = self._seen_tokens(self.cfg.train_subset)
-        self.seen = self.seen.to(device)
-        return self.seen
+        if free:
+            return None
+        counts = self._counts_on(device)
+        seen = (counts > 0) | (counts.sum(dim=1, keepdim=True) == 0)  # a language without text may write anything
+        seen[:, self.vocabulary.eos] = True
+        return seen
 
     # -- validation
 
@@ -389,7 +400,10 @@ class UnsupervisedTranslationTask(MultilingualTask):
         return Direction(*(self.languages[int(net_input[f"{side}_language"][0])] for side in ("source", "target")))
 
     def _round_trip(self, batch, model) -> tuple[dict, Direction, TranslationCounts, BleuStatistics]:
-        """Translate a batch of text there and back: synthetic pairs, the way there, counts and BLEU of the return."""
+        """Translate a batch of text there and back: synthetic pairs, the way there, counts and BLEU of the return.
+
+        Where the way there is a copy, the return counts as empty: a model that copies makes perfect round trips.
+        """
         net_input, text = batch["net_input"], batch["target"]
         back = self._direction(batch)
         there = Direction(back.target, back.source)
@@ -402,13 +416,14 @@ class UnsupervisedTranslationTask(MultilingualTask):
             )
             found, real = self._texts(returned, back.target), self._texts(text, back.target, escape_unk=True)
             self._print(there, real, self._texts(translation, there.target), {"and back": found})
-            bleu = BleuStatistics.from_sentences(found, real)
+            copied = copies(text, translation, self.vocabulary.pad).tolist()
+            bleu = BleuStatistics.from_sentences(["" if copy else back for copy, back in zip(copied, found)], real)
         return pairs, there, counts, bleu
 
     def _count(self, text, translation, there: Direction) -> TranslationCounts:
-        seen = self._seen_on(text.device)
-        own, other = (seen[self.languages.index(language)] for language in (there.target, there.source))
-        return TranslationCounts.of(text, translation, own, other, (self.vocabulary.pad, self.vocabulary.eos))
+        counts = self._counts_on(text.device)
+        foreign = foreign_tokens(*(counts[self.languages.index(language)] for language in there))
+        return TranslationCounts.of(text, translation, foreign, (self.vocabulary.pad, self.vocabulary.eos))
 
     def _translate_pairs(self, batch, model) -> tuple[Direction, BleuStatistics]:
         direction, net_input = self._direction(batch), batch["net_input"]
