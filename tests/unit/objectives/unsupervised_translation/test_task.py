@@ -1,7 +1,5 @@
 """The gradient of an update is the weighted sum of its steps' losses over the number of their targets, however the work
-is cut into micro-batches, parts and processes; what validation makes of copies."""
-
-from dataclasses import dataclass
+is cut into micro-batches, parts and processes."""
 
 import pytest
 import torch
@@ -9,9 +7,8 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.trainer import Trainer
 
-from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator, split_rows
+from mass_plugins.objectives.unsupervised_translation.back_translation import split_rows
 from mass_plugins.objectives.unsupervised_translation.task import _unwrap
-from mass_plugins.scoring.bleu import BleuStatistics
 from tests import tiny
 from tests.ranks import run_ranks
 
@@ -50,7 +47,7 @@ def expected(data, batches):
     for step, batch in (item for steps in batches for item in steps.items()):
         assert len(list(split_rows(batch, 40, PAD))) > 1
         if step == "back_translation":
-            batch = task.greedy.synthetic_pairs(model, batch)
+            batch = task.validation.translator.synthetic_pairs(model, batch)
         logits, _ = model.train()(**batch["net_input"])
         loss = torch.nn.functional.cross_entropy(logits.mT, batch["target"], ignore_index=PAD, reduction="sum")
         total, targets = total + WEIGHTS[step] * loss, targets + int(batch["target"].ne(PAD).sum())
@@ -85,28 +82,3 @@ def test_the_scale_of_the_gradient(places, tiny_data_bin):
             torch.testing.assert_close(
                 found[name], gradient, rtol=1e-4, atol=1e-6, msg=lambda text, n=name: f"{n}: {text}"
             )
-
-
-@dataclass(frozen=True)
-class ThereAndBack(BackTranslator):
-    """Turns every sentence but the first ``copied`` ones around, and back again."""
-
-    copied: int = 0
-
-    def translate(self, model, tokens, source, target, **how):
-        tokens = tokens.clone()
-        for row, length in zip(tokens[self.copied :], tokens[self.copied :].ne(PAD).sum(dim=1).tolist()):
-            row[: length - 1] = row[: length - 1].flip(0)
-        return tokens, tokens.ne(PAD).sum(dim=1)
-
-
-@pytest.mark.parametrize("copied", [0, 1, 5])
-def test_a_round_trip_by_a_copy_counts_as_empty(copied, tiny_data_bin):
-    _, task = build(tiny_data_bin)
-    task.cfg.no_eval_bleu = False
-    task.greedy = ThereAndBack(task.vocabulary, 1.3, 5, copied=copied)
-    batch = two_batches(task)[0]["back_translation"]
-    _, there, counts, bleu = task._round_trip(batch, None)
-    real = task._texts(batch["target"], there.source)
-    assert len(real) > 5 and counts.copies == copied
-    assert bleu == BleuStatistics.from_sentences([""] * copied + real[copied:], real)
