@@ -44,7 +44,7 @@ from benchmarks.harness.pairs import (  # noqa: E402
 from benchmarks.harness.training_sides import SOURCE, TARGET, ModelSize, Setup  # noqa: E402
 
 UNIT = "sentences per second"
-ON_CPU = {"layers": 3, "width": 256, "ffn": 1024, "heads": 4, "max_tokens": 1000, "batches": 2, "precision": "fp32"}
+ON_CPU = {"layers": 3, "width": 256, "ffn": 1024, "heads": 4, "max_tokens": 1000, "batches": 1, "precision": "fp32"}
 ON_GPU = {"layers": 6, "width": 768, "ffn": 3072, "heads": 12, "max_tokens": 8000, "batches": 8, "precision": "bf16"}
 
 
@@ -54,7 +54,7 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--sentences", type=positive, default=5000, help="of each generated text (default: 5000)")
     parser.add_argument("--vocabulary", type=positive, default=6000, help="of the generated text (default: 6000)")
     parser.add_argument(
-        "--lessons", type=positive, default=80, help="updates that a model is taught before (default: 80)"
+        "--lessons", type=positive, default=40, help="updates that a model is taught before (default: 40)"
     )
     parser.add_argument("--cpu", action="store_true", help="don't use the GPU")
     parser.add_argument("--threads", type=positive, help="of torch on the CPU (default: as torch chooses)")
@@ -113,7 +113,7 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
     hows = tuple(dict.fromkeys((precision, "autocast")))
     settle = torch.cuda.synchronize if setup.cuda else lambda: None
     clock = CLOCKS[arguments.clock]
-    tell(f"teaching two models, {arguments.lessons} updates each")
+    tell(f"teaching a model, {arguments.lessons} updates")
     weights = sides.taught(setup, precision, arguments.lessons)
     plain = {
         (who, how): sides.unsupervised(setup, how, weights, count, by_fairseq=who == "fairseq")
@@ -153,6 +153,7 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
         told = ", ".join(f"{name} {100 * value / total:.1f} %" for name, value in part.items())
         tell(f"where an update's time goes ({who}, {how}): {told}")
     peaks = {name: round(sides.peak_memory(setup, name[1], weights, name[0]), 2) for name in plain}
+    tell(f"teaching the model of online_backtranslation, {arguments.lessons} updates")
     stock_weights = sides.taught_stock(setup, precision, arguments.lessons)
     stock_peak = round(sides.peak_memory(setup, precision, stock_weights, "stock"), 2)
     for name, peak in [*peaks.items(), (("online_backtranslation", precision), stock_peak)]:
@@ -178,20 +179,22 @@ def main(argv=None) -> int:
     logging.disable(logging.INFO)  # fairseq tells of every file and trainer
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    names = ("batches", "max_tokens", "layers", "width", "ffn", "heads", "lessons", "clock", "seed")
+    settings = {name: getattr(arguments, name) for name in names}
+    settings["text"] = f"generated, vocabulary {arguments.vocabulary}"
     size = ModelSize(arguments.layers, arguments.width, arguments.ffn, arguments.heads)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         sides.coded_corpus(folder, arguments.sentences, arguments.vocabulary, arguments.seed)
         setup = Setup(folder, SOURCE, TARGET, size, arguments.max_tokens, arguments.cuda, arguments.seed)
-        found = []
-        for one in measure(setup, arguments):
-            found.append(one)
-            print(one.comparison.line(), flush=True)
-    names = ("batches", "max_tokens", "layers", "width", "ffn", "heads", "lessons", "clock", "seed")
-    settings = {name: getattr(arguments, name) for name in names}
-    settings["text"] = f"generated, vocabulary {arguments.vocabulary}"
-    device = hardware(arguments.cuda)
-    report([{**one.comparison.record(device, settings), **one.beside} for one in found], arguments.output)
+        device, records = hardware(arguments.cuda), []
+        for comparison, beside in measure(setup, arguments):
+            print(comparison.line(), flush=True)
+            records.append({**comparison.record(device, settings), **beside})
+            if arguments.output:  # so that a run that is cut off leaves what it has measured
+                report(records, arguments.output)
+    if not arguments.output:
+        report(records, None)
     return 0
 
 

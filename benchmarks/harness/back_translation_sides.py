@@ -164,7 +164,7 @@ class Stopwatch:
 def seconds_of_parts(
     side: Side, setup: Setup, clock: Callable[[], float], settle: Callable[[], Any]
 ) -> dict[str, float]:
-    """Where the time of an update of ours goes, in seconds an update: data (sentences -> a batch), generation, and
+    """Where the time of an update of our task goes, in seconds an update: data (sentences -> a batch), generation, and
     training, which is the rest."""
     task, count = side.trainer.task, len(side.batches)
     batches = _batches(task, setup, count + 1)
@@ -202,9 +202,10 @@ def peak_memory(setup: Setup, precision: str, weights: dict[str, Tensor], who: s
     Args:
         who: ``ours``, ``fairseq`` (ours with ``SequenceGenerator``) or ``stock``.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # which imports once for all
+    context.set_forkserver_preload([__name__])
     receive, send = context.Pipe(duplex=False)
-    worker = context.Process(target=_report_peak, args=(send, setup, precision, weights, who))
+    worker = context.Process(target=_report_peak, args=(send, setup, precision, weights, who, torch.get_num_threads()))
     worker.start()
     send.close()
     try:
@@ -213,9 +214,9 @@ def peak_memory(setup: Setup, precision: str, weights: dict[str, Tensor], who: s
         worker.join()
 
 
-def _report_peak(send: Any, setup: Setup, precision: str, weights: dict[str, Tensor], who: str) -> None:
+def _report_peak(send: Any, setup: Setup, precision: str, weights: dict[str, Tensor], who: str, threads: int) -> None:
     logging.disable(logging.INFO)
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     if who == "stock":
         side: Side = stock(setup, precision, weights, 1)
     else:
