@@ -71,7 +71,7 @@ def loss_of(model: Msm, vectors: Tensor, predict: Callable[[DocumentEncoder, Ten
     queries = F.normalize(model.query_head(predict(model.document_encoder, vectors)), dim=-1)
     keys = F.normalize(model.key_head(vectors.flatten(0, 1)), dim=-1)
     document = torch.arange(len(keys)) // UNITS
-    units = Units(document, torch.zeros_like(document))
+    units = Units(document, document, torch.zeros_like(document))
     return hierarchical_contrast(queries, keys, units, units, torch.arange(len(keys)), 0.1).loss
 
 

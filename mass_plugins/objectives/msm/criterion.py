@@ -88,8 +88,8 @@ class MsmCriterion(FairseqCriterion):
         documents = sample.get("documents")
         if documents is None or sample.get("dummy", False):
             nothing = torch.zeros(0, dtype=torch.int64, device=hidden.device)
-            documents = {"real": nothing[:, None].bool(), "document": nothing, "language": nothing}
-        real, units = documents["real"], Units(documents["document"], documents["language"])
+            documents = {"real": nothing[:, None].bool(), "document": nothing, "copy": nothing, "language": nothing}
+        real, units = documents["real"], Units(*(documents[name] for name in Units._fields))
         vectors = hidden[: len(units.document), 0]  # (N, D), s_t
         padded = vectors.new_zeros(*real.shape, vectors.shape[1]).index_put((real,), vectors)
         queries = F.normalize(model.query_head(model.predict_units(padded, real)), dim=-1)

@@ -42,7 +42,7 @@ def document_batch(numbers):
     return {
         "net_input": {"src_tokens": tokens}, "target": torch.full_like(tokens, PAD), "ntokens": tokens.numel(),
         "masked_slots": torch.zeros(0, dtype=torch.int64), "nsentences": len(numbers),
-        "documents": {"real": real, "document": document, "language": torch.zeros_like(document)},
+        "documents": {"real": real, "document": document, "copy": document.clone(), "language": torch.zeros_like(document)},
     }  # fmt: skip
 
 
@@ -81,6 +81,14 @@ def test_two_ranks_equal_one(shares):
         else:
             torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-3 * own)
     assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in gradients.values()) > 0.8 * len(gradients)
+
+
+def test_a_copy_on_another_rank_is_no_negative():
+    """Two ranks with the same document: each finds the loss that it has alone."""
+    copies = [document_batch([2]), document_batch([2])]
+    copies[1]["documents"]["copy"] += 10
+    ((alone, _, _),) = run_ranks(step, 1, [copies[:1]])
+    assert [part[0] for part in run_ranks(step, 2, [[copy] for copy in copies])] == pytest.approx([alone] * 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("other", ("text", "dummy"))
