@@ -4,9 +4,9 @@ A folder holds ``<split>.<l>-None.<l>.{bin,idx}``, the units of all documents on
 ``[SEP]``, and ``<split>.<l>.documents.npy``, (D,) int32, how many units each document has.
 
 The batch: ``net_input`` with ``src_tokens (N, S)`` and ``src_lengths (N,)``, the units of all documents as texts
-``[CLS] .. [SEP]``; ``documents``: ``real (B, U)`` bool, which slots have a unit (the N units in this order), and of each
-unit, (N,) int64: ``document``, its number among all, ``copy``, the place in the epoch (a document that is drawn more than
-once has several) and ``language``; ``masked_slots (0,)`` and ``target``, which predict nothing.
+``[CLS] .. [SEP]``; ``documents``: ``real (B, U)`` bool, which slots have a unit (the N units in this order), and of
+each unit, (N,) int64: ``document``, its number among all, ``copy``, its place in the epoch (a document that is drawn
+more than once has several), and ``language``; ``masked_slots (0,)`` and ``target``, which predict nothing.
 """
 
 import os
@@ -77,7 +77,6 @@ class DocumentStream:
         self.kind = ("documents", language)
         self.source_language = self.target_language = language
         sizes = np.asarray(documents.units.sizes) + 1
-        self.unit_tokens = int(sizes.sum())
         self.longest = np.maximum.reduceat(sizes, documents.starts)
         # What a document takes of a batch: its units are padded to the longest one.
         self.source_sizes = self.target_sizes = self.longest * documents.counts
@@ -105,7 +104,9 @@ class DocumentDataset(MixtureDataset):
 
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
-        self.longest = np.array([self.streams[s].longest[i] for s, i in zip(self.stream_of, self.item_of)])
+        walks = list(zip(self.streams, np.split(self.item_of, np.cumsum(self.quotas)[:-1])))
+        self.longest = np.concatenate([stream.longest[items] for stream, items in walks])
+        self.units = sum(int(stream.documents.counts[items].sum()) for stream, items in walks)
         first = np.cumsum(self.quotas) - self.quotas  # place of each language
         since = np.arange(len(self)) - first[self.stream_of] + self._visit(epoch) * self.quotas[self.stream_of]
         self.pass_of = since // np.diff(self.numbers_before)[self.stream_of]  # over the language's documents

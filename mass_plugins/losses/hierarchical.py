@@ -6,7 +6,8 @@
 
 Units of the same document are much harder negatives than those of other documents; lowered by a share of the distance
 of the two kinds' means, they don't drown the others. A document that is in the batch twice, or in those of two
-processes, is none of its own negatives: nothing could tell its copies' units apart. One (Q, K) matrix of products is all that is ever made of pairs.
+processes, is none of its own negatives: nothing could tell its copies' units apart. One (Q, K) matrix of products is
+all that is ever made of pairs.
 """
 
 from typing import NamedTuple

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from fairseq import options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from mass_plugins.cli import main as mass_plugins
 from preprocess import prepare_documents
@@ -72,9 +74,50 @@ def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
     assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", f"x={tmp_path}/t.de"]) == 1
 
 
+@pytest.mark.parametrize(
+    "share, flags",
+    [
+        (0.5, "--max-tokens 600"),
+        (0.25, "--max-tokens 600 --mask-sets 4"),
+        (0.5, "--max-tokens 600 --batch-size 8"),
+        (0.5, "--batch-size 2"),
+    ],
+)
+def test_share_of_the_batches_that_are_text(share, flags, data):
+    """Whatever a batch is limited by, and both kinds count alike: masked tokens of one are units of the other."""
+    parser = options.get_training_parser()
+    words = [
+        data / "data-bin",
+        "--documents",
+        data / "documents",
+        *MSM,
+        "--language-alpha",
+        "0.5",
+        "--text-share",
+        share,
+    ]
+    at = words.index("--max-tokens")
+    words[at : at + 2] = flags.split()
+    cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, list(map(str, words))))
+    task = tasks.setup_task(cfg.task)
+    task.load_dataset("train")
+    dataset = task.dataset("train")
+    batches = dataset.batch_by_size(
+        dataset.ordered_indices(),
+        max_tokens=cfg.dataset.max_tokens,
+        max_sentences=cfg.dataset.batch_size,
+        required_batch_size_multiple=cfg.dataset.required_batch_size_multiple,
+    )
+    found = [dataset.collater([dataset[int(place)] for place in places]) for places in batches]
+    units = [len(batch["documents"]["document"]) for batch in found if "documents" in batch]
+    tokens = [batch["ntokens"] for batch in found if "documents" not in batch]
+    assert len(tokens) == pytest.approx(share / (1 - share) * len(units), abs=2)
+    assert task.balance == pytest.approx(np.mean(tokens) / np.mean(units), rel=0.25)  # few batches
+
+
 def test_cmlm_and_msm_start_from_mlm(data, tmp_path, run_fairseq):
-    options = ["--mask-sets", "3", "--max-update", "2", "--save-dir", tmp_path / "mlm"]
-    run_fairseq("train", data / "data-bin", *MLM, *options)
+    flags = ["--mask-sets", "3", "--max-update", "2", "--save-dir", tmp_path / "mlm"]
+    run_fairseq("train", data / "data-bin", *MLM, *flags)
     start = ["--pretrained-checkpoint", tmp_path / "mlm" / "checkpoint_last.pt", "--max-update", "2"]
     done = run_fairseq("train", data / "documents", *CMLM, *start, "--save-dir", tmp_path / "cmlm")
     assert '"train_accuracy"' in done.output

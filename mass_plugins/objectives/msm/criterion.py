@@ -36,8 +36,8 @@ class MsmCriterionConfig(FairseqDataclass):
     document_weight: float = field(
         default=0.0,
         metadata={
-            "help": "masked tokens that a unit counts for; 0: mask ratio x mean tokens of a unit, so that both kinds "
-            "of batches count alike (release: 8.64)"
+            "help": "masked tokens that a unit counts for in the loss; 0: as many as make both kinds of batches count "
+            "alike, masked tokens of a batch of text over units of a batch of documents (release: 8.64)"
         },
     )
 
@@ -63,12 +63,17 @@ class MsmCriterion(FairseqCriterion):
         self.across_ranks = negatives_across_ranks
 
     def forward(self, model, sample, reduce=True):
-        """A batch -> the loss's sum, its denominator (a unit counts as many tokens as its weight), what is logged."""
+        """A batch -> the loss's sum, its denominator, what is logged.
+
+        A unit counts ``--document-weight`` tokens in the loss, and in the denominator as many as make both kinds of
+        batches count alike, whatever the weight: were it the same in both, the weight would cancel in an update that
+        has documents alone, as every other update has with one process and one batch an update.
+        """
         hidden = model(**sample["net_input"])
         text = masked_token_loss(model, hidden, sample)
         found = self.compare(model, hidden, sample)
         weight = self.document_weight or self.task.balance
-        loss, size = text.loss + weight * found.loss, text.tokens + weight * found.anchors
+        loss, size = text.loss + weight * found.loss, text.tokens + self.task.balance * found.anchors
         logged = {
             "loss": loss.detach(),
             "sample_size": size,
