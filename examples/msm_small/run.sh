@@ -61,7 +61,7 @@ prepare_text() {
     shift 2
     for language; do files+=("$language=$text/text.$language.txt"); done
     python "$ROOT/preprocess/prepare_encoder.py" --mono "${files[@]}" --subwords unigram --vocab-size "$size" \
-        --keep-duplicates --destdir "$OUT/data-bin" --overwrite
+        --keep-duplicates --valid-lines 1 --destdir "$OUT/data-bin" --overwrite # nothing is validated
 }
 
 # prepare_documents TEXT DATA-BIN FLAG...: $OUT/documents

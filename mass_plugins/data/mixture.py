@@ -172,7 +172,7 @@ class MixtureDataset(FairseqDataset):
         place = int(indices[long][0])
         stream = self.streams[self.stream_of[place]]
         raise InputError(
-            f"{stream.locate(int(self.item_of[place]))} has {self.num_tokens(place)} tokens, more than "
+            f"{stream.locate(int(self.item_of[place]))} has {max(self.size(place))} tokens, more than "
             f"the {source_limit} (source) or {target_limit} (target) that the model's positions and "
             f"--max-tokens allow, and so have {int(long.sum()) - 1} others; set --long-lines skip or "
             f"truncate, or raise {self.LIMIT_FLAGS}"

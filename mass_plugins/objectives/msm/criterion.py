@@ -22,7 +22,10 @@ class MsmCriterionConfig(FairseqDataclass):
     temperature: float = field(default=0.1, metadata={"help": "divides the cosines (paper: 0.1)"})
     hierarchical_alpha: float = field(
         default=0.5,
-        metadata={"help": "how far negatives of the same document are lowered (paper: 0.5); 0: not at all"},
+        metadata={
+            "help": "how far negatives of the same document are lowered (paper: 0.5); 0: not at all, nor without "
+            "negatives of either kind"
+        },
     )
     without_intra_negatives: bool = field(
         default=False, metadata={"help": "no negatives of the same document (an ablation of the paper's)"}

@@ -10,7 +10,7 @@ import numpy as np
 from fairseq import utils
 from fairseq.data import data_utils
 from fairseq.tasks import register_task
-from omegaconf import II, MISSING
+from omegaconf import II
 
 from mass_plugins.data.binarized import monolingual_languages
 from mass_plugins.data.dictionary_hash import dictionary_hash
@@ -25,9 +25,11 @@ from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTex
 
 @dataclass
 class MsmPretrainingConfig(MaskedTextConfig):
-    documents: str = field(
-        default=MISSING,
-        metadata={"help": "folder of documents, as preprocess/prepare_documents.py writes it, or several shards a:b"},
+    documents: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "folder of documents, as preprocess/prepare_documents.py writes it, or several shards a:b; required"
+        },
     )
     text_share: float = field(
         default=0.5, metadata={"help": "share of the batches that are masked running text (0: documents alone)"}
@@ -42,11 +44,16 @@ class MsmPretrainingTask(MaskedTextTask):
     """Documents of one language or more beside masked text of the same; the architectures are ``msm*``."""
 
     cfg: MsmPretrainingConfig
+    CRITERION = "msm"
     balance: Optional[float] = None  # masked tokens of a batch of text over units of a batch of documents
     positions: float = np.inf  # of the model
 
     @classmethod
     def setup_task(cls, cfg: MsmPretrainingConfig, **kwargs):
+        if not cfg.documents:
+            raise InputError(
+                "no documents to learn from; set --documents to a folder of preprocess/prepare_documents.py"
+            )
         task = super().setup_task(cfg, **kwargs)
         if not 0 <= cfg.text_share < 1:
             raise InputError(f"--text-share {cfg.text_share} is not in [0, 1); without documents take mlm_pretraining")
