@@ -79,15 +79,16 @@ class MsmPretrainingTask(MaskedTextTask):
             self.datasets[split] = JointDataset([documents])
             return
         text = self.masked_text(split, epoch)
-        if training or self.balance is None:
+        ratio = self.build_masker().ratio
+        if training:
             batches, of_text = self.count_batches(documents), self.count_batches(text)
-            units = documents.units
             ordinary = (text.source_sizes - 2).clip(min=0).sum()  # [CLS] and [SEP] are never masked
-            masked = self.build_masker().ratio * text.streams[0].copies * ordinary
-            self.balance = float(masked / of_text / (units / batches))
-        if training:  # as many batches of text as the share asks for
+            masked = ratio * text.streams[0].copies * ordinary
+            self.balance = float(masked / of_text / (documents.units / batches))
             places = len(text) * batches * share / (1 - share) / of_text
             text = self.masked_text(split, epoch, max(1, round(places)))
+        elif self.balance is None:  # without a training set; its loss goes by the slots of a unit
+            self.balance = float(ratio * documents.source_sizes.sum() / documents.units)
         self.datasets[split] = JointDataset([documents, text])
 
     def count_batches(self, dataset: MixtureDataset) -> int:
