@@ -22,15 +22,18 @@ def read_documents(paths: Sequence[Path], flag: str) -> Iterator[Document]:
     """The lines of each document that aren't empty, white space unified; documents without any are there, too.
 
     Raises:
-        InputError: a file that can't be read, or a line of JSON lines without text; names it.
+        InputError: a file that can't be read, a line of JSON lines without text, JSON lines under another name.
     """
     for path in paths:
         if is_json_lines(path):
             for number, line in read_lines([path], flag):
-                yield _tidy(_lines_of(line, f"{flag}: {path}, line {number}"))
+                if line.strip():
+                    yield _tidy(_lines_of(line, f"{flag}: {path}, line {number}"))
             continue
         gathered: Document = []
-        for _, line in read_lines([path], flag):
+        for number, line in read_lines([path], flag):
+            if number == 1 and _is_object(line):
+                raise InputError(f"{flag}: {path} holds JSON lines; name it like {path.name.split('.')[0]}.jsonl")
             if line.strip():
                 gathered.append(line)
             elif gathered:  # several empty lines are one end
@@ -42,6 +45,15 @@ def read_documents(paths: Sequence[Path], flag: str) -> Iterator[Document]:
 
 def _tidy(lines: Sequence[str]) -> Document:
     return [tidy for line in lines if (tidy := " ".join(line.split()))]
+
+
+def _is_object(line: str) -> bool:
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _lines_of(line: str, where: str) -> list[str]:

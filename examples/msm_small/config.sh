@@ -29,7 +29,7 @@ SHAPE=(--encoder-layers 3 --encoder-embed-dim 256 --encoder-ffn-embed-dim 1024 -
     --max-positions 256)
 OPTIMIZER=(--optimizer adam --adam-betas "(0.9,0.98)" --weight-decay 0.01 --clip-norm 1.0 --autocast-bfloat16
     --lr-scheduler polynomial_decay --log-interval 100 --save-interval 1000 --save-interval-updates 500
-    --disable-validation --max-tokens 4096 --language-alpha 0.3)
+    --disable-validation --max-tokens 4096 --required-batch-size-multiple 1 --language-alpha 0.3)
 
 # Documents of 8 units, each of consecutive lines up to 47 tokens: chapters are shorter than the paper's 32 units of 63.
 DOCUMENTS=(--unit-tokens 47 --units 8 --min-units 4)
@@ -37,7 +37,7 @@ DOCUMENTS=(--unit-tokens 47 --units 8 --min-units 4)
 # The start of all, then the same updates for each system.
 TEXT=(--sample-break-mode complete --tokens-per-sample 192 --long-lines truncate)
 START_UPDATES=2000
-UPDATES=1500
+UPDATES=1300
 MLM=(--task mlm_pretraining --arch text_encoder_tiny --criterion masked_tokens "${TEXT[@]}")
 CMLM=(--task cmlm_pretraining --arch cmlm_tiny --criterion masked_tokens)
 MSM=(--task msm_pretraining --arch msm_tiny --criterion msm --units-per-document 8 "${TEXT[@]}")
@@ -53,6 +53,7 @@ declare -A ABLATION=(
 SYSTEMS=(start mlm cmlm msm no-context no-correction no-cross no-intra)
 declare -A POOLING=([start]=mean [mlm]=mean [cmlm]=mean) # the others: cls
 SEEDS=(1 2 3)
+ABLATION_SEEDS=(1 2)
 
 # Fine-tuning on English questions and answers alone (MedQuAD, SciFact), the [CLS] state as the vector.
 FINE_UPDATES=300

@@ -61,7 +61,7 @@ prepare_text() {
     shift 2
     for language; do files+=("$language=$text/text.$language.txt"); done
     python "$ROOT/preprocess/prepare_encoder.py" --mono "${files[@]}" --subwords unigram --vocab-size "$size" \
-        --keep-duplicates --destdir "$OUT/data-bin" --overwrite
+        --keep-duplicates --valid-lines 1 --destdir "$OUT/data-bin" --overwrite # nothing is validated
 }
 
 # prepare_documents TEXT DATA-BIN FLAG...: $OUT/documents
@@ -125,6 +125,9 @@ system() {
     note "$system" "fine-tuned on English" "$seed"
 }
 
+# has_seed SYSTEM SEED: whether the system is trained with this seed
+has_seed() { [ "$1" = msm ] || [ -z "${ABLATION[$1]+x}" ] || [[ " ${ABLATION_SEEDS[*]} " == *" $2 "* ]]; }
+
 # draw BEFORE AFTER LANGUAGE...: sentence vectors of one document in these languages, before and after.
 draw() {
     local before=$1 after=$2 language files=()
@@ -149,7 +152,7 @@ main() {
         finish_jobs
         [ "${1:-}" != start ] || exit 0
         for seed in "${SEEDS[@]}"; do
-            for name in "${SYSTEMS[@]}"; do job system "$name" "$seed"; done
+            for name in "${SYSTEMS[@]}"; do ! has_seed "$name" "$seed" || job system "$name" "$seed"; done
         done
         finish_jobs
         pretrain start "${SEEDS[0]}"
@@ -160,7 +163,7 @@ main() {
     fi
     for name in zero-shot fine-tuned-on-English; do
         for system in "${SYSTEMS[@]}"; do
-            for seed in "${SEEDS[@]}"; do names+=("$system.$seed.$name"); done
+            for seed in "${SEEDS[@]}"; do ! has_seed "$system" "$seed" || names+=("$system.$seed.$name"); done
         done
     done
     SCORER=encoder_runs

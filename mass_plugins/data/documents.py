@@ -4,8 +4,9 @@ A folder holds ``<split>.<l>-None.<l>.{bin,idx}``, the units of all documents on
 ``[SEP]``, and ``<split>.<l>.documents.npy``, (D,) int32, how many units each document has.
 
 The batch: ``net_input`` with ``src_tokens (N, S)`` and ``src_lengths (N,)``, the units of all documents as texts
-``[CLS] .. [SEP]``; ``documents``: ``real (B, U)`` bool, which slots have a unit (the N units in this order),
-``document (N,)`` and ``language (N,)`` int64 of each unit; ``masked_slots (0,)`` and ``target``, which predict nothing.
+``[CLS] .. [SEP]``; ``documents``: ``real (B, U)`` bool, which slots have a unit (the N units in this order), and of
+each unit, (N,) int64: ``document``, its number among all, ``copy``, its place in the epoch (a document that is drawn
+more than once has several), and ``language``; ``masked_slots (0,)`` and ``target``, which predict nothing.
 """
 
 import os
@@ -76,7 +77,6 @@ class DocumentStream:
         self.kind = ("documents", language)
         self.source_language = self.target_language = language
         sizes = np.asarray(documents.units.sizes) + 1
-        self.unit_tokens = int(sizes.sum())
         self.longest = np.maximum.reduceat(sizes, documents.starts)
         # What a document takes of a batch: its units are padded to the longest one.
         self.source_sizes = self.target_sizes = self.longest * documents.counts
@@ -99,16 +99,27 @@ class DocumentDataset(MixtureDataset):
     streams: list[DocumentStream]  # type: ignore[assignment]
 
     def __init__(self, streams, seed: int, alpha: float = 1.0, fixed: bool = False, shards: int = 1):
+        self.numbers_before = np.cumsum([0, *(len(stream.longest) for stream in streams)])
         super().__init__(streams, seed, alpha, fixed=fixed, shards=shards, separate=True)
 
     def set_epoch(self, epoch: int) -> None:
         super().set_epoch(epoch)
-        self.longest = np.array([self.streams[s].longest[i] for s, i in zip(self.stream_of, self.item_of)])
+        walks = list(zip(self.streams, np.split(self.item_of, np.cumsum(self.quotas)[:-1])))
+        self.longest = np.concatenate([stream.longest[items] for stream, items in walks])
+        self.units = sum(int(stream.documents.counts[items].sum()) for stream, items in walks)
+        first = np.cumsum(self.quotas) - self.quotas  # place of each language
+        since = np.arange(len(self)) - first[self.stream_of] + self._visit(epoch) * self.quotas[self.stream_of]
+        self.pass_of = since // np.diff(self.numbers_before)[self.stream_of]  # over the language's documents
 
     def ordered_indices(self) -> np.ndarray:
-        """Places by language, then by their longest unit, so that little is padded."""
+        """Places by language and, so that little is padded, by their longest unit.
+
+        One pass over a language's documents after the other: sorted together, the copies of a document that is
+        drawn more than once would be neighbours, and leave each other few documents to be told from.
+        """
         order = np.arange(len(self)) if self.fixed else np.random.permutation(len(self))  # noqa: NPY002
-        return order[np.lexsort((self.source_sizes[order], self.longest[order], self.group_of[order]))]
+        keys = (self.source_sizes, self.longest, self.pass_of, self.group_of)
+        return order[np.lexsort([key[order] for key in keys])]
 
     def batch_by_size(self, indices, max_tokens=None, **limits) -> list:
         """Batches of documents of one language; ``max_tokens`` counts all units of all of them, padded.
@@ -144,6 +155,7 @@ class DocumentDataset(MixtureDataset):
         counts = np.array([len(units) for _, _, units in samples])
         tokens, lengths = pad_right([unit for _, _, units in samples for unit in units], stream.vocabulary.pad)
         ids = np.array([index for index, _, _ in samples], dtype=np.int64)
+        numbers = self.numbers_before[samples[0][1]] + self.item_of[ids]
         return {
             "id": torch.from_numpy(ids),
             "nsentences": len(samples),
@@ -153,7 +165,8 @@ class DocumentDataset(MixtureDataset):
             "masked_slots": torch.zeros(0, dtype=torch.int64),
             "documents": {
                 "real": torch.from_numpy(np.arange(counts.max()) < counts[:, None]),
-                "document": torch.from_numpy(np.repeat(ids, counts)),
+                "document": torch.from_numpy(np.repeat(numbers, counts)),
+                "copy": torch.from_numpy(np.repeat(ids, counts)),
                 "language": torch.full((len(tokens),), stream.source_language),
             },
         }

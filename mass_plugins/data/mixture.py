@@ -66,13 +66,16 @@ class MixtureDataset(FairseqDataset):
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = 0 if self.fixed else epoch
-        visit = 0 if self.fixed else (epoch - 1) // self.shards
-        walks = [self._walk(number, visit) for number in range(len(self.streams))]
+        walks = [self._walk(number, self._visit(epoch)) for number in range(len(self.streams))]
         self.item_of = np.concatenate(walks)
         self.source_sizes = np.concatenate([s.source_sizes[w] for s, w in zip(self.streams, walks)])
         self.target_sizes = np.concatenate([s.target_sizes[w] for s, w in zip(self.streams, walks)])
         if self.streams[0].max_lengths:
             self._apply_limits(self.streams[0].max_lengths)
+
+    def _visit(self, epoch: int) -> int:
+        """How often this shard has been read before."""
+        return 0 if self.fixed else (epoch - 1) // self.shards
 
     def _walk(self, number: int, visit: int) -> np.ndarray:
         """Items of a stream in the visit-th epoch: the walk goes on where the last epoch's stopped.
@@ -169,7 +172,7 @@ class MixtureDataset(FairseqDataset):
         place = int(indices[long][0])
         stream = self.streams[self.stream_of[place]]
         raise InputError(
-            f"{stream.locate(int(self.item_of[place]))} has {self.num_tokens(place)} tokens, more than "
+            f"{stream.locate(int(self.item_of[place]))} has {max(self.size(place))} tokens, more than "
             f"the {source_limit} (source) or {target_limit} (target) that the model's positions and "
             f"--max-tokens allow, and so have {int(long.sum()) - 1} others; set --long-lines skip or "
             f"truncate, or raise {self.LIMIT_FLAGS}"

@@ -5,7 +5,9 @@
     loss = sum_t - log( exp(z_tt) / sum_j exp(z_tj) )
 
 Units of the same document are much harder negatives than those of other documents; lowered by a share of the distance
-of the two kinds' means, they don't drown the others. One (Q, K) matrix of products is all that is ever made of pairs.
+of the two kinds' means, they don't drown the others. A document that is in the batch twice, or in those of two
+processes, is none of its own negatives: nothing could tell its copies' units apart. One (Q, K) matrix of products is
+all that is ever made of pairs.
 """
 
 from typing import NamedTuple
@@ -21,6 +23,7 @@ class Units(NamedTuple):
     """What is known of each of N units."""
 
     document: Tensor  # (N,) int64: equal for units of one document
+    copy: Tensor  # (N,) int64: equal for units of one copy of it
     language: Tensor  # (N,) int64
 
 
@@ -40,7 +43,8 @@ def hierarchical_contrast(
     Args:
         queries: (Q, D) predictions, unit vectors.
         keys: (K, D) the units of all documents, unit vectors; no gradient is stopped.
-        query_units, key_units: of each row; a unit of another language is no negative.
+        query_units, key_units: of each row; a unit of another language is no negative, nor is one of another copy of
+            the same document.
         positives: (Q,) int64, the place in ``keys`` of the unit that was masked.
         temperature: the paper's is 0.1.
         alpha: share of the means' distance that intra-document negatives are lowered by (paper: 0.5); 0 leaves them.
@@ -55,9 +59,8 @@ def hierarchical_contrast(
     with torch.autocast(queries.device.type, enabled=False):
         scores = queries.float() @ keys.float().T / temperature  # (Q, K)
     own = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, positives[:, None], True)
-    same = query_units.document[:, None] == key_units.document[None, :]
-    of_language = query_units.language[:, None] == key_units.language[None, :]
-    within, across = same & ~own, ~same & of_language
+    same, same_copy, of_language = (of[:, None] == to[None, :] for of, to in zip(query_units, key_units))
+    within, across = same_copy & ~own, ~same & of_language
     if alpha and intra and cross:
         scores = scores - within * alpha * mean_distance(scores.detach(), within, across)[:, None]
     seen = own | (within if intra else False) | (across if cross else False)

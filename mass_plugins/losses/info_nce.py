@@ -3,7 +3,7 @@
     loss_i = - log( exp(s(q_i, k_p) / t) / sum_j exp(s(q_i, k_j) / t) )
 
 ``info_nce`` is the general form, queries against keys: a retriever's questions against passages, where
-the negatives are the other questions' passages and hard ones; MSM's masked segments against the targets.
+the negatives are the other questions' passages and hard ones. (MSM's is in ``losses/hierarchical.py``.)
 ``two_view_info_nce`` is Mirror-BERT's (Liu et al. 2021, section 2.2), also known as NT-Xent: the vectors
 of two views of each string are anchors all, and all the others are keys.
 

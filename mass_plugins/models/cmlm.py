@@ -19,6 +19,7 @@ from mass_plugins.models.text_encoder import (
     TextEncoderConfig,
     TextEncoderTinyConfig,
     XlmrBaseConfig,
+    register_shapes,
 )
 from mass_plugins.modules.pooling import pool
 
@@ -106,21 +107,11 @@ class Cmlm(TextEncoder):
         return torch.stack([project(text) for project in self.condition_projections], dim=1)
 
 
-@register_model("cmlm_tiny", dataclass=CmlmTinyConfig)
-class CmlmTiny(Cmlm):
-    pass
-
-
-@register_model("cmlm_minilm", dataclass=CmlmMiniLmConfig)
-class CmlmMiniLm(Cmlm):
-    pass
-
-
-@register_model("cmlm_bert_base", dataclass=CmlmBertBaseConfig)
-class CmlmBertBase(Cmlm):
-    pass
-
-
-@register_model("cmlm_xlmr_base", dataclass=CmlmXlmrBaseConfig)
-class CmlmXlmrBase(Cmlm):
-    pass
+register_shapes(
+    "cmlm",
+    Cmlm,
+    tiny=CmlmTinyConfig,
+    minilm=CmlmMiniLmConfig,
+    bert_base=CmlmBertBaseConfig,
+    xlmr_base=CmlmXlmrBaseConfig,
+)

@@ -14,19 +14,20 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mass_plugins.models.text_encoder import (
+    INITIAL_STD,
     BertBaseConfig,
     MiniLmConfig,
     RobertaBaseConfig,
     TextEncoder,
     TextEncoderConfig,
     TextEncoderTinyConfig,
+    register_shapes,
 )
 from mass_plugins.modules.enhanced_decoder import EnhancedDecoder, start_weights, visible_rows
 from mass_plugins.modules.vocabulary_maximum import max_over_positions
 
 BOW_PROJECTIONS = ("tied", "own", "mlm_head")
 DECODER_QUERIES = ("embedded", "plain")
-_STD = 0.02
 
 
 @dataclass
@@ -124,7 +125,7 @@ class DupMae(BagOfWordsEncoder):
             cfg.encoder_embed_dim, cfg.encoder_ffn_embed_dim, cfg.encoder_attention_heads, cfg.dropout,
             cfg.attention_dropout, cfg.layer_norm_epsilon, utils.get_activation_fn(str(cfg.activation_fn)),
         )  # fmt: skip
-        start_weights(self.enhanced_decoder, _STD)
+        start_weights(self.enhanced_decoder, INITIAL_STD)
 
     def decode(self, sentence: Tensor, text: Tensor, seen: Tensor, of_row: Tensor) -> Tensor:
         """The decoder's states of rows 1 .. S-2: those of ``[CLS]`` and of the longest text's ``[SEP]`` have no label.
@@ -158,21 +159,11 @@ class DupMae(BagOfWordsEncoder):
         return self.embed_positions(tokens)
 
 
-@register_model("dupmae_tiny", dataclass=DupMaeTinyConfig)
-class DupMaeTiny(DupMae):
-    pass
-
-
-@register_model("dupmae_minilm", dataclass=DupMaeMiniLmConfig)
-class DupMaeMiniLm(DupMae):
-    pass
-
-
-@register_model("dupmae_bert_base", dataclass=DupMaeBertBaseConfig)
-class DupMaeBertBase(DupMae):
-    pass
-
-
-@register_model("dupmae_roberta_base", dataclass=DupMaeRobertaBaseConfig)
-class DupMaeRobertaBase(DupMae):
-    pass
+register_shapes(
+    "dupmae",
+    DupMae,
+    tiny=DupMaeTinyConfig,
+    minilm=DupMaeMiniLmConfig,
+    bert_base=DupMaeBertBaseConfig,
+    roberta_base=DupMaeRobertaBaseConfig,
+)

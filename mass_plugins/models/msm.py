@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import (
+    INITIAL_STD,
     BertBaseConfig,
     EncoderLayer,
     MiniLmConfig,
@@ -23,11 +24,11 @@ from mass_plugins.models.text_encoder import (
     XlmrBaseConfig,
     as_dict,
     layer_config,
+    register_shapes,
 )
 from mass_plugins.modules.contrast_head import ContrastHead
 
 CONTEXTS = ("document", "none")
-_STD = 0.02
 
 
 @dataclass
@@ -138,28 +139,13 @@ class Msm(TextEncoder):
         self.key_head = ContrastHead(dim, width, width, across)
         self.query_head = ContrastHead(dim, width, width, across)
         self.start(self.document_encoder)
-        nn.init.normal_(self.document_encoder.mask_vector, std=_STD)
+        nn.init.normal_(self.document_encoder.mask_vector, std=INITIAL_STD)
 
     def predict_units(self, vectors: Tensor, real: Tensor) -> Tensor:
         """See :class:`DocumentEncoder`."""
         return self.document_encoder(vectors, real)
 
 
-@register_model("msm_tiny", dataclass=MsmTinyConfig)
-class MsmTiny(Msm):
-    pass
-
-
-@register_model("msm_minilm", dataclass=MsmMiniLmConfig)
-class MsmMiniLm(Msm):
-    pass
-
-
-@register_model("msm_bert_base", dataclass=MsmBertBaseConfig)
-class MsmBertBase(Msm):
-    pass
-
-
-@register_model("msm_xlmr_base", dataclass=MsmXlmrBaseConfig)
-class MsmXlmrBase(Msm):
-    pass
+register_shapes(
+    "msm", Msm, tiny=MsmTinyConfig, minilm=MsmMiniLmConfig, bert_base=MsmBertBaseConfig, xlmr_base=MsmXlmrBaseConfig
+)

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from mass_plugins.errors import InputError
 from mass_plugins.models.dupmae import BagOfWordsEncoder, BagOfWordsOptions
 from mass_plugins.models.text_encoder import (
+    INITIAL_STD,
     BertBaseConfig,
     MiniLmConfig,
     RobertaBaseConfig,
     TextEncoder,
     TextEncoderConfig,
     TextEncoderTinyConfig,
+    register_shapes,
 )
 
 REPRESENTATIONS = ("cls", "ot", "both")
@@ -136,24 +138,14 @@ class Retriever(BagOfWordsEncoder):
         return mu.relu() if self.activation == "relu" else mu.relu().log1p()
 
 
-@register_model("retriever_tiny", dataclass=RetrieverTinyConfig)
-class RetrieverTiny(Retriever):
-    pass
-
-
-@register_model("retriever_minilm", dataclass=RetrieverMiniLmConfig)
-class RetrieverMiniLm(Retriever):
-    pass
-
-
-@register_model("retriever_bert_base", dataclass=RetrieverBertBaseConfig)
-class RetrieverBertBase(Retriever):
-    pass
-
-
-@register_model("retriever_roberta_base", dataclass=RetrieverRobertaBaseConfig)
-class RetrieverRobertaBase(Retriever):
-    pass
+register_shapes(
+    "retriever",
+    Retriever,
+    tiny=RetrieverTinyConfig,
+    minilm=RetrieverMiniLmConfig,
+    bert_base=RetrieverBertBaseConfig,
+    roberta_base=RetrieverRobertaBaseConfig,
+)
 
 
 @register_model("cross_encoder", dataclass=TextEncoderConfig)
@@ -163,7 +155,7 @@ class CrossEncoder(TextEncoder):
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.relevance = nn.Linear(self.output_weight.shape[1], 1)
-        nn.init.normal_(self.relevance.weight, std=0.02)
+        nn.init.normal_(self.relevance.weight, std=INITIAL_STD)
         nn.init.zeros_(self.relevance.bias)
         freeze(self.lm_head)
 
@@ -172,21 +164,11 @@ class CrossEncoder(TextEncoder):
         return self.relevance(super().forward(src_tokens)[:, 0]).squeeze(-1).float()
 
 
-@register_model("cross_encoder_tiny", dataclass=TextEncoderTinyConfig)
-class CrossEncoderTiny(CrossEncoder):
-    pass
-
-
-@register_model("cross_encoder_minilm", dataclass=MiniLmConfig)
-class CrossEncoderMiniLm(CrossEncoder):
-    pass
-
-
-@register_model("cross_encoder_bert_base", dataclass=BertBaseConfig)
-class CrossEncoderBertBase(CrossEncoder):
-    pass
-
-
-@register_model("cross_encoder_roberta_base", dataclass=RobertaBaseConfig)
-class CrossEncoderRobertaBase(CrossEncoder):
-    pass
+register_shapes(
+    "cross_encoder",
+    CrossEncoder,
+    tiny=TextEncoderTinyConfig,
+    minilm=MiniLmConfig,
+    bert_base=BertBaseConfig,
+    roberta_base=RobertaBaseConfig,
+)

@@ -27,7 +27,7 @@ from mass_plugins.modules.positions import Positions
 from mass_plugins.modules.self_attention import SelfAttention
 
 POSITION_STYLES = ("bert", "roberta")
-_STD = 0.02  # of all initial weights, as in BERT
+INITIAL_STD = 0.02  # of all initial weights, as in BERT
 
 
 def _size(default: int, meaning: str):
@@ -231,7 +231,7 @@ class TextEncoder(BaseFairseqModel):
         """BERT's initial weights: normal with 0.02, biases and the padding's rows zero."""
         for module in part.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
-                nn.init.normal_(module.weight, std=_STD)
+                nn.init.normal_(module.weight, std=INITIAL_STD)
                 if isinstance(module, nn.Linear):
                     if module.bias is not None:
                         nn.init.zeros_(module.bias)
@@ -322,36 +322,24 @@ def layer_config(flat: dict) -> TransformerConfig:
     )
 
 
-@register_model("text_encoder_tiny", dataclass=TextEncoderTinyConfig)
-class TextEncoderTiny(TextEncoder):
-    pass
+def register_shapes(name: str, model: type[TextEncoder], **configs: type) -> None:
+    """Register ``<name>_<shape>`` for each shape and its configuration.
+
+    Each is a class of its own: fairseq takes a model's flags from its class.
+    """
+    for shape, config in configs.items():
+        kind = type(f"{model.__name__}_{shape}", (model,), {"__module__": model.__module__})
+        register_model(f"{name}_{shape}", dataclass=config)(kind)
 
 
-@register_model("text_encoder_bert_base", dataclass=BertBaseConfig)
-class TextEncoderBertBase(TextEncoder):
-    pass
-
-
-@register_model("text_encoder_bert_large", dataclass=BertLargeConfig)
-class TextEncoderBertLarge(TextEncoder):
-    pass
-
-
-@register_model("text_encoder_roberta_base", dataclass=RobertaBaseConfig)
-class TextEncoderRobertaBase(TextEncoder):
-    pass
-
-
-@register_model("text_encoder_xlmr_base", dataclass=XlmrBaseConfig)
-class TextEncoderXlmrBase(TextEncoder):
-    pass
-
-
-@register_model("text_encoder_xlmr_large", dataclass=XlmrLargeConfig)
-class TextEncoderXlmrLarge(TextEncoder):
-    pass
-
-
-@register_model("text_encoder_minilm", dataclass=MiniLmConfig)
-class TextEncoderMiniLm(TextEncoder):
-    pass
+register_shapes(
+    "text_encoder",
+    TextEncoder,
+    tiny=TextEncoderTinyConfig,
+    bert_base=BertBaseConfig,
+    bert_large=BertLargeConfig,
+    roberta_base=RobertaBaseConfig,
+    xlmr_base=XlmrBaseConfig,
+    xlmr_large=XlmrLargeConfig,
+    minilm=MiniLmConfig,
+)

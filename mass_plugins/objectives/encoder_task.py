@@ -53,6 +53,7 @@ class EncoderTask(TrainingTask):
     """
 
     cfg: EncoderTaskConfig
+    CRITERION: str  # the one that reads its batches
     POSITIONS_FLAG = "--max-positions"
 
     def __init__(self, cfg: EncoderTaskConfig, text: EncoderText):
@@ -94,6 +95,13 @@ class EncoderTask(TrainingTask):
                 os.makedirs(self.cfg.save_dir, exist_ok=True)
                 self.text.save(self.cfg.save_dir)
         return model
+
+    def build_criterion(self, cfg, from_checkpoint=False):
+        if cfg._name != self.CRITERION:
+            raise InputError(
+                f"--criterion {cfg._name} can't read this task's batches; set --criterion {self.CRITERION}"
+            )
+        return super().build_criterion(cfg, from_checkpoint)
 
     def describe_vectors(self, pooling: str, normalize: bool = False, max_tokens: Optional[int] = None) -> None:
         """Tell checkpoints how a text's vector is meant to be made; ``mass-plugins encode`` goes by it.

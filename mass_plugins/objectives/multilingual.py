@@ -86,6 +86,8 @@ _OTHER_GROUPS = {
     "best_checkpoint_metric": CheckpointConfig.best_checkpoint_metric,
     "maximize_best_checkpoint_metric": CheckpointConfig.maximize_best_checkpoint_metric,
     "max_tokens": None,
+    "batch_size": None,
+    "required_batch_size_multiple": DatasetConfig.required_batch_size_multiple,
     "save_dir": None,
     "no_save": False,
     "ddp_backend": DistributedTrainingConfig.ddp_backend,

@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from fairseq import options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from mass_plugins.cli import main as mass_plugins
+from mass_plugins.errors import InputError
 from preprocess import prepare_documents
 from tests import tiny, tiny_encoder
 
@@ -72,12 +75,78 @@ def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
     assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", f"x={tmp_path}/t.de"]) == 1
 
 
+def flags_of(*words):
+    """fairseq-train's configuration."""
+    arguments = options.parse_args_and_arch(options.get_training_parser(), list(map(str, words)))
+    return convert_namespace_to_omegaconf(arguments)
+
+
+@pytest.mark.parametrize(
+    "share, flags",
+    [
+        (0.5, "--max-tokens 600"),
+        (0.25, "--max-tokens 600 --mask-sets 4"),
+        (0.5, "--max-tokens 600 --batch-size 8"),
+        (0.5, "--batch-size 2"),
+    ],
+)
+def test_share_of_the_batches_that_are_text(share, flags, data):
+    """Whatever a batch is limited by, and both kinds count alike: masked tokens of one are units of the other."""
+    words = [data / "data-bin", "--documents", data / "documents", *MSM, "--text-share", share]
+    at = words.index("--max-tokens")
+    words[at : at + 2] = flags.split()
+    cfg = flags_of(*words)
+    task = tasks.setup_task(cfg.task)
+    task.load_dataset("train")
+    dataset = task.dataset("train")
+    batches = dataset.batch_by_size(
+        dataset.ordered_indices(),
+        max_tokens=cfg.dataset.max_tokens,
+        max_sentences=cfg.dataset.batch_size,
+        required_batch_size_multiple=cfg.dataset.required_batch_size_multiple,
+    )
+    found = [dataset.collater([dataset[int(place)] for place in places]) for places in batches]
+    units = [len(batch["documents"]["document"]) for batch in found if "documents" in batch]
+    tokens = [batch["ntokens"] for batch in found if "documents" not in batch]
+    assert len(tokens) == pytest.approx(share / (1 - share) * len(units), abs=2)
+    assert task.balance == pytest.approx(np.mean(tokens) / np.mean(units), rel=0.25)  # few batches
+
+
 def test_cmlm_and_msm_start_from_mlm(data, tmp_path, run_fairseq):
-    options = ["--mask-sets", "3", "--max-update", "2", "--save-dir", tmp_path / "mlm"]
-    run_fairseq("train", data / "data-bin", *MLM, *options)
+    flags = ["--mask-sets", "3", "--max-update", "2", "--save-dir", tmp_path / "mlm"]
+    run_fairseq("train", data / "data-bin", *MLM, *flags)
     start = ["--pretrained-checkpoint", tmp_path / "mlm" / "checkpoint_last.pt", "--max-update", "2"]
     done = run_fairseq("train", data / "documents", *CMLM, *start, "--save-dir", tmp_path / "cmlm")
     assert '"train_accuracy"' in done.output
     start[-1] = "1"
     where = [data / "data-bin", "--documents", data / "documents", "--units-per-document", "4", "--no-save"]
     run_fairseq("train", *where, *MSM, *start)
+
+
+@pytest.mark.parametrize("max_tokens", (60, 400))
+def test_max_tokens_count_both_units_of_a_pair(max_tokens, data):
+    task = tasks.setup_task(flags_of(data / "documents", *CMLM).task)
+    task.load_dataset("train")
+    dataset = task.dataset("train")
+    seen = []
+    for places in dataset.batch_by_size(dataset.ordered_indices(), max_tokens=max_tokens):
+        net_input = dataset.collater([dataset[int(place)] for place in places])["net_input"]
+        assert net_input["src_tokens"].numel() + net_input["condition_tokens"].numel() <= max_tokens * 1.2
+        seen += [int(place) for place in places]
+    assert sorted(seen) == list(range(len(dataset)))
+    with pytest.raises(InputError, match="--max-tokens 12"):
+        dataset.batch_by_size(dataset.ordered_indices(), max_tokens=12)
+
+
+def test_what_does_not_fit_together_is_refused(data, run_fairseq):
+    for words, message in (
+        ([data / "data-bin", *MSM], "set --documents"),
+        (
+            [data / "data-bin", "--documents", data / "documents", *MSM, "--criterion", "masked_tokens"],
+            "set --criterion msm",
+        ),
+        ([data / "data-bin", *MLM, "--criterion", "msm"], "set --criterion masked_tokens"),
+        ([data / "documents", *CMLM, "--criterion", "msm"], "set --criterion masked_tokens"),
+    ):
+        done = run_fairseq("train", *words, "--max-update", "1", "--no-save", expect=None)
+        assert message in done.stderr.splitlines()[-1], done.stderr[-1000:]

@@ -20,7 +20,7 @@ def small(tmp_path):
         begin = config.index(line) + len(line)
         config = config[:begin] + "12" + config[config.index("\n", begin) :]
     config += f"""
-LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) SYSTEMS=(start cmlm no-cross msm)
+LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) ABLATION_SEEDS=(1) SYSTEMS=(start cmlm no-cross msm)
 SHAPE=({TINY} --max-positions 256)
 DOCUMENTS=(--unit-tokens 24 --units 8 --min-units 4)
 BIBLES=(ASV GerElb1871 FrePGR) TATOEBA_CODES=(deu fra) XQUAD_LANGUAGES=(en de)

@@ -15,6 +15,7 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import cut
 from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.errors import InputError
 
 
 class PairStream:
@@ -57,6 +58,25 @@ class PairDataset(MixtureDataset):
 
     def __init__(self, streams: Sequence[PairStream], **options):
         super().__init__(streams, **options)  # type: ignore[arg-type]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(N,) slots of both units: the encoder reads one as well as the other."""
+        return self.source_sizes + self.target_sizes
+
+    def num_tokens(self, index: int) -> int:
+        return sum(self.size(index))
+
+    def batch_by_size(self, indices, max_tokens=None, **limits) -> list:
+        """Batches whose ``max_tokens`` counts both units, of every pair as many tokens as of the longest.
+
+        Raises:
+            InputError: a pair is larger than that.
+        """
+        largest = int(self.sizes[indices].max(initial=0))
+        if max_tokens is not None and largest > max_tokens:
+            raise InputError(f"two adjacent units have {largest} tokens, more than --max-tokens {max_tokens}; raise it")
+        return super().batch_by_size(indices, max_tokens=max_tokens, **limits)
 
     def collater(self, samples) -> dict:
         """Pairs -> a batch; no pairs -> ``{}``."""

@@ -22,6 +22,7 @@ class CmlmPretrainingTask(MaskingTask):
     """Adjacent units of documents; the criterion is ``masked_tokens``, the architectures ``cmlm*``."""
 
     cfg: CmlmPretrainingConfig
+    CRITERION = "masked_tokens"
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)

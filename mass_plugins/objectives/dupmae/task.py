@@ -69,6 +69,7 @@ class DupMaePretrainingTask(EncoderTask):
     """Text of one language or more; the criterion is ``dupmae``, the architectures ``dupmae*``."""
 
     cfg: DupMaePretrainingConfig
+    CRITERION = "dupmae"
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)

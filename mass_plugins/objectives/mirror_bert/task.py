@@ -74,6 +74,7 @@ class MirrorBertTask(EncoderTask):
     """
 
     cfg: MirrorBertConfig
+    CRITERION = "mirror_bert"
 
     def __init__(self, cfg: MirrorBertConfig, text):
         super().__init__(cfg, text)
@@ -103,11 +104,6 @@ class MirrorBertTask(EncoderTask):
         # It has no part in the loss: DDP would wait for its gradients, weight decay would shrink it.
         model.lm_head.requires_grad_(False)
         return model
-
-    def build_criterion(self, cfg, from_checkpoint=False):
-        if cfg._name != "mirror_bert":
-            raise InputError(f"--criterion {cfg._name} can't read this task's batches; set --criterion mirror_bert")
-        return super().build_criterion(cfg, from_checkpoint)
 
     # -- data
 

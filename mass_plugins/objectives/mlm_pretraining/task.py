@@ -21,6 +21,7 @@ class MlmPretrainingTask(MaskedTextTask):
     """Text of one language or more; the criterion is ``masked_tokens``."""
 
     cfg: MlmPretrainingConfig
+    CRITERION = "masked_tokens"
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         self.datasets[split] = self.masked_text(split, epoch)

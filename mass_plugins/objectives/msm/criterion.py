@@ -22,7 +22,10 @@ class MsmCriterionConfig(FairseqDataclass):
     temperature: float = field(default=0.1, metadata={"help": "divides the cosines (paper: 0.1)"})
     hierarchical_alpha: float = field(
         default=0.5,
-        metadata={"help": "how far negatives of the same document are lowered (paper: 0.5); 0: not at all"},
+        metadata={
+            "help": "how far negatives of the same document are lowered (paper: 0.5); 0: not at all, nor without "
+            "negatives of either kind"
+        },
     )
     without_intra_negatives: bool = field(
         default=False, metadata={"help": "no negatives of the same document (an ablation of the paper's)"}
@@ -36,8 +39,8 @@ class MsmCriterionConfig(FairseqDataclass):
     document_weight: float = field(
         default=0.0,
         metadata={
-            "help": "masked tokens that a unit counts for; 0: mask ratio x mean tokens of a unit, so that both kinds "
-            "of batches count alike (release: 8.64)"
+            "help": "masked tokens that a unit counts for in the loss; 0: as many as make both kinds of batches count "
+            "alike, masked tokens of a batch of text over units of a batch of documents (release: 8.64)"
         },
     )
 
@@ -63,12 +66,17 @@ class MsmCriterion(FairseqCriterion):
         self.across_ranks = negatives_across_ranks
 
     def forward(self, model, sample, reduce=True):
-        """A batch -> the loss's sum, its denominator (a unit counts as many tokens as its weight), what is logged."""
+        """A batch -> the loss's sum, its denominator, what is logged.
+
+        A unit counts ``--document-weight`` tokens in the loss, and in the denominator as many as make both kinds of
+        batches count alike, whatever the weight: were it the same in both, the weight would cancel in an update that
+        has documents alone, as every other update has with one process and one batch an update.
+        """
         hidden = model(**sample["net_input"])
         text = masked_token_loss(model, hidden, sample)
         found = self.compare(model, hidden, sample)
         weight = self.document_weight or self.task.balance
-        loss, size = text.loss + weight * found.loss, text.tokens + weight * found.anchors
+        loss, size = text.loss + weight * found.loss, text.tokens + self.task.balance * found.anchors
         logged = {
             "loss": loss.detach(),
             "sample_size": size,
@@ -88,8 +96,8 @@ class MsmCriterion(FairseqCriterion):
         documents = sample.get("documents")
         if documents is None or sample.get("dummy", False):
             nothing = torch.zeros(0, dtype=torch.int64, device=hidden.device)
-            documents = {"real": nothing[:, None].bool(), "document": nothing, "language": nothing}
-        real, units = documents["real"], Units(documents["document"], documents["language"])
+            documents = {"real": nothing[:, None].bool(), "document": nothing, "copy": nothing, "language": nothing}
+        real, units = documents["real"], Units(*(documents[name] for name in Units._fields))
         vectors = hidden[: len(units.document), 0]  # (N, D), s_t
         padded = vectors.new_zeros(*real.shape, vectors.shape[1]).index_put((real,), vectors)
         queries = F.normalize(model.query_head(model.predict_units(padded, real)), dim=-1)

@@ -6,9 +6,11 @@ Batches of documents and of masked running text alternate at random; the criteri
 from dataclasses import dataclass, field
 from typing import Optional
 
+import numpy as np
 from fairseq import utils
+from fairseq.data import data_utils
 from fairseq.tasks import register_task
-from omegaconf import MISSING
+from omegaconf import II
 
 from mass_plugins.data.binarized import monolingual_languages
 from mass_plugins.data.dictionary_hash import dictionary_hash
@@ -16,19 +18,25 @@ from mass_plugins.data.documents import DocumentDataset, DocumentStream, open_do
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.joint import JointDataset
 from mass_plugins.data.languages import parse_languages
+from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
 
 
 @dataclass
 class MsmPretrainingConfig(MaskedTextConfig):
-    documents: str = field(
-        default=MISSING,
-        metadata={"help": "folder of documents, as preprocess/prepare_documents.py writes it, or several shards a:b"},
+    documents: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "folder of documents, as preprocess/prepare_documents.py writes it, or several shards a:b; required"
+        },
     )
     text_share: float = field(
         default=0.5, metadata={"help": "share of the batches that are masked running text (0: documents alone)"}
     )
+    max_tokens: Optional[int] = II("dataset.max_tokens")
+    batch_size: Optional[int] = II("dataset.batch_size")
+    required_batch_size_multiple: int = II("dataset.required_batch_size_multiple")
 
 
 @register_task("msm_pretraining", dataclass=MsmPretrainingConfig)
@@ -36,10 +44,16 @@ class MsmPretrainingTask(MaskedTextTask):
     """Documents of one language or more beside masked text of the same; the architectures are ``msm*``."""
 
     cfg: MsmPretrainingConfig
-    balance: Optional[float] = None  # masked tokens that a document's unit counts for, so that both kinds count alike
+    CRITERION = "msm"
+    balance: Optional[float] = None  # masked tokens of a batch of text over units of a batch of documents
+    positions: float = np.inf  # of the model
 
     @classmethod
     def setup_task(cls, cfg: MsmPretrainingConfig, **kwargs):
+        if not cfg.documents:
+            raise InputError(
+                "no documents to learn from; set --documents to a folder of preprocess/prepare_documents.py"
+            )
         task = super().setup_task(cfg, **kwargs)
         if not 0 <= cfg.text_share < 1:
             raise InputError(f"--text-share {cfg.text_share} is not in [0, 1); without documents take mlm_pretraining")
@@ -54,23 +68,42 @@ class MsmPretrainingTask(MaskedTextTask):
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
         self.describe_vectors("cls")
+        self.positions = model.max_positions()
         return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
-        training = split == self.cfg.train_subset
-        documents, share = self.load_documents(split, epoch), self.cfg.text_share
-        tokens = sum(stream.unit_tokens for stream in documents.streams)
-        units = sum(len(stream.documents.units) for stream in documents.streams)
-        if training or self.balance is None:
-            self.balance = self.build_masker().ratio * tokens / units
+        training, share = split == self.cfg.train_subset, self.cfg.text_share
+        documents = self.load_documents(split, epoch)
         if not share:
+            self.balance = 1.0
             self.datasets[split] = JointDataset([documents])
             return
         text = self.masked_text(split, epoch)
-        if training:  # as many batches of text, in the long run, as the share asks for: all batches are of one size
-            places = documents.source_sizes.sum() * share / (1 - share) / text.source_sizes.mean()
+        ratio = self.build_masker().ratio
+        if training:
+            batches, of_text = self.count_batches(documents), self.count_batches(text)
+            ordinary = (text.source_sizes - 2).clip(min=0).sum()  # [CLS] and [SEP] are never masked
+            masked = ratio * text.streams[0].copies * ordinary
+            self.balance = float(masked / of_text / (documents.units / batches))
+            places = len(text) * batches * share / (1 - share) / of_text
             text = self.masked_text(split, epoch, max(1, round(places)))
+        elif self.balance is None:  # without a training set; its loss goes by the slots of a unit
+            self.balance = float(ratio * documents.source_sizes.sum() / documents.units)
         self.datasets[split] = JointDataset([documents, text])
+
+    def count_batches(self, dataset: MixtureDataset) -> int:
+        """Of an epoch; what is too long for the model ends it as fairseq's own batching would."""
+        limit = min(self.positions, self.cfg.max_tokens or np.inf)
+        with data_utils.numpy_seed(self.cfg.seed):  # lengths that are equal come in any order
+            order = dataset.ordered_indices()
+        indices, _ = dataset.filter_indices_by_size(order, limit)
+        batches = dataset.batch_by_size(
+            indices,
+            max_tokens=self.cfg.max_tokens,
+            max_sentences=self.cfg.batch_size,
+            required_batch_size_multiple=self.cfg.required_batch_size_multiple,
+        )
+        return max(1, len(batches))
 
     def load_documents(self, split: str, epoch: int) -> DocumentDataset:
         """The split's documents of all languages."""

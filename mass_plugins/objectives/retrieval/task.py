@@ -80,6 +80,7 @@ class RetrievalFinetuningTask(GroupsTask):
     """The criterion is ``retrieval``, the architectures ``retriever*``."""
 
     cfg: RetrievalConfig
+    CRITERION = "retrieval"
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         self.check_teacher(criterion.distillation_weight > 0)
@@ -105,4 +106,5 @@ class RetrievalFinetuningTask(GroupsTask):
 class RelevanceFinetuningTask(GroupsTask):
     """A cross-encoder; the criterion is ``relevance``, the architectures ``cross_encoder*``."""
 
+    CRITERION = "relevance"
     PAIRS = True

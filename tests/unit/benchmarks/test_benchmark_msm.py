@@ -34,7 +34,16 @@ def test_it_runs_and_writes_records(tmp_path, monkeypatch):
     assert msm.main(["--documents", "2", "1", "--width", "8", "--pairs", "1", "--output", str(output)]) == 0
     records = json.loads(output.read_text())
     assert measured == [("ours", 1, 8), ("pairs", 1, 8), ("ours", 2, 8), ("pairs", 2, 8)]
-    assert [record["unit"].split()[0] for record in records] == ["units", "megabytes"] * 2 + ["exponent"] * 2
+    assert [record["unit"].split()[0] for record in records] == ["units", "megabytes"] * 2 + ["units"] + [
+        "exponent"
+    ] * 2
+    assert "whole update of 2 documents" in records[4]["benchmark"]
+
+
+def test_updates_of_different_losses_are_not_compared(monkeypatch):
+    monkeypatch.setitem(msm.SIDES, "pairs", lambda encoder, units: units.flatten(0, 1))
+    with pytest.raises(AssertionError):
+        msm.compare_updates(1, 8, 1, "cpu")
 
 
 def test_memory_is_that_of_a_process_of_its_own():

@@ -18,7 +18,7 @@ class Units(list):
         return np.array([len(unit) for unit in self])
 
 
-def make_dataset(counts_of_languages, fixed=True, longest=9):
+def make_dataset(counts_of_languages, fixed=True, longest=9, alpha=1.0):
     """Unit n of a language is full of n + 5, and of the language's number in its first token."""
     streams, chance = [], np.random.default_rng(1)
     for language, counts in enumerate(counts_of_languages):
@@ -27,7 +27,7 @@ def make_dataset(counts_of_languages, fixed=True, longest=9):
         counts = np.array(counts)
         documents = Documents(units, counts, np.cumsum(counts) - counts)
         streams.append(DocumentStream(f"language {language}", documents, language, VOCABULARY, 0))
-    return DocumentDataset(streams, seed=1, fixed=fixed)
+    return DocumentDataset(streams, seed=1, alpha=alpha, fixed=fixed)
 
 
 def batches_of(dataset, max_tokens):
@@ -45,12 +45,30 @@ def test_batches_hold_whole_documents_of_one_language():
         assert (tokens[:, 0] == 0).all() and (tokens[:, 1] == 5 + found["language"]).all()
         assert len(found["language"].unique()) == 1
         counts = found["real"].sum(dim=1)
-        assert found["document"].tolist() == batch["id"].repeat_interleave(counts).tolist()
+        assert found["document"].tolist() == found["copy"].tolist() == batch["id"].repeat_interleave(counts).tolist()
         assert tokens.numel() <= 200
         numbers = tokens[:, 2].split(counts.tolist())
         assert all((part.diff() == 1).all() for part in numbers)  # in their order
         seen += batch["id"].tolist()
     assert sorted(seen) == list(range(14))
+
+
+@pytest.mark.parametrize("epoch", (1, 2))
+def test_documents_that_are_drawn_again_are_known(epoch):
+    """Copies have one number and places of their own, and are in a batch together only where passes meet."""
+    dataset = make_dataset([[2] * 50, [2] * 20], fixed=False, alpha=0.0)  # 35 places each
+    dataset.set_epoch(epoch)
+    number_of, together = {}, 0
+    batches = batches_of(dataset, 160)
+    for places in batches:
+        batch = dataset.collater([dataset[int(place)] for place in places])
+        found, first = batch["documents"], batch["net_input"]["src_tokens"][::2, 1:3]
+        assert len(set(found["copy"].tolist())) == len(places)
+        for number, tokens in zip(found["document"][::2].tolist(), first.tolist()):
+            assert number_of.setdefault(number, tokens) == tokens
+        together += len(places) - len(set(found["document"].tolist()))
+    assert len(set(map(tuple, number_of.values()))) == len(number_of) > 40
+    assert together <= 3, (together, len(batches))
 
 
 def test_limits():

@@ -43,3 +43,45 @@ def test_full_has_108_languages_each_once():
     tests = configured("msm_full", 'echo "${#TATOEBA_LANGUAGES[@]} ${#XQUAD_LANGUAGES[@]}"')
     assert f"LASER, {tests[0]} languages; XQuAD-R, {tests[1]} languages" in card("msm_full")
     assert configured("msm_full", 'echo "${STATUS}"') == ["not", "run"] and "Not run:" in card("msm_full")
+
+
+def test_small_hours_are_those_of_the_seconds_in_the_card():
+    text = card("msm_small")
+    start, mlm, cmlm, msm, fine = map(
+        float,
+        re.findall(r"start of all .* \| ([.\d]+) \|", text)
+        + list(re.findall(r"MLM ([.\d]+), CMLM ([.\d]+), MSM ([.\d]+) ", text)[0])
+        + re.findall(r"`\*\.fine` .* \| ([.\d]+) \|", text),
+    )
+    words = configured(
+        "msm_small", "echo $START_UPDATES $UPDATES $FINE_UPDATES ${#SEEDS[@]} ${#ABLATION_SEEDS[@]} ${#ABLATION[@]}"
+    )
+    first, more, tuning, seeds, fewer, ablations = map(int, words)
+    after = tuning * fine + 60
+    jobs = seeds * (4 * after + more * (mlm + cmlm + msm)) + fewer * (ablations - 1) * (after + more * msm)
+    hours = (15 * 60 + first * start + jobs / 4) / 3600
+    assert f"{hours:.1f} hours on 4 cores" in text and hours < 3.2
+
+
+def test_the_picture_is_in_the_card():
+    """And there, where there is a result."""
+    folder = EXAMPLES / "msm_small"
+    (name,) = re.findall(r"^!\[[^]]+\]\((.+)\)$", card("msm_small"), re.MULTILINE)
+    assert f'"$EXAMPLE/{name}"' in (folder / "run.sh").read_text()
+    assert (folder / name).exists() == (folder / "result.json").exists()
+
+
+def test_small_seeds():
+    """Every system has a run for each of its seeds: the ablations have fewer."""
+    run = (EXAMPLES / "msm_small" / "run.sh").read_text()
+    function = run[run.index("has_seed() {") :].split("\n")[0]
+    loop = 'for s in "${SYSTEMS[@]}"; do for n in "${SEEDS[@]}"; do ! has_seed $s $n || echo $s; done; done'
+    found = configured("msm_small", f"{function}; {loop}; true")
+    systems, ablations, seeds, fewer = (
+        configured("msm_small", f"echo {what}")
+        for what in ('"${SYSTEMS[@]}"', '"${!ABLATION[@]}"', '"${SEEDS[@]}"', '"${ABLATION_SEEDS[@]}"')
+    )
+    assert {system: found.count(system) for system in systems} == {
+        system: len(fewer if system in ablations and system != "msm" else seeds) for system in systems
+    }
+    assert set(fewer) <= set(seeds) and f"{len(seeds)} seeds" in card("msm_small")

@@ -17,7 +17,7 @@ def make(counts=COUNTS, languages=None, seed=0):
     q, k = (F.normalize(torch.randn(rows, 5, generator=generator), dim=-1) for _ in range(2))
     document = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     language = document * 0 if languages is None else torch.tensor(languages)[document]
-    return q, k, Units(document, language)
+    return q, k, Units(document, document, language)
 
 
 def loss_of(q, k, units, **options):
@@ -49,7 +49,7 @@ def test_equals_numpy(alpha, languages):
 def test_by_hand():
     """Two documents of two units, along axes: z is 1 / t for the unit itself, 0 for all others: no correction."""
     q = torch.eye(4)
-    units = Units(torch.tensor([0, 0, 1, 1]), torch.zeros(4, dtype=torch.int64))
+    units = make((2, 2))[2]
     found = loss_of(q, q, units, temperature=0.5)
     assert found.loss.item() == pytest.approx(4 * np.log(1 + 3 * np.exp(-2)), rel=1e-6)
     assert (int(found.correct), found.anchors) == (4, 4)
@@ -58,7 +58,7 @@ def test_by_hand():
 def test_correction_lowers_hard_negatives():
     """Units of a document all alike: lowered by half of the distance, here 0.5 / t."""
     q = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])
-    units = Units(torch.tensor([0, 0, 1, 1]), torch.zeros(4, dtype=torch.int64))
+    units = make((2, 2))[2]
     found = loss_of(q, q, units, temperature=1.0).loss.item()
     assert found == pytest.approx(4 * np.log((np.e + np.exp(0.5) + 2) / np.e), rel=1e-6)
 
@@ -103,6 +103,22 @@ def test_without_intra_and_without_cross():
         torch.testing.assert_close(loss_of(q, k, units, **options).loss, expected)
 
 
+@pytest.mark.parametrize("options", ({}, {"intra": False}, {"cross": False}))
+def test_a_copy_is_neither_positive_nor_negative(options):
+    """With a document in the batch twice the loss of its units, in both copies, is that of the document there once."""
+    q, k, (document, _, language) = make()
+
+    def loss_of_rows(own, q, k, units):
+        return hierarchical_contrast(q[own], k, Units(*(x[own] for x in units)), units, own, 0.1, **options).loss
+
+    once = loss_of_rows(torch.arange(3), q, k, Units(document, document, language))
+    rows = torch.cat([torch.arange(9), torch.arange(3)])
+    twice = Units(document[rows], torch.where(torch.arange(12) < 9, document[rows], 7), language[rows])
+    for own in (torch.arange(3), torch.arange(9, 12)):
+        torch.testing.assert_close(loss_of_rows(own, q[rows], k[rows], twice), once)
+    assert int(loss_of(torch.eye(9)[rows], torch.eye(9)[rows], twice, **options).correct) == 12
+
+
 def test_parts_of_the_queries_add_up():
     q, k, units = make()
     halves = [
@@ -115,7 +131,7 @@ def test_parts_of_the_queries_add_up():
 def test_no_rows():
     empty = torch.zeros(0, 5, requires_grad=True)
     nothing = torch.zeros(0, dtype=torch.int64)
-    found = hierarchical_contrast(empty, empty, Units(nothing, nothing), Units(nothing, nothing), nothing, 0.1)
+    found = hierarchical_contrast(empty, empty, *[Units(nothing, nothing, nothing)] * 2, nothing, 0.1)
     assert found.loss.item() == 0 and found.loss.requires_grad
 
 

@@ -58,3 +58,11 @@ def test_one_encoder_learns_from_both_sides():
 def test_bad_number():
     with pytest.raises(InputError, match="--condition-vectors 0"):
         make_model(condition_vectors=0)
+
+
+@pytest.mark.parametrize("how", ("mean", "cls"))
+def test_what_the_condition_is_made_of(how):
+    model, text = make_model(condition_pooling=how), tokens(2, 5)
+    hidden = TextEncoder.forward(model, text)
+    vector = hidden.mean(dim=1) if how == "mean" else hidden[:, 0]
+    torch.testing.assert_close(model.conditions(text)[:, 1], model.condition_projections[1](vector))

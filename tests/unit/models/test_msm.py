@@ -100,3 +100,9 @@ def test_encoder_has_the_names_of_a_text_encoder():
 def test_bad_sizes(option):
     with pytest.raises(InputError, match=option.replace("_", "-")):
         make_model(**{option: 0})
+
+
+def test_width_of_the_heads():
+    (vectors, real), model = documents([2]), make_model(head_dim=10)
+    assert model.key_head(vectors[0]).shape == model.query_head(model.predict_units(vectors, real)).shape == (2, 10)
+    assert model.key_head.inner.weight.shape == (10, WIDTH)

@@ -5,8 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fairseq.models import MODEL_REGISTRY
 
 from mass_plugins.errors import InputError
+from mass_plugins.models.cmlm import Cmlm
+from mass_plugins.models.dupmae import DupMae
+from mass_plugins.models.msm import Msm
+from mass_plugins.models.retriever import CrossEncoder, Retriever
 from mass_plugins.models.text_encoder import BertBaseConfig, RobertaBaseConfig, TextEncoder, check_same_encoder
 from tests.unit.models.numpy_mass import attend, feed_forward, gelu, layer_norm, linear
 
@@ -123,3 +128,16 @@ def test_another_shape_is_named():
         check_same_encoder("old.pt", {**cfg, "encoder_layers": 3}, cfg)
     with pytest.raises(InputError, match="no text encoder"):
         check_same_encoder("old.pt", {"decoder_layers": 3}, cfg)
+
+
+@pytest.mark.parametrize("model", (TextEncoder, Cmlm, CrossEncoder, DupMae, Msm, Retriever))
+def test_shapes_are_architectures_with_options_of_their_own(model):
+    """A shape that was registered for one model changes neither the model nor another shape."""
+    name = next(name for name, found in MODEL_REGISTRY.items() if found is model)
+    shapes = {other: found for other, found in MODEL_REGISTRY.items() if other.startswith(f"{name}_")}
+    assert {f"{name}_{shape}" for shape in ("tiny", "minilm", "bert_base")} < set(shapes)
+    assert len({*shapes.values(), model}) == len(shapes) + 1
+    layers = {"tiny": 3, "minilm": 6, "bert_base": 12}
+    for shape, count in layers.items():
+        found = shapes[f"{name}_{shape}"]
+        assert issubclass(found, model) and getattr(found, "__dataclass")().encoder_layers == count  # noqa: B009

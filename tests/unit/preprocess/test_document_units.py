@@ -54,6 +54,21 @@ def test_cut_into_documents():
     assert cut_into_documents(0, 32, 1) == []
 
 
+@pytest.mark.parametrize("name", ("wiki.json", "wiki.ndjson.xz", "wiki.txt"))
+def test_json_lines_under_another_name_are_refused(tmp_path, name):
+    pack_it = lzma.compress if name.endswith("xz") else bytes
+    (tmp_path / name).write_bytes(pack_it(b'{"text": "one"}\n'))
+    with pytest.raises(InputError, match=f"{name} .* wiki.jsonl"):
+        list(read_documents([tmp_path / name], "--documents"))
+    (tmp_path / name).write_bytes(pack_it(b"{a brace} and text\n"))
+    assert list(read_documents([tmp_path / name], "--documents")) == [["{a brace} and text"]]
+
+
+def test_empty_lines_of_json_lines_are_no_documents(tmp_path):
+    (tmp_path / "a.jsonl").write_text('\n{"text": "one"}\n \n{"text": "two"}\n\n')
+    assert list(read_documents([tmp_path / "a.jsonl"], "--documents")) == [["one"], ["two"]]
+
+
 def test_formats_agree(tmp_path):
     documents = [["one  two", "three"], ["four"], ["five", "six"]]
     (tmp_path / "a.txt").write_text("\n\none  two\nthree\n \n\nfour\n\nfive\nsix")

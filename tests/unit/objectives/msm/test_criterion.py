@@ -26,7 +26,7 @@ def make_model():
 
 
 def make_criterion(balance=None, **options):
-    return MsmCriterion(SimpleNamespace(target_dictionary=None, balance=balance), **{**OPTIONS, **options})
+    return MsmCriterion(SimpleNamespace(target_dictionary=None, balance=balance or 1.0), **{**OPTIONS, **options})
 
 
 def document_batch(numbers):
@@ -42,7 +42,7 @@ def document_batch(numbers):
     return {
         "net_input": {"src_tokens": tokens}, "target": torch.full_like(tokens, PAD), "ntokens": tokens.numel(),
         "masked_slots": torch.zeros(0, dtype=torch.int64), "nsentences": len(numbers),
-        "documents": {"real": real, "document": document, "language": torch.zeros_like(document)},
+        "documents": {"real": real, "document": document, "copy": document * 1, "language": document * 0},
     }  # fmt: skip
 
 
@@ -83,6 +83,14 @@ def test_two_ranks_equal_one(shares):
     assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in gradients.values()) > 0.8 * len(gradients)
 
 
+def test_a_copy_on_another_rank_is_no_negative():
+    """Two ranks with the same document: each finds the loss that it has alone."""
+    copies = [document_batch([2]), document_batch([2])]
+    copies[1]["documents"]["copy"] += 10
+    ((alone, _, _),) = run_ranks(step, 1, [copies[:1]])
+    assert [part[0] for part in run_ranks(step, 2, [[copy] for copy in copies])] == pytest.approx([alone] * 2, rel=1e-4)
+
+
 @pytest.mark.parametrize("other", ("text", "dummy"))
 def test_a_rank_with_documents_beside_one_without(other):
     """Text, or a batch that only keeps a rank in step, changes nothing of the documents' loss and gradients."""
@@ -97,15 +105,27 @@ def test_a_rank_with_documents_beside_one_without(other):
 
 
 def test_parts_and_weight():
-    """A unit counts as many tokens as its weight, or as the task found for both kinds to count alike."""
+    """The weight is in the loss alone; 0 is the balance that the task found, which the denominator has always."""
     model = make_model().eval()
     for batch, count in ((text_batch(), 3), (document_batch([0, 1]), 5)):
         results = [make_criterion(2.0, document_weight=weight)(model, batch) for weight in (0.0, 2.0, 6.0)]
         factor = 2 if "documents" in batch else 1
-        assert [result[1] for result in results[:2]] == [factor * count] * 2
+        assert [result[1] for result in results] == [factor * count] * 3
         torch.testing.assert_close(results[0][0], results[1][0])
         grown = results[2][0] / results[1][0]
         torch.testing.assert_close(grown, torch.tensor(3.0 if "documents" in batch else 1.0))
+
+
+@pytest.mark.parametrize("kinds", ("documents", "text documents", "text text documents"))
+def test_the_weight_weighs_in_an_update_of_any_number_of_batches(kinds):
+    """Thrice the weight is thrice the share of the documents in the update, of one batch or several."""
+    model, batches = make_model().eval(), {"text": text_batch(), "documents": document_batch([0, 1])}
+    shares = []
+    for weight in (2.0, 6.0):
+        results = [(kind, make_criterion(2.0, document_weight=weight)(model, batches[kind])) for kind in kinds.split()]
+        size = sum(result[1] for _, result in results)
+        shares.append(sum(result[0] for kind, result in results if kind == "documents") / size)
+    torch.testing.assert_close(shares[1], 3 * shares[0])
 
 
 def test_refuses():

@@ -1,0 +1,41 @@
+"""Flags of the task that no other test sets reach what they are for."""
+
+import logging
+
+import pytest
+from fairseq import options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from mass_plugins.data.languages import Direction
+from mass_plugins.data.noise import WordNoise
+from mass_plugins.generation.batch_decoder import Sampling
+from tests import tiny
+
+
+def set_up(data, *flags):
+    words = [*map(str, [data, *tiny.UNSUPERVISED, *flags]), *tiny.PLUGIN_FLAGS]
+    arguments = options.parse_args_and_arch(options.get_training_parser(), words)
+    return tasks.setup_task(convert_namespace_to_omegaconf(arguments).task)
+
+
+def test_length_and_sampling_of_back_translations(tiny_data_bin):
+    lengths = ["--back-translation-max-len-a", "0.7", "--back-translation-max-len-b", "9"]
+    task = set_up(tiny_data_bin, *lengths, "--back-translation-sampling", "--back-translation-topk", "12")
+    for translator in (task.greedy, task.back_translator):
+        assert (translator.max_len_a, translator.max_len_b) == (0.7, 9)
+    assert task.greedy.sampling is None and task.back_translator.sampling == Sampling(1.0, 12, 1.0)
+
+
+def test_noise(tiny_data_bin):
+    task = set_up(tiny_data_bin, "--word-shuffle", "1", "--word-drop", "0.2", "--word-blank", "0.4")
+    assert task._denoiser().noise == WordNoise(1, 0.2, 0.4)
+
+
+@pytest.mark.parametrize("number", (0, 2))
+def test_translations_to_print(number, tiny_data_bin, caplog):
+    task = set_up(tiny_data_bin, "--print-translations", number)
+    with caplog.at_level(logging.INFO):
+        task._print(Direction("de", "en"), ["eins", "zwei", "drei"], ["one", "two", "three"], {})
+    assert [record.message for record in caplog.records if "eins" in record.message or "zwei" in record.message] == [
+        "de: eins | en: one", "de: zwei | en: two"
+    ][:number]  # fmt: skip
