@@ -20,7 +20,7 @@ WIKIPEDIA=https://huggingface.co/datasets/wikimedia/wikipedia/resolve/main/20231
 PARTS=41
 VOCABULARY=30000         # lower-cased, as the authors' BERT vocabulary of 30 522
 VOCABULARY_LINES=2000000 # paragraphs to learn it from
-SHARDS=41                # parts of the text, one an epoch
+SHARDS=41                # stretches of the text, one an epoch
 LONGEST=511              # sub-words of a document without </s>; the rest of longer ones is cut off
 
 # --max-tokens is that of a GPU; an update has the tokens of so many: 4096 blocks of 512 in pre-training.
@@ -90,7 +90,8 @@ get_wikipedia() {
     done
     stage wikipedia paragraphs "${files[@]}"
     stage wikipedia-text prepare --lowercase --vocab-size "$VOCABULARY" --subword-lines "$VOCABULARY_LINES" \
-        --max-words 0 --max-characters 0 --max-pieces 0 --shards "$SHARDS" --mono en="$FOLDER/wikipedia.gz"
+        --max-words 0 --max-characters 0 --max-pieces 0 --running-text --keep-duplicates --shards "$SHARDS" \
+        --mono en="$FOLDER/wikipedia.gz"
     LIKE=$FOLDER/data-bin TEXT_BIN=$FOLDER/data-bin
     if [ "$SHARDS" -gt 1 ]; then
         LIKE+=/0 TEXT_BIN+=/0

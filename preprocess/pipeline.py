@@ -27,6 +27,7 @@ class Flags:
     max_pieces: int
     valid_lines: int
     shards: int
+    running_text: bool = False  # neighbouring lines belong together
 
 
 def build(
@@ -46,7 +47,7 @@ def build(
         vocabulary = learn_vocabulary(cleaned, flags)
     say("encoding with the sub-words")
     encoded = [
-        encode(item, text, vocabulary, flags.shards, hold_out, flags.max_pieces, workers, progress)
+        encode(item, text, vocabulary, flags.shards, hold_out, flags.max_pieces, flags.running_text, workers, progress)
         for item, hold_out in zip(cleaned, held_out)
     ]
     check_lines(encoded, flags)

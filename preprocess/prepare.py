@@ -70,6 +70,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     text.add_argument("--destdir", type=Path, required=True, help="the data-bin to make")
     text.add_argument("--shards", type=positive, default=1, metavar="N", help="deal training text to DESTDIR/0, /1, …")
+    text.add_argument(
+        "--running-text", action="store_true",
+        help="neighbouring lines belong together, as paragraphs of documents do: shards are stretches of the text and "
+        "validation lines are its last ones (default: lines in turn, and at even distances)",
+    )
     text.add_argument("--overwrite", action="store_true", help="replace a DESTDIR that holds other data")
 
     cleaning = parser.add_argument_group("cleaning")
@@ -222,6 +227,7 @@ def read_flags(args, settings: TextSettings, learns: bool) -> Flags:
         max_pieces=0 if args.no_clean else pieces,
         valid_lines=args.valid_lines,
         shards=args.shards,
+        running_text=args.running_text,
     )
 
 

@@ -18,6 +18,8 @@ def flags_as_dict(flags) -> dict:
     """The nested flags as plain values."""
     values = dataclasses.asdict(flags)
     values["cleaning"]["settings"] = flags.cleaning.settings.as_dict()
+    if not values.get("running_text"):  # a later flag: data-bins of before are known still
+        values.pop("running_text", None)
     return json.loads(json.dumps(values))
 
 

@@ -140,13 +140,14 @@ def _make_cleaner(
 
 def encode(
     cleaned: Cleaned, folder: Path, vocabulary: Vocabulary, shards: int, hold_out: int, max_pieces: int,
-    workers: int, progress: Optional[bool],
+    running_text: bool, workers: int, progress: Optional[bool],
 ) -> Encoded:  # fmt: skip
     """Words -> sub-words, training lines dealt out to the shards in turn.
 
-    ``hold_out`` lines at even distances become validation text. Training lines of more than
-    ``max_pieces`` sub-words (0: no limit) are dropped; of pairs of one language, whose source is a
-    document, a longer source is cut, in validation and test text, too.
+    ``hold_out`` lines at even distances become validation text. Of running text each shard is a
+    stretch, and the validation text its end. Training lines of more than ``max_pieces`` sub-words
+    (0: no limit) are dropped; of pairs of one language, whose source is a document, a longer source
+    is cut, in validation and test text, too.
     """
     corpus, training = cleaned.corpus, cleaned.corpus.split == "train"
     prefixes = [folder / f"{corpus.split}{i}.{corpus.name}" for i in range(shards if training else 1)]
@@ -169,11 +170,13 @@ def encode(
                 if not row:
                     result.too_long += 1
                     continue
-                if picked(index - 1, hold_out, cleaned.lines):
+                rest = cleaned.lines - hold_out  # of running text, for training
+                if index > rest if running_text else picked(index - 1, hold_out, cleaned.lines):
                     result.held_out_lines += 1
                     chosen = kept_back
                 else:
-                    shard = sum(result.lines) % len(prefixes)
+                    in_turn = sum(result.lines) % len(prefixes)
+                    shard = (index - 1) * len(prefixes) // rest if running_text else in_turn
                     result.lines[shard] += 1
                     chosen = outputs[shard]
                 for output, text in zip(chosen, row):
