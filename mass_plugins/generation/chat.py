@@ -72,7 +72,7 @@ class Conversation:
             if self.seed is not None:
                 torch.manual_seed(self.seed + len(turns))
             (found,) = self.translator.translate(
-                [context], self.language, self.language, truncate=truncate, **arguments
+                [context], self.language, self.language, truncate=truncate, keep_end=True, **arguments
             )
         self.turns = [*turns, found]
         return found

@@ -17,8 +17,8 @@ class Parrot:
     def longest_source(self):
         return 50
 
-    def translate(self, lines, source, target, truncate, **options):
-        assert (source, target, truncate) == ("en", "en", 50)
+    def translate(self, lines, source, target, truncate, keep_end, **options):
+        assert (source, target, truncate, keep_end) == ("en", "en", 50, True)  # the answered turn stays
         self.given.append((lines[0], options))
         return [f"answer {len(self.given)}"]
 

@@ -17,7 +17,7 @@ def dealt(folder: Path, lines: list[str], running_text: bool, shards: int, hold_
     corpus = Corpus("train", ("en",), ((folder / "raw",),), "--mono")
     cleaned = Cleaned(corpus, folder / "words", len(lines), len(lines), Counter())
     cleaned.file("en").write_text("".join(f"{line}\n" for line in lines))
-    made = encode(cleaned, folder, WORDS, shards, hold_out, max_pieces, running_text, 1, False)
+    made = encode(cleaned, folder, WORDS, shards, hold_out, max_pieces, running_text, False, 1, False)
     files = [f"{prefix}.en" for prefix in (*made.shards, made.held_out)]
     parts = [Path(file).read_text().splitlines() for file in files]
     assert [*made.lines, made.held_out_lines] == [len(part) for part in parts]
@@ -37,6 +37,17 @@ def test_long_lines_of_running_text_are_dropped_where_they_are(tmp_path):
     lines = ["end end end" if n % 5 == 2 else f"{n} end" for n in range(21)]
     *parts, valid = dealt(tmp_path, lines, True, 2, 2, max_pieces=2)
     assert [line for part in (*parts, valid) for line in part] == [line for line in lines if "end end" not in line]
+
+
+@pytest.mark.parametrize(("keep_end", "kept"), [(False, "a b"), (True, "b end")])
+def test_a_long_source_is_cut_at_its_end_or_its_beginning(keep_end, kept, tmp_path):
+    corpus = Corpus("valid", ("en", "en"), ((tmp_path / "raw",),), "--valid-parallel")
+    cleaned = Cleaned(corpus, tmp_path / "words", 1, 1, Counter())
+    cleaned.file("source").write_text("a b end\n")
+    cleaned.file("target").write_text("one two three\n")
+    made = encode(cleaned, tmp_path, WORDS, 1, 0, 2, False, keep_end, 1, False)
+    texts = [Path(f"{made.shards[0]}.{side}").read_text() for side in ("source", "target")]
+    assert texts == [f"{kept}\n", "one two three\n"] and made.cut == 1
 
 
 def test_lines_are_dealt_out_in_turn_by_default(tmp_path):
