@@ -69,12 +69,12 @@ stage() {
     FOLDER=$(folder "$name" "$@")
     [ -z "${STAGES:-}" ] || echo "$FOLDER" >>"$STAGES"
     mkdir -p "$FOLDER"
-    exec 8>"$FOLDER/.lock"
-    flock 8
+    exec 8>"$FOLDER/.lock" # held by the stage's program, too: one that outlives its recipe is waited for
+    flock --nonblock 8 || { say "$FOLDER: another is at work on it; waiting"; flock 8; }
     if [ ! -e "$FOLDER/.done" ]; then
         say "$FOLDER: starts"
         set +e # not `|| status=$?`: that would switch set -e off within
-        (set -e; OUT=$FOLDER; "$@" 8>&- 9>&-) >>"$FOLDER/log.txt" 2>&1
+        (set -e; OUT=$FOLDER; "$@" 9>&-) >>"$FOLDER/log.txt" 2>&1
         status=$?
         set -e
         echo $((SECONDS - started)) >>"$FOLDER/.seconds"

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import resource
 from dataclasses import dataclass, replace
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 import torch
@@ -56,7 +56,10 @@ def coded_corpus(folder: str, sentences: int, vocabulary: int, seed: int) -> Non
 
 def taught(setup: Setup, precision: str, updates: int) -> dict[str, Tensor]:
     """Weights of a model after some updates on the pairs, so that its sentences end as they should."""
-    trainer = _teach(setup, precision, updates)
+    return _weights(_teach(setup, precision, updates))
+
+
+def _weights(trainer: Any) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in trainer.model.state_dict().items()}
 
 
@@ -142,12 +145,67 @@ class Generation:
             )[0]
 
 
-def peak_memory(setup: Setup, precision: str, weights: dict[str, Tensor], by_fairseq: bool) -> float:
+class Stopwatch:
+    """Adds up the seconds that a function takes: those that an update generates in."""
+
+    def __init__(self, function: Callable, clock: Callable[[], float], settle: Callable[[], Any]):
+        self.function, self.clock, self.settle, self.seconds = function, clock, settle, 0.0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.settle()
+        start = self.clock()
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            self.settle()
+            self.seconds += self.clock() - start
+
+
+def seconds_of_parts(
+    side: Side, setup: Setup, clock: Callable[[], float], settle: Callable[[], Any]
+) -> dict[str, float]:
+    """Where the time of an update of our task goes, in seconds an update: data (sentences -> a batch), generation, and
+    training, which is the rest."""
+    task, count = side.trainer.task, len(side.batches)
+    batches = _batches(task, setup, count + 1)
+    next(batches)  # after the epoch's batches are planned
+    whole, data = Stopwatch(side.update, clock, settle), Stopwatch(lambda: list(batches), clock, settle)
+    generation = Stopwatch(task._back_translate, clock, settle)
+    data()
+    task._back_translate = generation
+    for number in range(count):
+        whole(number)
+    del task._back_translate  # the class's own
+    parts = {"data": data.seconds, "generation": generation.seconds, "training": whole.seconds - generation.seconds}
+    return {name: round(seconds / count, 4) for name, seconds in parts.items()}
+
+
+_PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::matmul", "aten::linear")
+_PRODUCTS += ("mkldnn", "aten::_scaled_dot_product", "aten::_flash_attention", "aten::_efficient_attention")
+
+
+def share_of_products(update: Callable[[int], Any], cuda: bool) -> float:
+    """The share of matrix products, attention's included, in the time of ``update(0)``, as torch's profiler sees it."""
+    activities = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if cuda else [])]
+    with torch.profiler.profile(activities=activities) as profile:
+        update(0)
+    attribute = "self_device_time_total" if cuda else "self_cpu_time_total"
+    times = [(event.key, getattr(event, attribute)) for event in profile.key_averages()]
+    products = sum(time for name, time in times if name.startswith(_PRODUCTS))
+    return products / sum(time for _, time in times)
+
+
+def peak_memory(setup: Setup, precision: str, weights: dict[str, Tensor], who: str) -> float:
     """GiB that one update takes at most, model and optimizer included: on a GPU what torch allocates there, on a CPU
-    the resident memory of a process of its own."""
-    context = multiprocessing.get_context("spawn")
+    the resident memory of a process of its own.
+
+    Args:
+        who: ``ours``, ``fairseq`` (ours with ``SequenceGenerator``) or ``stock``.
+    """
+    context = multiprocessing.get_context("forkserver")  # which imports once for all
+    context.set_forkserver_preload([__name__])
     receive, send = context.Pipe(duplex=False)
-    worker = context.Process(target=_report_peak, args=(send, setup, precision, weights, by_fairseq))
+    worker = context.Process(target=_report_peak, args=(send, setup, precision, weights, who, torch.get_num_threads()))
     worker.start()
     send.close()
     try:
@@ -156,14 +214,24 @@ def peak_memory(setup: Setup, precision: str, weights: dict[str, Tensor], by_fai
         worker.join()
 
 
-def _report_peak(send: Any, setup: Setup, precision: str, weights: dict[str, Tensor], by_fairseq: bool) -> None:
+def _report_peak(send: Any, setup: Setup, precision: str, weights: dict[str, Tensor], who: str, threads: int) -> None:
     logging.disable(logging.INFO)
-    side = unsupervised(setup, precision, weights, 1, by_fairseq)
+    torch.set_num_threads(threads)
+    if who == "stock":
+        side: Side = stock(setup, precision, weights, 1)
+    else:
+        side = unsupervised(setup, precision, weights, 1, by_fairseq=who == "fairseq")
     side.update(0)
     if setup.cuda:
         send.send(torch.cuda.max_memory_allocated() / 2**30)
     else:
         send.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+
+
+def mean_length(side: Generation) -> float:
+    """Tokens of a translation, ``</s>`` included."""
+    found = [side.update(number) for number in range(len(side.batches))]
+    return sum(int(tokens.ne(1).sum()) for tokens in found) / sum(map(len, found))
 
 
 def sentences(side: Side) -> int:
@@ -183,8 +251,23 @@ class StockSide(Side):
         return sum(part["nsentences"] for batch in self.batches for name, part in batch.items() if name.endswith("-BT"))
 
 
-def stock(setup: Setup, precision: str, updates: int, count: int) -> StockSide:
-    """``online_backtranslation`` without its denoising, its model taught on the same pairs as ours was."""
+def stock(setup: Setup, precision: str, weights: dict[str, Tensor], count: int) -> StockSide:
+    """fairseq's ``online_backtranslation`` without its denoising."""
+    half = replace(setup, max_tokens=setup.max_tokens // 2)  # it takes a batch of each language
+    trainer, task = _build_stock(half, precision)
+    trainer.model.load_state_dict(weights)
+    task.datasets["train"] = task.load_train_dataset(setup.data)
+    return StockSide(trainer, list(_batches(task, half, count)))
+
+
+def taught_stock(setup: Setup, precision: str, updates: int) -> dict[str, Tensor]:
+    """The like of :func:`taught` for :func:`stock`: a model taught on the same pairs as ours was."""
+    trainer, task = _build_stock(setup, precision)
+    _teach_stock(trainer, task, setup, updates)
+    return _weights(trainer)
+
+
+def _build_stock(setup: Setup, precision: str) -> tuple[Any, Any]:
     task_and_model = ["--task", "online_backtranslation", "--mono-langs", f"{SOURCE},{TARGET}"]
     task_and_model += ["--valid-lang-pairs", f"{SOURCE}-{TARGET}", "--lambda-dae", "0", "--lambda-bt", "1"]
     task_and_model += [
@@ -197,11 +280,8 @@ def stock(setup: Setup, precision: str, updates: int, count: int) -> StockSide:
     task_and_model += ["--layernorm-embedding", "--no-scale-embedding", "--activation-fn", "gelu"]
     task_and_model += ["--encoder-normalize-before", "--decoder-normalize-before"]
     task_and_model += ["--max-source-positions", "512", "--max-target-positions", "512"]
-    half = replace(setup, max_tokens=setup.max_tokens // 2)  # it takes a batch of each language
-    trainer, task, _ = build([*flags(half, task_and_model, 0.0, precision), "--lr", "1e-3"])
-    _teach_stock(trainer, task, setup, updates)
-    task.datasets["train"] = task.load_train_dataset(setup.data)
-    return StockSide(trainer, list(_batches(task, half, count)))
+    trainer, task, _ = build([*flags(setup, task_and_model, 0.0, precision), "--lr", "1e-3"])
+    return trainer, task
 
 
 def _teach_stock(trainer: Any, task: Any, setup: Setup, updates: int) -> None:

@@ -59,6 +59,7 @@ def alternate(
     steps: int = 1,
     clock: str = "wall",
     settle: Callable[[], Any] = lambda: None,
+    label: str = "",
 ) -> dict[str, list[float]]:
     """Seconds of each side in each pair.
 
@@ -70,10 +71,11 @@ def alternate(
         sides: name -> function of the step's number.
         clock: one of ``CLOCKS``.
         settle: called before each look at the clock (a GPU's queue must be empty).
+        label: tell of each pair on stderr, under this name.
     """
     read, order = CLOCKS[clock], random.Random(pairs)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(pairs):
+    for pair in range(pairs):
         sums = dict.fromkeys(sides, 0.0)
         for step in range(steps):
             for name in order.sample([*sides], len(sides)):
@@ -84,6 +86,9 @@ def alternate(
                 sums[name] += read() - start
         for name in sides:
             seconds[name].append(sums[name])
+        if label:
+            told = ", ".join(f"{name} {value:.2f}" for name, value in sums.items())
+            print(f"{label}, pair {pair + 1} of {pairs}, seconds: {told}", file=sys.stderr, flush=True)
     return seconds
 
 

@@ -183,7 +183,7 @@ def read_runs(args, plan: Plan) -> list:
 
 def write_result(args, plan: Plan, work: WorkFolder, runs: list) -> None:
     """``result.json`` in the work folder, as those of the other examples."""
-    from mass_plugins.scoring.result import Result, hash_of_files
+    from mass_plugins.scoring.result import Result
     from mass_plugins.scoring.translation_runs import compare_runs, score_runs
 
     Result(
@@ -191,11 +191,11 @@ def write_result(args, plan: Plan, work: WorkFolder, runs: list) -> None:
         claim=CLAIM,
         status="scaled down",
         command=_command(args),
-        config_hash=hash_of_files([HERE / name for name in ("demo.py", "languages.py", "meanings.py", "stages.py")]),
+        config=[HERE / name for name in ("demo.py", "languages.py", "meanings.py", "stages.py")],
         seconds=round(sum(work.seconds(stage) for stage in plan.stages)),
         scores=score_runs(runs),
         comparisons=compare_runs(runs),
-    ).write(work.path / RESULT, repository=HERE)
+    ).write(work.path / RESULT, folder=HERE)
 
 
 def _command(args) -> str:

@@ -13,6 +13,7 @@ from mass_plugins.compat.checkpoints import (
     trust_what_checkpoints_hold,
 )
 from mass_plugins.compat.generation import block_repeated_ngrams
+from mass_plugins.compat.gradients import watch_gradients_of_any_output
 from mass_plugins.compat.imports import (
     hide_torchaudio_that_does_not_load,
     import_fairseq_without_its_logging,
@@ -47,6 +48,7 @@ def apply():
     from fairseq.data import iterators
     from fairseq.distributed import utils as distributed_utils
     from fairseq.file_io import PathManager
+    from fairseq.nan_detector import NanDetector
     from fairseq.trainer import Trainer
 
     trust_what_checkpoints_hold()
@@ -60,3 +62,4 @@ def apply():
     broadcast_plain_configs(distributed_utils)
     end_threads_that_read_ahead(iterators)
     block_repeated_ngrams(ngram_repeat_block)
+    watch_gradients_of_any_output(NanDetector)

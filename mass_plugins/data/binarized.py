@@ -168,14 +168,14 @@ def _monolingual_prefix(data_path: str, split: str, language: str) -> str:
     return os.path.join(data_path, f"{split}.{language}-None.{language}")
 
 
-def seen_tokens(data_path: str, split: str, language: str, dictionary: Dictionary) -> np.ndarray:
-    """(V,) bool: the tokens that occur in a language's monolingual text, whose files have been opened before."""
+def count_tokens(data_path: str, split: str, language: str, dictionary: Dictionary) -> np.ndarray:
+    """(V,) int64: how often each token occurs in a language's monolingual text, whose files have been opened before."""
     prefix = _monolingual_prefix(data_path, split, language)
     tokens = np.memmap(prefix + ".bin", dtype=_read_index(prefix)[0], mode="r")
-    seen = np.zeros(len(dictionary), dtype=bool)
+    counts = np.zeros(len(dictionary), dtype=np.int64)
     for start in range(0, len(tokens), _CHUNK):
-        seen |= np.bincount(tokens[start : start + _CHUNK], minlength=len(dictionary)) > 0
-    return seen
+        counts += np.bincount(tokens[start : start + _CHUNK], minlength=len(dictionary))
+    return counts
 
 
 def _read_index(prefix: str) -> tuple[np.dtype, np.ndarray]:

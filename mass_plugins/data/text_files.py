@@ -57,8 +57,9 @@ def not_utf8(name: str, line: int, data: bytes = b"") -> InputError:
 class Shard:
     """Part ``index`` of ``count`` of a corpus: the lines whose checksum modulo ``count`` is ``index``.
 
-    The text of a line decides, not its number: nothing need be known of the corpus, and lines that are
-    equal come into the same part, wherever they stand, so that none of them is left in two parts.
+    The text of a line decides, not its number: nothing need be known of the corpus, and lines that are equal but for
+    their ASCII white space come into the same part, wherever they stand, so that none of them is left in two parts.
+    Lines that cleaning alone makes equal (kinds of quotes, invisible characters) may be in two.
     """
 
     index: int
@@ -77,7 +78,7 @@ class Shard:
 
     def holds(self, line: bytes) -> bool:
         """Whether a line, with or without its end, is of this part."""
-        return self.count == 1 or zlib.crc32(line.strip()) % self.count == self.index
+        return self.count == 1 or zlib.crc32(b" ".join(line.split())) % self.count == self.index
 
 
 WHOLE = Shard(0, 1)

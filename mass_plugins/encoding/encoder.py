@@ -11,10 +11,12 @@ from torch import Tensor
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.encoder_text import EncoderText, TextCounts
 from mass_plugins.data.streams import cut
+from mass_plugins.encoding.devices import choose_device, tokens_at_once
 from mass_plugins.encoding.loading import VectorSettings, load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder
 from mass_plugins.modules.pooling import pool
+from mass_plugins.modules.prepacked_linear import prepack
 
 
 class Encoder:
@@ -24,7 +26,7 @@ class Encoder:
         settings: how vectors are made.
         device: where they are computed.
         dtype: precision of the computation; None: float32.
-        batch_tokens: tokens, padding included, of a batch.
+        batch_tokens: tokens, padding included, of a batch; None: as many as the device is fast with.
         projection: (d, D), what a retriever makes its vectors by; None: they stay as they are pooled.
         similarity: what compares its vectors, ``cosine`` or, as retrievers are trained, ``dot``.
     """
@@ -36,12 +38,15 @@ class Encoder:
         settings: VectorSettings,
         device: torch.device,
         dtype: Optional[torch.dtype] = None,
-        batch_tokens: int = 4000,
+        batch_tokens: Optional[int] = None,
         projection: Optional[Tensor] = None,
         similarity: str = "cosine",
     ):
         self.model, self.text, self.device, self.dtype = model.to(device).eval(), text, device, dtype
-        self.settings, self.batch_tokens, self.similarity = settings, batch_tokens, similarity
+        if device.type == "cpu":
+            prepack(self.model.layers)
+        self.settings, self.similarity = settings, similarity
+        self.batch_tokens = batch_tokens or tokens_at_once(device)
         self.projection = None if projection is None else projection.to(device, torch.float32)
         self.max_tokens = settings.max_tokens or model.max_positions()
 
@@ -101,21 +106,6 @@ class Encoder:
         return torch.nn.functional.normalize(vectors, dim=-1) if self.settings.normalize else vectors
 
 
-def choose_device(name: Optional[str]) -> torch.device:
-    """The device of this name; default a GPU if there is one, else the CPU.
-
-    Raises:
-        InputError: it is none, or torch can't use it.
-    """
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or ["it has no such device"])[0]
-        raise InputError(f"--device {name}: torch can't use it ({reason}); take cpu, or leave it out") from None
-    return device
-
-
 def load_encoder(
     path: str | os.PathLike,
     pooling: Optional[str] = None,
@@ -124,7 +114,7 @@ def load_encoder(
     data: Optional[str | os.PathLike] = None,
     device: Optional[str] = None,
     dtype: Optional[str] = None,
-    batch_tokens: int = 4000,
+    batch_tokens: Optional[int] = None,
 ) -> Encoder:
     """Load a text encoder.
 
@@ -138,7 +128,7 @@ def load_encoder(
         data: folder of the tokenizer; default the checkpoint's own, else the one that it was trained on.
         device: default ``cuda`` if there is one, else ``cpu``.
         dtype: precision, ``float32``, ``bfloat16`` or, on a GPU, ``float16``.
-        batch_tokens: tokens, padding included, that are computed at once.
+        batch_tokens: tokens, padding included, that are computed at once; default 1000 on a CPU, 8000 on a GPU.
 
     Raises:
         InputError: no such file, a broken or foreign checkpoint, a tokenizer that doesn't fit.

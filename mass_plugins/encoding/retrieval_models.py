@@ -12,10 +12,12 @@ from fairseq import checkpoint_utils
 
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.retrieval_groups import join_pair
+from mass_plugins.encoding.devices import tokens_at_once
 from mass_plugins.encoding.loading import load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
 from mass_plugins.models.text_encoder import TextEncoderConfig
+from mass_plugins.modules.prepacked_linear import prepack
 from mass_plugins.retrieval.representations import Parts
 
 
@@ -26,15 +28,16 @@ class Running:
     Attributes:
         device: None: a GPU if there is one.
         dtype: ``float32``, ``bfloat16`` or, on a GPU, ``float16``.
-        batch_tokens: padding included, at once.
+        batch_tokens: padding included, at once; 0: as many as the device is fast with.
     """
 
     device: Optional[str] = None
     dtype: str = "float32"
-    batch_tokens: int = 8000
+    batch_tokens: int = 0
 
     def __post_init__(self):
         self.device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.batch_tokens = self.batch_tokens or tokens_at_once(torch.device(self.device))
         if self.dtype == "float16" and self.device == "cpu":
             raise InputError("float16 is for GPUs; on a CPU take bfloat16")
 
@@ -59,6 +62,8 @@ class _Model:
         self.model = build(state["cfg"]["model"], size, loaded.text.vocabulary.pad)
         self.model.load_state_dict(state["model"], strict=True)
         self.model.to(running.device).eval()
+        if torch.device(str(running.device)).type == "cpu":
+            prepack(self.model.layers)
         task = state["cfg"]["task"]
         self.query_tokens, self.passage_tokens = int(task["query_tokens"]), int(task["passage_tokens"])
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mass_plugins.models.mass_transformer import MassDecoder
 from mass_plugins.modules.language_projections import LanguageLinear, pick
+from mass_plugins.modules.prepacked_linear import prepacked_product
 
 
 @dataclass
@@ -77,12 +78,12 @@ class _Projection:
         side = int(self.num_languages > 0)
         weight = torch.cat([layer.weight.detach() for layer in layers], dim=side)
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
-        self.weight = weight.flatten(0, -2).to(precision.product)
-        self.bias = torch.cat(biases, dim=side).flatten().to(precision.product) if biases else None
+        bias = torch.cat(biases, dim=side).flatten().to(precision.product) if biases else None
+        self.product = prepacked_product(weight.flatten(0, -2).to(precision.product), bias)
 
     def __call__(self, x: Tensor, languages: Optional[Tensor] = None) -> Tensor:
         """(.., D) -> (.., D'); with ``languages`` (B,) int64, x is (.., B, D)."""
-        product = F.linear(x.to(self.precision.product), self.weight, self.bias).to(self.precision.state)
+        product = self.product(x.to(self.precision.product)).to(self.precision.state)
         return pick(product, languages, self.num_languages) if self.num_languages else product
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.result import Result, Score, hash_of_files
+from mass_plugins.scoring.result import Result, Score
 
 
 def make_parser(prog: str, description: Optional[str]) -> argparse.ArgumentParser:
@@ -32,12 +32,12 @@ def write_result(options: argparse.Namespace, scored: Callable[[], tuple[list[Sc
             claim=options.claim,
             status=options.status,
             command=f"bash examples/{example.name}/run.sh",
-            config_hash=hash_of_files(options.config),
+            config=options.config,
             seconds=options.seconds,
             scores=scores,
             comparisons=comparisons,
         )
-        result.write(options.output, repository=example)
+        result.write(options.output, folder=example)
     except InputError as error:
         print(f"mass_plugins: error: {error}", file=sys.stderr)
         return 1

@@ -66,7 +66,7 @@ class Result:
     Attributes:
         example: name of the folder.
         command: what to run from the top of the repository.
-        config_hash: of the files that fix the experiment, see ``hash_of_files``.
+        config: the files that fix the experiment.
         seconds: of all stages added up, whether they ran at the same time or not.
         comparisons: paired significance tests, a dict each.
     """
@@ -75,7 +75,7 @@ class Result:
     claim: str
     status: str
     command: str
-    config_hash: str
+    config: list[Path]
     seconds: int
     scores: list[Score]
     comparisons: list[dict] = field(default_factory=list)
@@ -84,27 +84,40 @@ class Result:
         if self.status not in STATUSES:
             raise InputError(f"status {self.status!r} is none of {', '.join(STATUSES)}; mend config.sh")
 
-    def record(self, repository: Path) -> dict:
+    def record(self, folder: Path) -> dict:
         return {
             "example": self.example,
             "claim": self.claim,
             "status": self.status,
             "command": self.command,
-            "config_hash": self.config_hash,
+            "config_hash": hash_of_files(self.config),
+            "config_files": [_within(path, folder) for path in self.config],
             "seconds": self.seconds,
-            **commit_of(repository),
+            **commit_of(folder),
             "versions": versions(),
             "hardware": hardware(),
             "scores": [score.record() for score in self.scores],
             "comparisons": self.comparisons,
         }
 
-    def write(self, path: Path, repository: Path) -> None:
-        """Write ``path`` at once: it is whole or as it was. ``repository``: any folder in it."""
+    def write(self, path: Path, folder: Path) -> None:
+        """Write ``path`` at once: it is whole or as it was. ``folder``: the example's, in a repository or not."""
         temporary = Path(f"{path}.tmp")
-        text = json.dumps(self.record(repository), indent=1, ensure_ascii=False)
+        text = json.dumps(self.record(folder), indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
         os.replace(temporary, path)
+
+
+def _within(path: Path, folder: Path) -> str:
+    """Seen from the top of the repository, where the example's folder is ``examples/NAME``; else its name."""
+    top, whole = folder.resolve().parents[1], path.resolve()
+    return whole.relative_to(top).as_posix() if whole.is_relative_to(top) else whole.name
+
+
+def configuration_changed(result: dict, top: Path) -> bool:
+    """Whether the files that fixed a result are others than those in the repository at ``top`` now."""
+    files = [top / name for name in result.get("config_files", [])]
+    return not all(file.is_file() for file in files) or hash_of_files(files) != result["config_hash"]
 
 
 def hash_of_files(paths: Sequence[Path]) -> str:

@@ -11,18 +11,25 @@ from pathlib import Path
 from typing import Optional
 
 from mass_plugins.errors import InputError
+from mass_plugins.scoring.result import configuration_changed
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
-def table(result: dict) -> str:
-    """One example in Markdown: a row a setting, a column a system, the best of a row in bold."""
+CHANGED = "; measured before its configuration changed"
+
+
+def table(result: dict, changed: bool = False) -> str:
+    """One example in Markdown: a row a setting, a column a system, the best of a row in bold.
+
+    ``changed``: its configuration is another one now.
+    """
     scores = {(score["setting"], score["system"], score["metric"]): score for score in result["scores"]}
     systems = list(dict.fromkeys(score["system"] for score in result["scores"]))
     rows = list(dict.fromkeys((score["setting"], score["metric"]) for score in result["scores"]))
+    status = result["status"] + (CHANGED if changed else "")
     lines = [
-        f"**[{result['example']}](examples/{result['example']}/README.md)**, {result['status']}. "
-        f"Claim: {result['claim']}",
+        f"**[{result['example']}](examples/{result['example']}/README.md)**, {status}. Claim: {result['claim']}",
         "",
         f"| | {' | '.join(systems)} |",
         f"|---|{'---|' * len(systems)}",
@@ -95,7 +102,11 @@ def pages(root: Path) -> dict[Path, str]:
     """
     files = sorted(root.glob("examples/*/result.json"))
     results = {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    texts = {root / "README.md": "\n\n".join(map(table, results.values()))}
+    texts = {
+        root / "README.md": "\n\n".join(
+            table(result, configuration_changed(result, root)) for result in results.values()
+        )
+    }
     texts |= {file.with_name("README.md"): details(result) for file, result in results.items()}
     found = {}
     for readme, text in texts.items():

@@ -96,6 +96,24 @@ def test_an_interrupted_recipe_leaves_no_process_and_no_finished_stage(recipe, t
     assert str(tmp_path) not in listed
 
 
+def test_a_program_that_outlives_its_recipe_is_waited_for(recipe, tmp_path):
+    """One that is deep in native code when it is told to end writes on for a while."""
+    body = "stage long stubborn"
+    work = "echo begins >>calls; until [ -e end ]; do sleep 0.05; done; echo ends >>calls"
+    function = f"stubborn() {{ bash -c 'trap : TERM; {work}'; }}; "
+    first = recipe(function + body)
+    deadline = time.time() + 60
+    while not (tmp_path / "work" / "calls").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    os.killpg(first.pid, signal.SIGTERM)
+    assert first.wait(timeout=120) == 130
+    second = recipe(function + body)
+    assert "another is at work on it; waiting" in second.stdout.readline()
+    (tmp_path / "work" / "end").touch()
+    end_of(second)
+    assert (tmp_path / "work" / "calls").read_text().split() == ["begins", "ends"] * 2
+
+
 def test_two_recipes_do_not_share_a_folder(recipe, tmp_path):
     first = recipe('stage long slowly a; until [ -e "$WORK/end" ]; do sleep 0.1; done')
     deadline = time.time() + 60

@@ -12,15 +12,32 @@ from mass_plugins.data.languages import Direction
 RATES = {
     "copy_rate": ("copies", "sentences"),
     "wrong_language_rate": ("foreign", "tokens"),
+    "wrong_language_ceiling": ("source_foreign", "source_tokens"),
     "length_ratio": ("tokens", "source_tokens"),
 }
+_TIMES_AS_FREQUENT = 10  # in the source language: a foreign token in the target language
+
+
+def foreign_tokens(source: Tensor, target: Tensor) -> Tensor:
+    """(V,) bool: tokens that tell the source language from the target language.
+
+    They are at least ten times as frequent in the one's text as in the other's. That they never occur there is too much
+    to ask: a large text has nearly every token now and then.
+
+    Args:
+        source, target: (V,) int64, how often each token occurs in the text of the language; a language without any
+            text has no foreign tokens and is nowhere foreign.
+    """
+    source, target = source.double(), target.double()  # products of counts may be beyond int64
+    often = source * target.sum() >= _TIMES_AS_FREQUENT * target * source.sum()
+    return often & (source > 0) & (target.sum() > 0)
 
 
 class TranslationCounts(NamedTuple):
     """Counts of translations of monolingual text; those of two batches add up.
 
-    ``copies`` are translations equal to their source, ``foreign`` tokens that do not occur in the target
-    language's text but do in the source language's. ``tokens`` are without ``</s>`` and padding.
+    ``copies`` are translations equal to their source, ``foreign`` the :func:`foreign_tokens` of the translations,
+    ``source_foreign`` those of the sources: what a copier would have. ``tokens`` are without ``</s>`` and padding.
     """
 
     sentences: float
@@ -28,26 +45,27 @@ class TranslationCounts(NamedTuple):
     tokens: float
     source_tokens: float
     foreign: float
+    source_foreign: float
 
     @classmethod
-    def of(cls, source: Tensor, translation: Tensor, own: Tensor, other: Tensor, special: Sequence[int]):
+    def of(cls, source: Tensor, translation: Tensor, foreign: Tensor, special: Sequence[int]):
         """Count a batch of one direction.
 
         Args:
             source, translation: (B, S) and (B, T) int64, right-padded.
-            own, other: (V,) bool, tokens that occur in the target's and in the source's language.
+            foreign: (V,) bool, the :func:`foreign_tokens` of the direction.
             special: padding and ``</s>``.
         """
         real, source_real = (
             ~torch.isin(tokens, torch.tensor(special, device=tokens.device)) for tokens in (translation, source)
         )
-        foreign = real & ~own[translation] & other[translation]
         return cls(
             sentences=len(source),
             copies=float(copies(source, translation, special[0]).sum()),
             tokens=float(real.sum()),
             source_tokens=float(source_real.sum()),
-            foreign=float(foreign.sum()),
+            foreign=float((real & foreign[translation]).sum()),
+            source_foreign=float((source_real & foreign[source]).sum()),
         )
 
 
@@ -60,7 +78,7 @@ def copies(source: Tensor, translation: Tensor, pad: int) -> Tensor:
     return (source == translation).all(dim=1)
 
 
-_EMPTY = TranslationCounts(0, 0, 0, 0, 0)
+_EMPTY = TranslationCounts(0, 0, 0, 0, 0, 0)
 
 
 def count_logs(found: dict[Direction, TranslationCounts], directions: Iterable[Direction]) -> dict[str, float]:

@@ -20,8 +20,18 @@ def test_it_runs_and_writes_records(tmp_path, capsys):
     for record in records:
         assert {"benchmark", "peer", "ours", "theirs", "unit", "ratio", "pairs", "hardware"} <= set(record)
         assert record["pairs"] == 2 and record["ratio"] > 0
+        if "update" in record["benchmark"]:
+            assert all(0.1 < record["peak_memory_gib"][side] < 10 for side in ("ours", "peer"))
+        if "generation" in record["benchmark"]:
+            assert all(0 < record["share_of_matrix_products"][side] < 1 for side in ("ours", "peer"))
+    for record in records[3:6]:
+        for side in ("ours", "peer"):
+            parts = record["seconds_of_an_update"][side]
+            assert list(parts) == ["data", "generation", "training"] and min(parts["generation"], parts["training"]) > 0
     assert "100.00 % of the translations are the same on both sides" in printed.err
-    assert printed.err.count("peak memory of an update with") == 2
+    assert printed.err.count("peak memory of an update (") == 5
+    assert printed.err.count("where an update's time goes (") == 4
+    assert printed.err.count("pair 2 of 2, seconds: ") == 3
 
 
 class Fixed:
@@ -36,6 +46,13 @@ class Fixed:
 
 def test_padding_makes_no_difference():
     assert back_translation.check_same_translations(Fixed([[5, 2, 1]]), Fixed([[5, 2]])) == 1
+
+
+def test_one_in_a_thousand_may_round_otherwise():
+    rows, other = [[5, 2]] * 1000, [[5, 2]] * 999 + [[6, 2]]
+    assert back_translation.check_same_translations(Fixed(rows), Fixed(other)) == 0.999
+    with pytest.raises(AssertionError, match="only 998 of 1000 translations"):
+        back_translation.check_same_translations(Fixed(rows), Fixed([*other[:-2], [6, 2], [6, 2]]))
 
 
 def test_the_check_sees_a_difference():

@@ -124,8 +124,8 @@ class TestGreedy:
 
     def test_autocast_sets_the_precision_of_the_decoder(self, trained):
         with torch.autocast("cpu", torch.bfloat16):
-            assert BatchDecoder(trained, PAD, EOS).decoder.output.weight.dtype == torch.bfloat16
-        assert BatchDecoder(trained, PAD, EOS).decoder.output.weight.dtype == torch.float32
+            assert BatchDecoder(trained, PAD, EOS).decoder.output.precision.product == torch.bfloat16
+        assert BatchDecoder(trained, PAD, EOS).decoder.output.precision.product == torch.float32
 
     def test_tokens_that_are_not_allowed_in_a_language_are_not_written(self, trained):
         allowed = torch.zeros(2, FIRST_WORD + WORDS, dtype=torch.bool)

@@ -127,21 +127,22 @@ def test_unknown_status_is_refused(example, tmp_path, capsys):
     assert "'great' is none of reproduced" in capsys.readouterr().err
 
 
-def record(values, paper=None):
+def record(values, folder, paper=None):
     scores = [
         Score("scratch", "de-en", "BLEU", "sig", [10.0], [1]),
         Score("mass", "de-en", "BLEU", "sig", values, list(range(len(values))), paper),
     ]
     test = {"setting": "de-en", "system": "mass", "baseline": "scratch", "seeds": [1], "differences": [10.0]}
     test |= {"p_values": [0.001], "test": "paired bootstrap", "signature": "bs"}
-    result = Result("toy", "a claim", "scaled down", "bash run.sh", "abc", 1, scores, [test])
-    return result.record(ROOT) | {"hardware": "h", "commit": "0123456789abc", "dirty": True}
+    result = Result("toy", "a claim", "scaled down", "bash run.sh", [folder / "config.sh"], 1, scores, [test])
+    return result.record(folder) | {"hardware": "h", "commit": "0123456789abc", "dirty": True}
 
 
 def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     folder = tmp_path / "examples" / "toy"
     folder.mkdir(parents=True)
-    (folder / "result.json").write_text(json.dumps(record([20.0, 22.0], paper=37.5)))
+    (folder / "config.sh").write_text("UPDATES=3\n")
+    (folder / "result.json").write_text(json.dumps(record([20.0, 22.0], folder, paper=37.5)))
     for readme in (tmp_path / "README.md", folder / "README.md"):
         readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
     assert results.main(["--root", str(tmp_path), "--check"]) == 1
@@ -154,6 +155,12 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     assert "| de-en | mass | BLEU | 21.0 ± 1.4 (paper 37.5) | 20.00, 22.00 | 0, 1 |" in card
     assert "| de-en | mass less scratch | +10.00 | 0.001 |" in card and "0123456789 with changes" in card
     assert results.main(["--root", str(tmp_path), "--check"]) == 0
+    assert "scaled down. Claim" in text
+    (folder / "config.sh").write_text("UPDATES=4\n")
+    assert results.main(["--root", str(tmp_path), "--check"]) == 1
+    assert results.main(["--root", str(tmp_path)]) == 0
+    changed = (tmp_path / "README.md").read_text()
+    assert "scaled down; measured before its configuration changed. Claim" in changed
 
 
 @pytest.mark.parametrize("text, message", [("nothing", "lacks the marks"), (None, "doesn't exist")])

@@ -1,0 +1,27 @@
+"""Where vectors are computed, and how much at once."""
+
+from typing import Optional
+
+import torch
+
+from mass_plugins.errors import InputError
+
+
+def choose_device(name: Optional[str]) -> torch.device:
+    """The device of this name; default a GPU if there is one, else the CPU.
+
+    Raises:
+        InputError: it is none, or torch can't use it.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or ["it has no such device"])[0]
+        raise InputError(f"--device {name}: torch can't use it ({reason}); take cpu, or leave it out") from None
+    return device
+
+
+def tokens_at_once(device: torch.device) -> int:
+    """Tokens of a batch, padding included: a CPU is fastest while a layer's values stay in its cache."""
+    return 1000 if device.type == "cpu" else 8000

