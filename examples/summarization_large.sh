@@ -26,6 +26,7 @@ LONGEST=511              # sub-words of a document without </s>; the rest of lon
 # --max-tokens is that of a GPU; an update has the tokens of so many: 4096 blocks of 512 in pre-training.
 GPUS_OF_PRETRAINING=128
 GPUS_OF_FINE_TUNING=8
+BATCH_TOKENS=128000 # of generation: 50 documents of 512 sub-words with a beam of 5; lower it where memory is short
 
 MODEL=(--arch mass_base --cross-attend-masked --criterion label_smoothed_cross_entropy --dropout 0.1 --attention-dropout 0.1
     --optimizer adam --adam-betas "(0.9,0.98)" --autocast-bfloat16 --log-interval 100)
@@ -67,7 +68,7 @@ few_pairs() {
 summarize() {
     local checkpoint=$1 file=$2
     shift 2
-    python -m mass_plugins summarize "$checkpoint" --buffer 2000 "$@" <"$file" >"$OUT/summaries.txt.tmp"
+    python -m mass_plugins summarize "$checkpoint" --buffer 2000 --batch-tokens "$BATCH_TOKENS" "$@" <"$file" >"$OUT/summaries.txt.tmp"
     mv "$OUT/summaries.txt.tmp" "$OUT/summaries.txt"
 }
 

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import sys
 
-from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
+from mass_plugins.commands.flags import add_running_flags, load_translator, natural, positive, refuse_idle, set_only
 from mass_plugins.errors import InputError
 
 HELP = "talk to a model that was fine-tuned on dialogues; it remembers the last turns"
@@ -49,10 +49,10 @@ def add_flags(command):
     add("--min-len", type=natural, default=1, metavar="N", help="sub-words of an answer at least (default 1)")
     add("--max-len", type=positive, default=60, metavar="N", help="and at most (default 60)")
     add("--seed", type=int, help="of the draws: equal talks are answered alike (default: none)")
+    add_running_flags(command)
 
 
 def run(options):
-    from mass_plugins import load
     from mass_plugins.data.dialogue import DialogueSettings
     from mass_plugins.generation.chat import Conversation, Generation
 
@@ -62,7 +62,7 @@ def run(options):
         refuse_idle(options, [*_OF_DRAWS, "seed"], "with --beam, which draws nothing")
     given = set_only(options, *_OF_DRAWS, "beam", "no_repeat_ngram", "min_len", "max_len")
     generation = Generation(sampling=options.beam is None, **given)
-    model = load(options.checkpoint, data=options.data)
+    model = load_translator(options)
     language = model.only_language(options.language)
     context = set_only(options, "turns", "separator")
     settings = dataclasses.replace(DialogueSettings.load(model.data_folder), **context)
