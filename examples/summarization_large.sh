@@ -61,7 +61,7 @@ few_pairs() {
     else
         text sample "$count" "$folder" "$OUT"
     fi
-    prepare --like "$like" --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
+    prepare --like "$like" --keep-duplicates --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
 }
 
 # summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt.

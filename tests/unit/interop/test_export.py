@@ -246,6 +246,19 @@ def test_commands(translating, tiny_data_bin, tmp_path, capsys):
     searched = translator.translate(lines, "de", "en", beam=5)
     assert [translator.codec.detokenize(line, "en") for line in text] == searched
 
+    # documents beyond the positions, as docs/interop.md has it
+    settings = dict(min_len=6, max_len_a=0, max_len_b=12, no_repeat_ngram=2)
+    long = [" ".join([line] * 8) for line in lines]
+    batch = tokenizer(
+        [translator.codec.words(line, "de") for line in long], return_tensors="pt", padding=True, truncation=True
+    )
+    assert batch["input_ids"].shape[1] == 64 and (batch["input_ids"][:, -1] == 2).sum() > 10
+    found = model.generate(
+        **batch, num_beams=1, max_length=None, min_new_tokens=6, max_new_tokens=12, no_repeat_ngram_size=2
+    )
+    text = [translator.codec.detokenize(line, "en") for line in tokenizer.batch_decode(found, skip_special_tokens=True)]
+    assert text == translator.translate(long, "de", "en", beam=1, truncate=64, **settings)
+
     engine = ctranslate2.Translator(str(tmp_path / "ct2"), intra_threads=1, compute_type="float32")
     pieces = [tokenizer.convert_ids_to_tokens(tokenizer.encode(line)) for line in words]
     found = [one.hypotheses[0] for one in engine.translate_batch(pieces, beam_size=1)]
