@@ -169,7 +169,7 @@ class TestWhatItMakes:
     def test_the_report_says_what_was_dropped_and_why(self, prepared):
         printed = [re.split(r"\s{2,}", line) for line in (prepared / "stdout").read_text().splitlines()]
         rows = {(row[0], row[1]): row for row in printed if len(row) == 7}
-        why = "1 empty, 1 over 30 words, 2 with the reserved symbol [MASK], 2 duplicates".split(", ")
+        why = "1 empty, 1 over 30 words, 2 duplicates, 2 with the reserved symbol [MASK]".split(", ")
         assert rows["de", "train"][2:4] == ["66", "54"] and sorted(rows["de", "train"][6].split(", ")) == why
         assert rows["en", "train"][2:4] == ["60", "54"] and rows["en", "train"][6] == "-"
         assert rows["de-en", "train"][2:4] == ["43", "40"]
