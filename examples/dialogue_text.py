@@ -72,7 +72,7 @@ def cornell(place: Path) -> Iterator[Dialogue]:
 
 
 def _records(place: Path, name: str) -> Iterator[str]:
-    """Records of one of Cornell's files, which are in ISO 8859-1."""
+    """Records of one of Cornell's files, which are in Windows' Latin: its quotes and dashes are 0x80 to 0x9f."""
     if place.is_dir():
         found = next(iter(sorted(place.rglob(name))), None)
         if found is None:
@@ -84,9 +84,15 @@ def _records(place: Path, name: str) -> Iterator[str]:
             if not members:
                 raise InputError(f"{place} has no {name}; give the archive of Cornell's movie dialogues")
             content = archive.read(members[0])
-    for record in content.decode("iso-8859-1").split("\n"):
+    for record in windows_text(content).split("\n"):
         if record.strip():
             yield record.rstrip("\r")
+
+
+def windows_text(content: bytes) -> str:
+    """cp1252; the five bytes that it leaves undefined as in ISO 8859-1."""
+    table = {byte: bytes([byte]).decode("cp1252", errors="ignore") or chr(byte) for byte in range(0x80, 0xA0)}
+    return content.decode("iso-8859-1").translate(table)
 
 
 def daily(path: Path) -> list[Dialogue]:

@@ -13,8 +13,8 @@ few_pairs() {
     for side in source target; do
         if [ "$count" = all ]; then cp "$folder/train.$side" "$OUT/"; else head -n "$count" "$folder/train.$side" >"$OUT/train.$side"; fi
     done
-    prepare --like "$like" "$@" --keep-duplicates --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
-    cp "$folder/dialogue.json" "$OUT/data-bin/" # for mass-plugins chat
+    prepare --like "$like" "$@" --keep-duplicates --dialogue "$folder/dialogue.json" \
+        --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
 }
 
 # perplexity CHECKPOINT TEXT: of the test answers, into $OUT/perplexity.json.

@@ -52,7 +52,8 @@ pairs() {
     prepare --like "$1" --keep-duplicates --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$OUT/valid"
 }
 
-# summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt.
+# summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt. Documents are cut
+# where those of training were, at LONGEST sub-words and </s>.
 summarize() {
     local checkpoint=$1 file=$2
     shift 2
@@ -90,7 +91,8 @@ system() {
     stage "$run" train "$data" "${MODEL[@]}" "${FINE_TUNING[@]}" --directions en-en --seed "$seed" \
         --max-update "${UPDATES[$number]}" --validate-interval 1000 --validate-interval-updates "$every" \
         --save-interval 1000 --save-interval-updates "$every" ${start[@]+"${start[@]}"}
-    stage "$run.test" summarize "$FOLDER/checkpoint_best.pt" "$TEXT/test.source" "${GENERATION[@]}"
+    stage "$run.test" summarize "$FOLDER/checkpoint_best.pt" "$TEXT/test.source" --truncate $((LONGEST + 1)) \
+        "${GENERATION[@]}"
     record "$run" "$name" "$(setting "$number")" "$seed" "$FOLDER/summaries.txt" "$TEXT/test.target"
 }
 

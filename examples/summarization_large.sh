@@ -20,12 +20,13 @@ WIKIPEDIA=https://huggingface.co/datasets/wikimedia/wikipedia/resolve/main/20231
 PARTS=41
 VOCABULARY=30000         # lower-cased, as the authors' BERT vocabulary of 30 522
 VOCABULARY_LINES=2000000 # paragraphs to learn it from
-SHARDS=41                # parts of the text, one an epoch
+SHARDS=41                # stretches of the text, one an epoch
 LONGEST=511              # sub-words of a document without </s>; the rest of longer ones is cut off
 
 # --max-tokens is that of a GPU; an update has the tokens of so many: 4096 blocks of 512 in pre-training.
 GPUS_OF_PRETRAINING=128
 GPUS_OF_FINE_TUNING=8
+BATCH_TOKENS=128000 # of generation: 50 documents of 512 sub-words with a beam of 5; lower it where memory is short
 
 MODEL=(--arch mass_base --cross-attend-masked --criterion label_smoothed_cross_entropy --dropout 0.1 --attention-dropout 0.1
     --optimizer adam --adam-betas "(0.9,0.98)" --autocast-bfloat16 --log-interval 100)
@@ -60,14 +61,14 @@ few_pairs() {
     else
         text sample "$count" "$folder" "$OUT"
     fi
-    prepare --like "$like" --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
+    prepare --like "$like" --keep-duplicates --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
 }
 
 # summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt.
 summarize() {
     local checkpoint=$1 file=$2
     shift 2
-    python -m mass_plugins summarize "$checkpoint" --buffer 2000 "$@" <"$file" >"$OUT/summaries.txt.tmp"
+    python -m mass_plugins summarize "$checkpoint" --buffer 2000 --batch-tokens "$BATCH_TOKENS" "$@" <"$file" >"$OUT/summaries.txt.tmp"
     mv "$OUT/summaries.txt.tmp" "$OUT/summaries.txt"
 }
 
@@ -90,7 +91,8 @@ get_wikipedia() {
     done
     stage wikipedia paragraphs "${files[@]}"
     stage wikipedia-text prepare --lowercase --vocab-size "$VOCABULARY" --subword-lines "$VOCABULARY_LINES" \
-        --max-words 0 --max-characters 0 --max-pieces 0 --shards "$SHARDS" --mono en="$FOLDER/wikipedia.gz"
+        --max-words 0 --max-characters 0 --max-pieces 0 --running-text --keep-duplicates --shards "$SHARDS" \
+        --mono en="$FOLDER/wikipedia.gz"
     LIKE=$FOLDER/data-bin TEXT_BIN=$FOLDER/data-bin
     if [ "$SHARDS" -gt 1 ]; then
         LIKE+=/0 TEXT_BIN+=/0

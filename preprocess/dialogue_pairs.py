@@ -3,8 +3,8 @@
     python preprocess/dialogue_pairs.py --turns 2 --output pairs/train < dialogues.txt
 
 A dialogue a line, its turns separated by tabs, in the order in which they were said. PREFIX.source gets the contexts,
-PREFIX.target the answers; dialogue.json beside them says how contexts are written. Copy it to the data-bin: by it
-`mass-plugins chat` writes them the same way.
+PREFIX.target the answers; dialogue.json beside them says how contexts are written. prepare.py --dialogue takes it to
+the data-bin: by it `mass-plugins chat` writes them the same way.
 """
 
 import argparse
@@ -17,6 +17,7 @@ if __name__ == "__main__":
     import preprocess.as_script  # noqa: F401
 
 from mass_plugins.data.dialogue import DialogueSettings
+from mass_plugins.data.text import has_spaces
 from mass_plugins.data.text_files import not_utf8
 from mass_plugins.errors import InputError
 from preprocess.streaming import Parser, exit_status, positive
@@ -35,8 +36,12 @@ def main() -> int:
     parser.add_argument(
         "--max-words", type=positive, default=default.max_words, help="of a context (default: %(default)s)"
     )
+    parser.add_argument(
+        "--language", default="", metavar="L",
+        help="of the dialogues; where it writes no spaces (zh, ja, th, ..) two characters count as a word",
+    )  # fmt: skip
     args = parser.parse_args()
-    settings = DialogueSettings(args.turns, args.separator, args.max_words)
+    settings = DialogueSettings(args.turns, args.separator, args.max_words, has_spaces(args.language))
     args.output.parent.mkdir(parents=True, exist_ok=True)
     sides = [Path(f"{args.output}.{side}") for side in ("source", "target")]
     temporary = [path.with_name(path.name + ".tmp") for path in sides]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.errors import InputError
 from preprocess.binarize import Job, binarize
 from preprocess.corpora import Corpus, Inspection
@@ -27,6 +28,8 @@ class Flags:
     max_pieces: int
     valid_lines: int
     shards: int
+    running_text: bool = False  # neighbouring lines belong together
+    dialogue: Optional[DialogueSettings] = None  # sources are contexts
 
 
 def build(
@@ -46,9 +49,12 @@ def build(
         vocabulary = learn_vocabulary(cleaned, flags)
     say("encoding with the sub-words")
     encoded = [
-        encode(item, text, vocabulary, flags.shards, hold_out, flags.max_pieces, workers, progress)
+        encode(
+            item, text, vocabulary, flags.shards, hold_out, flags.max_pieces, flags.running_text,
+            flags.dialogue is not None, workers, progress,
+        )
         for item, hold_out in zip(cleaned, held_out)
-    ]
+    ]  # fmt: skip
     check_lines(encoded, flags)
     dictionary = folder / "dict.txt"
     counts = sum((tokens for item in encoded for tokens in item.tokens.values()), Counter())
@@ -59,6 +65,8 @@ def build(
     binarize(make_jobs(encoded, shards), dictionary, workers)
     for shard in shards:
         vocabulary.codec.save(shard)
+        if flags.dialogue:
+            flags.dialogue.save(shard)
         for language in languages:
             shutil.copyfile(dictionary, shard / f"dict.{language}.txt")
     report = make_report(flags, digests, size, languages, cleaned, encoded)

@@ -22,6 +22,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import preprocess.as_script  # noqa: F401
 
+from mass_plugins.data.dialogue import SETTINGS_FILE as DIALOGUE_FILE
+from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.progress import Progress
 from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
 from mass_plugins.errors import InputError
@@ -70,6 +72,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     text.add_argument("--destdir", type=Path, required=True, help="the data-bin to make")
     text.add_argument("--shards", type=positive, default=1, metavar="N", help="deal training text to DESTDIR/0, /1, …")
+    text.add_argument(
+        "--running-text", action="store_true",
+        help="neighbouring lines belong together, as paragraphs of documents do: shards are stretches of the text and "
+        "validation lines are its last ones (default: lines in turn, and at even distances)",
+    )
+    text.add_argument(
+        "--dialogue", type=Path, metavar="FILE",
+        help="dialogue.json of dialogue_pairs.py: it is kept in DESTDIR, and contexts that are too long lose their "
+        "beginning, not their end",
+    )
     text.add_argument("--overwrite", action="store_true", help="replace a DESTDIR that holds other data")
 
     cleaning = parser.add_argument_group("cleaning")
@@ -222,7 +234,20 @@ def read_flags(args, settings: TextSettings, learns: bool) -> Flags:
         max_pieces=0 if args.no_clean else pieces,
         valid_lines=args.valid_lines,
         shards=args.shards,
+        running_text=args.running_text,
+        dialogue=read_dialogue(args.dialogue) if args.dialogue else None,
     )
+
+
+def read_dialogue(path: Path) -> DialogueSettings:
+    """How contexts are written.
+
+    Raises:
+        InputError: no such file, or another one.
+    """
+    if path.name != DIALOGUE_FILE or not path.is_file():
+        raise InputError(f"--dialogue {path} is no {DIALOGUE_FILE}; give the one beside the pairs")
+    return DialogueSettings.load(path.parent)
 
 
 @contextmanager

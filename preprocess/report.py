@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Optional
 
+from mass_plugins.data.dialogue import SETTINGS_FILE as DIALOGUE_FILE
 from mass_plugins.data.text import MODEL_FILES, SETTINGS_FILE
 
 REPORT_FILE = "prepare.json"
@@ -18,6 +19,9 @@ def flags_as_dict(flags) -> dict:
     """The nested flags as plain values."""
     values = dataclasses.asdict(flags)
     values["cleaning"]["settings"] = flags.cleaning.settings.as_dict()
+    for name in ("running_text", "dialogue"):  # later flags: data-bins of before are known still
+        if not values.get(name):
+            values.pop(name, None)
     return json.loads(json.dumps(values))
 
 
@@ -105,6 +109,7 @@ def files_of(report: dict) -> set[str]:
     files = {REPORT_FILE}
     for shard in shards:
         files |= {f"{shard}{name}" for name in (SETTINGS_FILE, model)}
+        files |= {f"{shard}{DIALOGUE_FILE}"} if report["flags"].get("dialogue") else set()
         files |= {f"{shard}dict.{language}.txt" for language in report["languages"]}
     for row in report["corpora"]:
         pair = f"{row['corpus']}-None" if row["kind"] == "mono" else row["corpus"]
@@ -128,7 +133,8 @@ def format_report(report: dict, destdir: Path) -> str:
             table.append((row["corpus"], "valid", "", row["held_out_lines"], "", "", "- (held out of train)"))
         if "cut" in row:
             where = f"{row['corpus']} {row['split']}: {row['cut']} sources"
-            notes.append(f"{where} are cut to the first {report['flags']['max_pieces']} sub-words (--max-pieces)")
+            end = "last" if report["flags"].get("dialogue") else "first"
+            notes.append(f"{where} are cut to the {end} {report['flags']['max_pieces']} sub-words (--max-pieces)")
         if unknown > _MUCH_UNKNOWN * total:
             notes.append(f"{row['corpus']} {row['split']}: {share} of the sub-words are unknown to the dictionary")
     widths = [max(len(str(line[i])) for line in table) for i in range(len(head) - 1)]

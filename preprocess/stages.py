@@ -140,13 +140,14 @@ def _make_cleaner(
 
 def encode(
     cleaned: Cleaned, folder: Path, vocabulary: Vocabulary, shards: int, hold_out: int, max_pieces: int,
-    workers: int, progress: Optional[bool],
+    running_text: bool, keep_end: bool, workers: int, progress: Optional[bool],
 ) -> Encoded:  # fmt: skip
     """Words -> sub-words, training lines dealt out to the shards in turn.
 
-    ``hold_out`` lines at even distances become validation text. Training lines of more than
-    ``max_pieces`` sub-words (0: no limit) are dropped; of pairs of one language, whose source is a
-    document, a longer source is cut, in validation and test text, too.
+    ``hold_out`` lines at even distances become validation text. Of running text each shard is a
+    stretch, and the validation text its end. Training lines of more than ``max_pieces`` sub-words
+    (0: no limit) are dropped; of pairs of one language, whose source is a document or the context of
+    an answer, a longer source is cut, in validation and test text, too: its end, or its beginning.
     """
     corpus, training = cleaned.corpus, cleaned.corpus.split == "train"
     prefixes = [folder / f"{corpus.split}{i}.{corpus.name}" for i in range(shards if training else 1)]
@@ -162,18 +163,21 @@ def encode(
         outputs = [create(prefix) for prefix in prefixes]
         kept_back = create(result.held_out) if hold_out else []
         index = 0
-        arguments = (vocabulary, corpus.sides, max_pieces if training else 0, max_pieces * corpus.of_one_language)
+        arguments = (vocabulary, corpus.sides, max_pieces if training else 0, max_pieces * corpus.of_one_language,
+                     keep_end)  # fmt: skip
         for batch in ordered_map(_make_encoder, arguments, _read_words(cleaned), workers):
             for row in batch.rows:
                 index += 1
                 if not row:
                     result.too_long += 1
                     continue
-                if picked(index - 1, hold_out, cleaned.lines):
+                rest = cleaned.lines - hold_out  # of running text, for training
+                if index > rest if running_text else picked(index - 1, hold_out, cleaned.lines):
                     result.held_out_lines += 1
                     chosen = kept_back
                 else:
-                    shard = sum(result.lines) % len(prefixes)
+                    in_turn = sum(result.lines) % len(prefixes)
+                    shard = (index - 1) * len(prefixes) // rest if running_text else in_turn
                     result.lines[shard] += 1
                     chosen = outputs[shard]
                 for output, text in zip(chosen, row):
@@ -186,7 +190,7 @@ def encode(
 
 
 def _make_encoder(
-    vocabulary: Vocabulary, sides: tuple[str, ...], max_pieces: int, longest_source: int
+    vocabulary: Vocabulary, sides: tuple[str, ...], max_pieces: int, longest_source: int, keep_end: bool
 ) -> Callable[[tuple[Chunk, ...]], Rows]:
     codec, known = vocabulary.codec, frozenset(vocabulary.symbols)
 
@@ -197,7 +201,7 @@ def _make_encoder(
             row = tuple(map(codec.segment, words))
             pieces = [text.split() for text in row]
             if longest_source and len(pieces[0]) > longest_source:
-                pieces[0] = pieces[0][:longest_source]
+                pieces[0] = pieces[0][-longest_source:] if keep_end else pieces[0][:longest_source]
                 row = (" ".join(pieces[0]), *row[1:])
                 cut += 1
             if max_pieces and max(map(len, pieces)) > max_pieces:

@@ -23,7 +23,9 @@ def records() -> tuple[list[str], list[str]]:
         for conversation in range(CONVERSATIONS):
             names = []
             for turn in range(draw.randint(2, 5)):
-                text = " ".join(draw.choices(_WORDS, k=draw.randint(2, 7))) + "\x92."  # Windows' apostrophe: no UTF-8
+                text = (
+                    " ".join(draw.choices(_WORDS, k=draw.randint(2, 7))) + "\u2019."
+                )  # Windows' apostrophe, byte 0x92: no UTF-8
                 if (movie, conversation, turn) == (0, 0, 1):
                     text = ""
                 names.append(f"L{number}")
@@ -37,7 +39,7 @@ def archive() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, rows in zip(("movie_lines.txt", "movie_conversations.txt"), records()):
-            file.writestr(f"{FOLDER}/{name}", "".join(f"{row}\n" for row in rows).encode("iso-8859-1"))
+            file.writestr(f"{FOLDER}/{name}", "".join(f"{row}\n" for row in rows).encode("cp1252"))
             file.writestr(f"__MACOSX/{FOLDER}/._{name}", b"\x00")
     return buffer.getvalue()
 

@@ -29,6 +29,7 @@ def wikipedia(articles: int) -> bytes:
     from pyarrow import parquet
 
     texts = ["\n\n".join([f"Title {n}", *(f"{line}." for line in sentences(6, f"wiki{n}"))]) for n in range(articles)]
+    texts[1] += "\n\nmy dog is [MASK]"  # as in the article on BERT
     columns = {"id": list(map(str, range(articles))), "url": [""] * articles, "title": [""] * articles, "text": texts}
     buffer = io.BytesIO()
     parquet.write_table(pyarrow.table(columns), buffer)
@@ -47,7 +48,7 @@ def gigaword() -> dict[str, bytes]:
                 sources[2] = ""  # left out
             for end, lines in (("src", sources), ("tgt", targets)):
                 archive.writestr(f"org_data/{split}.{end}.txt", "".join(f"{line}\n" for line in lines))
-    return {f"{HUB}/Harvard/gigaword/resolve/main/data/gigaword.zip": buffer.getvalue()}
+    return {f"{HUB}/Harvard/gigaword/resolve/main/data/ggw_data.zip": buffer.getvalue()}
 
 
 def cnndm() -> dict[str, bytes]:

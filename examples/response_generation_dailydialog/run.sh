@@ -33,7 +33,10 @@ present() {
 get_text() {
     local split place=() others checksum file
     if [ -n "${DATA:-}" ]; then
-        place=("$(present dialogues_train.txt)" "$(present dialogues_validation.txt)")
+        for split in train validation; do # not in one assignment: its status is that of the last command
+            file=$(present "dialogues_$split.txt")
+            place+=("$file")
+        done
         others=$(present self_dialogue.train.jsonl)
     else
         for split in train validation test; do

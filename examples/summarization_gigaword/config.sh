@@ -4,7 +4,7 @@
 CLAIM="MASS reaches ROUGE-1/2/L 38.73/19.71/35.96 on Gigaword, about 3 more than without pre-training (the authors' release; paper, section 4.3), and is ahead with 10 K, 100 K and 1 M pairs"
 STATUS="not run" # at this size; whoever runs it says "reproduced" or "scaled down" here
 
-GIGAWORD=https://huggingface.co/datasets/Harvard/gigaword/resolve/main/data/gigaword.zip
+GIGAWORD=https://huggingface.co/datasets/Harvard/gigaword/resolve/main/data/ggw_data.zip
 declare -A KNOWN=() # no published size or checksum; the archive has checksums of its own
 
 PAIRS=(10000 100000 1000000 all)

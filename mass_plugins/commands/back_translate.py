@@ -5,7 +5,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_translation_model, positive
+from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, positive
 from mass_plugins.errors import InputError
 
 HELP = (
@@ -34,17 +34,13 @@ def add_flags(command):
     add("--seed", type=int, default=1, help="of --sampling (default 1)")
     add("--max-len-a", type=float, default=1.5, metavar="A", help="leave out translations that don't end within A")
     add("--max-len-b", type=positive, default=20, metavar="B", help="times the length + B sub-words (default 1.5, 20)")
-    add = command.add_argument_group("running").add_argument
-    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: as trained); float16: GPU")
+    add = add_running_flags(command)
     add("--batch-tokens", type=positive, default=4000, help="sub-words times beam translated at once (default 4000)")
     add("--buffer", type=positive, default=5000, help="lines sorted, translated and kept together (default 5000)")
     add("--progress", action=argparse.BooleanOptionalAction, help="show a bar (default: when stderr is a terminal)")
 
 
 def run(options):
-    import torch
-
-    from mass_plugins import load
     from mass_plugins.data.text_files import Shard
     from mass_plugins.generation.back_translate import Settings
     from mass_plugins.generation.back_translate import run as translate_corpus
@@ -54,8 +50,7 @@ def run(options):
 
     chosen = given(*(field.name for field in dataclasses.fields(Settings)))
     settings = Settings(**{**chosen, "shard": Shard.parse(options.shard)})
-    dtype = getattr(torch, options.dtype) if options.dtype else None
-    translator = load(options.checkpoint, data=options.data, dtype=dtype)
+    translator = load_translator(options)
     where = given("destdir", "batch_tokens", "buffer", "overwrite", "progress")
     try:
         print(translate_corpus(translator, Path(options.checkpoint), options.input, settings=settings, **where))

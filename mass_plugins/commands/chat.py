@@ -4,10 +4,11 @@ import dataclasses
 import io
 import sys
 
-from mass_plugins.commands.flags import natural, positive
+from mass_plugins.commands.flags import add_running_flags, load_translator, natural, positive, refuse_idle, set_only
 from mass_plugins.errors import InputError
 
 HELP = "talk to a model that was fine-tuned on dialogues; it remembers the last turns"
+_OF_DRAWS = ("temperature", "sampling_topk", "sampling_topp")
 COMMANDS = """/reset         forget what was said
 /history       show what was said
 /temperature T draw more (above 1) or less freely
@@ -25,53 +26,46 @@ def add_flags(command):
     add("--turns", type=positive, metavar="N", help="turns that an answer goes by, as in the training text")
     add("--separator", metavar="WORD", help="between them, as in the training text")
     add = command.add_argument_group("answers").add_argument
-    add("--temperature", type=float, default=1.0, metavar="T", help="divides the logits (default 1)")
+    add("--temperature", type=float, metavar="T", help="divides the logits (default 1)")
     add(
         "--sampling-topk",
         type=natural,
-        default=0,
         metavar="K",
         help="draw from the K likeliest tokens (default 0: all)",
     )
     add(
         "--sampling-topp",
         type=float,
-        default=0.9,
         metavar="P",
-        help="draw from this share of probability (default 0.9)",
+        help="draw from this share of probability (default 0.9; 0: all)",
     )
     add("--beam", type=positive, metavar="N", help="search with this width instead of drawing")
     add(
         "--no-repeat-ngram",
         type=natural,
-        default=3,
         metavar="N",
         help="of --beam: no n-gram of this length comes twice (default 3)",
     )
     add("--min-len", type=natural, default=1, metavar="N", help="sub-words of an answer at least (default 1)")
     add("--max-len", type=positive, default=60, metavar="N", help="and at most (default 60)")
     add("--seed", type=int, help="of the draws: equal talks are answered alike (default: none)")
+    add_running_flags(command)
 
 
 def run(options):
-    from mass_plugins import load
     from mass_plugins.data.dialogue import DialogueSettings
     from mass_plugins.generation.chat import Conversation, Generation
 
-    generation = Generation(
-        sampling=options.beam is None,
-        temperature=options.temperature,
-        sampling_topk=options.sampling_topk or -1,
-        sampling_topp=options.sampling_topp,
-        beam=options.beam or 1,
-        min_len=options.min_len,
-        max_len=options.max_len,
-        no_repeat_ngram=options.no_repeat_ngram,
-    )
-    model = load(options.checkpoint, data=options.data)
+    if options.beam is None:
+        refuse_idle(options, ["no_repeat_ngram"], "without --beam")
+    else:
+        refuse_idle(options, [*_OF_DRAWS, "seed"], "with --beam, which draws nothing")
+    given = set_only(options, *_OF_DRAWS, "beam", "no_repeat_ngram", "min_len", "max_len")
+    generation = Generation(sampling=options.beam is None, **given)
+    model = load_translator(options)
     language = model.only_language(options.language)
-    given = {name: getattr(options, name) for name in ("turns", "separator") if getattr(options, name) is not None}
-    settings = dataclasses.replace(DialogueSettings.load(model.data_folder), **given)
+    context = set_only(options, "turns", "separator")
+    settings = dataclasses.replace(DialogueSettings.load(model.data_folder), **context)
     talk(Conversation(model, language, settings, generation, options.seed))
 
 
@@ -110,6 +104,8 @@ def _command(conversation, line: str) -> str:
     if name == "/history":
         return "\n".join(conversation.turns) or "(nothing was said)"
     if name == "/temperature":
+        if not conversation.generation.sampling:
+            raise InputError("answers are searched for with --beam, not drawn: a temperature changes nothing")
         try:
             temperature = float(value)
         except ValueError:

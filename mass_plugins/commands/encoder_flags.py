@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import add_running_flags, positive
 
 
 def add_export_flags(command):
@@ -32,9 +32,7 @@ def vector_flags(options):
 
 
 def add_speed_flags(command):
-    add = command.add_argument_group("running").add_argument
-    add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
-    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default float32); float16: GPU")
+    add = add_running_flags(command, precision="float32")
     add("--batch-tokens", type=positive, help="tokens, padding included, at once (default 1000, on a GPU 8000)")
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_translation_model, positive
+from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, positive
 from mass_plugins.errors import InputError
 
 HELP = "sub-word perplexity of target texts given their sources"
@@ -16,12 +16,12 @@ def add_flags(command):
     command.add_argument(
         "--truncate", type=positive, metavar="N", help="cut sources to N sub-words (default: as in training)"
     )
-    command.add_argument("--batch-tokens", type=positive, default=4000, help="sub-words at once (default 4000)")
     command.add_argument("--json", action="store_true", help="print JSON, a line")
+    add = add_running_flags(command)
+    add("--batch-tokens", type=positive, default=4000, help="sub-words at once (default 4000)")
 
 
 def run(options):
-    from mass_plugins import load
     from mass_plugins.data.text_files import read_text
     from mass_plugins.generation.perplexity import perplexity
 
@@ -30,11 +30,12 @@ def run(options):
         raise InputError(
             f"{options.sources} has {len(sources)} lines, {options.targets} {len(targets)}; line n belongs to line n"
         )
-    translator = load(options.checkpoint, data=options.data)
+    translator = load_translator(options)
     found = perplexity(
         translator, sources, targets, options.source, options.target, options.truncate, options.batch_tokens
     )
     if options.json:
         print(json.dumps(found._asdict()))
     else:
-        print(f"perplexity  {found.perplexity:.2f}  ({found.tokens} sub-words)  {found.signature}")
+        counted = f"{found.tokens} sub-words, {found.unknown} unknown"
+        print(f"perplexity  {found.perplexity:.2f}  ({counted})  {found.signature}")

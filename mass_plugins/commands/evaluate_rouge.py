@@ -1,9 +1,10 @@
 """``mass-plugins evaluate rouge``: summaries against references."""
 
 import json
+import sys
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import natural, positive
 from mass_plugins.errors import InputError
 
 HELP = "ROUGE-1, -2 and -L of summaries, with bootstrap intervals and a signature"
@@ -19,13 +20,13 @@ def add_flags(command):
     add("--summary-level", action="store_true", help="ROUGE-L over sentences, for summaries of several (CNN/DailyMail)")
     add("--samples", type=positive, default=1000, help="of the bootstrap (default 1000)")
     add("--confidence", type=float, default=0.95, help="of the intervals (default 0.95)")
-    add("--seed", type=int, default=12345, help="of the bootstrap (default 12345)")
+    add("--seed", type=natural, default=12345, help="of the bootstrap (default 12345)")
     command.add_argument("--json", action="store_true", help="print JSON, a line")
 
 
 def run(options):
     from mass_plugins.data.text_files import read_text
-    from mass_plugins.scoring.rouge import RougeSettings, corpus_rouge, paired_bootstrap
+    from mass_plugins.scoring.rouge import RougeSettings, corpus_rouge, paired_bootstrap, without_a_word
 
     settings = RougeSettings(
         stem=not (options.no_stem or options.unicode),
@@ -37,6 +38,14 @@ def run(options):
     )
     references = [line.split("\t") for line in read_text(options.references, "references")]
     summaries = _as_many(options.summaries, "summaries", references, options.references)
+    empty = without_a_word(references, settings)
+    if 2 * empty > len(references):
+        mend = "" if options.unicode else "; for text that isn't English give --unicode"
+        print(
+            f"mass_plugins: warning: {empty} of {len(references)} references have no word for the tokenizer "
+            f"{settings.tokenize}, so their summaries score 0{mend}",
+            file=sys.stderr,
+        )
     found = corpus_rouge(summaries, references, settings)
     tests = []
     if options.baseline:

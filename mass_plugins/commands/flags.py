@@ -55,6 +55,28 @@ def add_translation_model(command):
     )
 
 
+def add_running_flags(command, precision="as trained"):
+    """How a model computes; returns the group's ``add_argument``, for what a command has besides."""
+    add = command.add_argument_group("running").add_argument
+    add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
+    add(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        help=f"precision (default: {precision}); float16: GPU",
+    )
+    return add
+
+
+def load_translator(options):
+    """The model of a command's checkpoint, ``--data`` and running flags."""
+    import torch
+
+    from mass_plugins import load
+
+    dtype = getattr(torch, options.dtype) if options.dtype else None
+    return load(options.checkpoint, data=options.data, device=options.device, dtype=dtype)
+
+
 def add_import_flags(command):
     command.add_argument("--destdir", required=True, metavar="DIR", help="folder to write, which must not exist")
     command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't tell")

@@ -1,6 +1,6 @@
 """``mass-plugins summarize``: raw documents in, raw summaries out."""
 
-from mass_plugins.commands.flags import natural, positive
+from mass_plugins.commands.flags import add_running_flags, load_translator, natural, positive
 from mass_plugins.commands.lines import convert_stdin
 
 HELP = "summarize documents, one a line, from stdin to stdout"
@@ -37,14 +37,14 @@ def add_flags(command):
         help="above 1 longer summaries are preferred (default 1)",
     )
     add("--truncate", type=positive, metavar="N", help="cut documents to N sub-words (default: as in training)")
+    add = add_running_flags(command)
+    add("--batch-tokens", type=positive, default=4000, help="sub-words times beam summarized at once (default 4000)")
     add("--buffer", type=positive, default=100, help="documents read before they are summarized (default 100)")
 
 
 def run(options):
-    from mass_plugins import load
-
-    summarizer = load(options.checkpoint, data=options.data)
-    names = ("beam", "min_len", "max_len", "no_repeat_ngram", "length_penalty", "truncate")
+    summarizer = load_translator(options)
+    names = ("beam", "min_len", "max_len", "no_repeat_ngram", "length_penalty", "truncate", "batch_tokens")
     settings = {name: getattr(options, name) for name in names}
     language = summarizer.only_language(options.language)  # before the first line is waited for
     convert_stdin(lambda lines: summarizer.summarize(lines, language, **settings), options.buffer)

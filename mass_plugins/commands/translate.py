@@ -1,6 +1,6 @@
 """``mass-plugins translate``: raw text in, raw text out."""
 
-from mass_plugins.commands.flags import add_translation_model, natural, positive
+from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, natural, positive
 from mass_plugins.commands.lines import convert_stdin
 
 HELP = "translate raw text, a line at a time, from stdin to stdout"
@@ -14,20 +14,13 @@ def add_flags(command):
     add("--max-len-a", type=float, default=1.5, metavar="A", help="a translation has at most A times the length")
     add("--max-len-b", type=natural, default=20, metavar="B", help="plus B sub-words (default 1.5, 20)")
     add("--truncate", type=positive, metavar="N", help="cut lines to N sub-words (default: a longer one is an error)")
-    add = command.add_argument_group("running").add_argument
-    add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
-    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: as trained); float16: GPU")
+    add = add_running_flags(command)
     add("--batch-tokens", type=positive, default=4000, help="sub-words times beam translated at once (default 4000)")
     add("--buffer", type=positive, default=100, help="lines read before they are translated (default 100)")
 
 
 def run(options):
-    import torch
-
-    from mass_plugins import load
-
-    dtype = getattr(torch, options.dtype) if options.dtype else None
-    translator = load(options.checkpoint, data=options.data, device=options.device, dtype=dtype)
+    translator = load_translator(options)
     for language, flag in ((options.source, "--source"), (options.target, "--target")):
         translator.task.language_index(language, flag)  # before the first line is waited for
     names = ("beam", "length_penalty", "max_len_a", "max_len_b", "truncate", "batch_tokens")

@@ -141,7 +141,10 @@ def explained(path):
     except pickle.UnpicklingError as error:
         raise InputError(_why_not_unpickled(path, error)) from error
     except (RuntimeError, EOFError, struct.error, zipfile.BadZipFile) as error:
-        raise InputError(_damaged(path, str(error).split("\n")[0])) from error
+        reason = str(error).split("\n")[0]
+        if "weights_only" in reason:  # torch's advice to do without the safe loader, of which nothing is passed on
+            reason = "the safe loader can't read its format"
+        raise InputError(_damaged(path, reason)) from error
 
 
 def reject_damaged_checkpoint(path):

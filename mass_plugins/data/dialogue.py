@@ -25,11 +25,13 @@ class DialogueSettings:
         turns: of the context, at most; 1: the answered turn alone.
         separator: a word between turns, which is taken out of the turns themselves.
         max_words: of the context; the oldest words go first, so that what is answered stays.
+        spaces: between words; in a language without, two characters count as a word.
     """
 
     turns: int = 1
     separator: str = "|"
     max_words: int = 100
+    spaces: bool = True
 
     def __post_init__(self):
         if self.turns < 1:
@@ -46,10 +48,16 @@ class DialogueSettings:
     def context(self, turns: Sequence[str]) -> str:
         """The last ``turns`` of those that came before an answer, as one line."""
         recent = [words for turn in turns if (words := self.clean(turn))][-self.turns :]
-        kept = f" {self.separator} ".join(recent).split()[-self.max_words :]
-        if kept[:1] == [self.separator]:  # the cut fell behind a turn's last word
-            del kept[0]
-        return " ".join(kept)
+        kept: list[str] = []
+        room = self.max_words if self.spaces else 2 * self.max_words
+        for turn in reversed(recent):
+            units = turn.split() if self.spaces else list(turn)
+            room -= bool(kept)  # the separator
+            if room <= 0:
+                break
+            kept.insert(0, (" " if self.spaces else "").join(units[-room:]).strip())
+            room -= len(units)
+        return f" {self.separator} ".join(kept)
 
     def pairs(self, turns: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Each turn but the first with its context; one without a word on either side is left out."""
@@ -64,6 +72,11 @@ class DialogueSettings:
         temporary = path.with_name(path.name + ".tmp")
         temporary.write_text(json.dumps({"version": VERSION, **dataclasses.asdict(self)}, indent=2) + "\n")
         os.replace(temporary, path)
+
+    @classmethod
+    def are_in(cls, folder: str | os.PathLike) -> bool:
+        """Whether a data-bin is of dialogues: of a source that is too long the beginning is cut, not the end."""
+        return (Path(folder) / SETTINGS_FILE).is_file()
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "DialogueSettings":

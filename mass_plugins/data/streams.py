@@ -34,10 +34,12 @@ class Stream(Protocol):
     def locate(self, item: int) -> str: ...
 
 
-def cut(tokens: np.ndarray, limit: int) -> np.ndarray:
-    """The first ``limit`` tokens, the last of them replaced by the closing ``</s>``."""
+def cut(tokens: np.ndarray, limit: int, keep_end: bool = False) -> np.ndarray:
+    """The first ``limit`` tokens, the last of them replaced by the closing ``</s>``; or the last ``limit``."""
     if len(tokens) <= limit:
         return tokens
+    if keep_end:
+        return tokens[-limit:]
     return np.concatenate([tokens[: limit - 1], tokens[-1:]])
 
 
@@ -82,6 +84,7 @@ class ParallelStream:
         source_mask_ratio: share of the source's tokens to mask independently (supervised pre-training);
             0 leaves the source as it is.
         longest_source: longer sources are cut to so many tokens, their ``</s>`` included.
+        keep_end: sources that are cut lose their beginning, as contexts of dialogues do.
 
     Raises:
         InputError: ``longest_source`` leaves no token beside the ``</s>``.
@@ -99,12 +102,13 @@ class ParallelStream:
         vocabulary: Vocabulary,
         source_mask_ratio: float = 0.0,
         longest_source: Optional[int] = None,
+        keep_end: bool = False,
     ):
         if longest_source is not None and longest_source < 2:
             raise InputError(f"--truncate-source {longest_source} leaves nothing but </s>; set it to 2 or more")
         self.name, self.source, self.target = name, source, target
         self.source_sizes, self.target_sizes = np.asarray(source_sizes), np.asarray(target_sizes)
-        self.longest_source = longest_source
+        self.longest_source, self.keep_end = longest_source, keep_end
         if longest_source is not None:
             self.source_sizes = np.minimum(self.source_sizes, longest_source)
         self.source_language, self.target_language = source_language, target_language
@@ -115,8 +119,10 @@ class ParallelStream:
     def read(self, item: int) -> tuple[np.ndarray, ...]:
         pair = (self.source[item].numpy(), self.target[item].numpy())
         if self.longest_source is not None:
-            pair = (cut(pair[0], self.longest_source), pair[1])
-        return tuple(map(cut, pair, self.max_lengths)) if self.max_lengths else pair
+            pair = (cut(pair[0], self.longest_source, self.keep_end), pair[1])
+        if self.max_lengths is not None:
+            pair = (cut(pair[0], self.max_lengths[0], self.keep_end), cut(pair[1], self.max_lengths[1]))
+        return pair
 
     def collate(self, items, keys) -> Seq2SeqArrays:
         voc = self.vocabulary

@@ -16,7 +16,7 @@ class Generation:
 
     sampling: bool = True
     temperature: float = 1.0
-    sampling_topk: int = -1
+    sampling_topk: int = 0  # all
     sampling_topp: float = 0.9
     beam: int = 5
     min_len: int = 1
@@ -27,7 +27,7 @@ class Generation:
     def __post_init__(self):
         if not 0 < self.temperature < float("inf"):
             raise InputError(f"temperature {self.temperature} is not above 0; 1 draws as the model has it")
-        if self.sampling_topp > 1:
+        if not 0 <= self.sampling_topp <= 1:
             raise InputError(f"top-p {self.sampling_topp} is no share of probability; set it to 0.9 or so")
         if self.min_len > self.max_len:
             raise InputError(f"at least {self.min_len} and at most {self.max_len} sub-words can't be; lower min-len")
@@ -36,6 +36,9 @@ class Generation:
         """Of ``Translator.translate``."""
         drawn = ("temperature", "sampling_topk", "sampling_topp") if self.sampling else ("beam", "no_repeat_ngram")
         chosen = {name: getattr(self, name) for name in (*drawn, "sampling", "min_len", "length_penalty")}
+        for name in ("sampling_topk", "sampling_topp"):
+            if name in chosen:
+                chosen[name] = chosen[name] or -1  # what fairseq calls all
         return {**chosen, "max_len_a": 0.0, "max_len_b": self.max_len}
 
 
@@ -72,7 +75,7 @@ class Conversation:
             if self.seed is not None:
                 torch.manual_seed(self.seed + len(turns))
             (found,) = self.translator.translate(
-                [context], self.language, self.language, truncate=truncate, **arguments
+                [context], self.language, self.language, truncate=truncate, keep_end=True, **arguments
             )
         self.turns = [*turns, found]
         return found

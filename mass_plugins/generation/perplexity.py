@@ -11,10 +11,14 @@ from mass_plugins.generation.translator import Translator
 
 
 class Perplexity(NamedTuple):
-    """``perplexity`` over ``tokens`` sub-words; comparable only where the signature, so the sub-words, are equal."""
+    """``perplexity`` over ``tokens`` sub-words; comparable only where the signature, so the sub-words, are equal.
+
+    ``unknown`` of them are ``<unk>``: a stretch of characters that the sub-words lack counts as one, and an easy one.
+    """
 
     perplexity: float
     tokens: int
+    unknown: int
     lines: int
     signature: str
 
@@ -63,13 +67,15 @@ def perplexity(
         shares = logits.float().log_softmax(dim=-1).gather(2, answers.unsqueeze(2)).squeeze(2)
         loss -= float(shares[real].double().sum())
         tokens += int(real.sum())
-    return Perplexity(math.exp(loss / tokens), tokens, len(wanted), signature(translator, tokens))
+    unknown = sum(int((row == task.dictionary.unk()).sum()) for row in wanted)
+    said = signature(translator, tokens, unknown)
+    return Perplexity(math.exp(loss / tokens), tokens, unknown, len(wanted), said)
 
 
-def signature(translator: Translator, tokens: int) -> str:
-    """The sub-words that are counted: their kind, the dictionary's fingerprint, and how many there are."""
+def signature(translator: Translator, tokens: int, unknown: int) -> str:
+    """The sub-words that are counted: their kind, the dictionary's fingerprint, how many there are, and ``<unk>``."""
     kind, dictionary = translator.codec.settings.subwords, translator.task.state_dict()["dictionary"]
-    return f"ppl:subword|eos:yes|subwords:{kind}|dict:{dictionary}|tokens:{tokens}"
+    return f"ppl:subword|eos:yes|subwords:{kind}|dict:{dictionary}|tokens:{tokens}|unk:{unknown}"
 
 
 def _batches(lengths: list[int], max_tokens: int) -> list[list[int]]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mass_plugins.data.binarized import find_languages
 from mass_plugins.data.collate import pad_right
+from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.streams import cut
 from mass_plugins.errors import InputError
 
@@ -55,6 +56,7 @@ class Translator:
         min_len: int = 1,
         no_repeat_ngram: int = 0,
         truncate: Optional[int] = None,
+        keep_end: Optional[bool] = None,
     ) -> list[str]:
         """Translate raw lines.
 
@@ -72,6 +74,7 @@ class Translator:
             min_len: a translation has at least so many sub-words.
             no_repeat_ngram: no n-gram of this length comes twice in a translation; 0: any may.
             truncate: longer lines are cut to so many sub-words, ``</s>`` included; default: they are an error.
+            keep_end: they lose their beginning, not their end; default: as in training, which is so of dialogues.
 
         Returns:
             one detokenized line for each of ``lines``, in their order.
@@ -85,7 +88,7 @@ class Translator:
             beam, length_penalty, max_len_a, max_len_b, sampling, sampling_topk, sampling_topp, temperature,
             min_len, no_repeat_ngram,
         )  # fmt: skip
-        rows = self.encode(lines, source, truncate)
+        rows = self.encode(lines, source, truncate, keep_end=keep_end)
         filled = [number for number, row in enumerate(rows) if len(row) > 1]
         found = self.generate(search, [rows[number] for number in filled], source, target, batch_tokens)
         translations = [""] * len(lines)
@@ -224,21 +227,28 @@ class Translator:
         return self.task.language_index(source, "source"), self.task.language_index(target, "target")
 
     def encode(
-        self, lines: Sequence[str], language: str, truncate: Optional[int] = None, limit: Optional[int] = None
+        self,
+        lines: Sequence[str],
+        language: str,
+        truncate: Optional[int] = None,
+        limit: Optional[int] = None,
+        keep_end: Optional[bool] = None,
     ) -> list[np.ndarray]:
         """Raw lines -> token ids of each, (L,) int64 with its ``</s>``.
 
         Args:
             truncate: longer lines are cut to so many.
+            keep_end: they lose their beginning; default: as in training, of dialogues.
             limit: of longer ones one is named in an error; default: the source positions of the model.
         """
         limit = self.model.max_positions()[0] if limit is None else limit
+        keep_end = DialogueSettings.are_in(self.data_folder) if keep_end is None else keep_end
         rows = []
         for number, line in enumerate(lines, start=1):
             pieces = self.codec.encode(line, language)
             tokens = self.task.dictionary.encode_line(pieces, add_if_not_exist=False).numpy()
             if truncate is not None:
-                tokens = cut(tokens, min(truncate, limit))
+                tokens = cut(tokens, min(truncate, limit), keep_end)
             if len(tokens) > limit:
                 raise InputError(
                     f"line {number} has {len(tokens)} sub-words, more than the model's {limit} positions; split it"

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Iterator
 
 from mass_plugins.errors import InputError
 from mass_plugins.generation.translator import Translator
@@ -30,14 +31,32 @@ def export_ctranslate2(
     out = Path(folder)
     if out.exists():
         raise InputError(f"{out} exists; name a folder that doesn't, or remove it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as between:
-        bart, half = Path(between) / "bart", Path(between) / "model"
-        made = export_bart(translator, source, target, str(bart))
-        with contextlib.redirect_stdout(io.StringIO()):  # the converter's own progress
-            TransformersConverter(str(bart)).convert(str(half), quantization=quantization)
-        for path in bart.iterdir():
-            if path.name.startswith("tokenizer") or path.name in _OURS:
-                shutil.copy(path, half / path.name)
-        os.replace(half, out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as between:
+            bart, half = Path(between) / "bart", Path(between) / "model"
+            made = export_bart(translator, source, target, str(bart))
+            with _silence():
+                TransformersConverter(str(bart)).convert(str(half), quantization=quantization)
+            for path in bart.iterdir():
+                if path.name.startswith("tokenizer") or path.name in _OURS:
+                    shutil.copy(path, half / path.name)
+            os.replace(half, out)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror or error}; make room or choose another") from None
     return made
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Without the converter's own progress, and that of transformers."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -2,12 +2,14 @@
 
 BART is a model of ours without languages: post-norm, learned positions, no scaling. Its sources begin with ``<s>``.
 ``dict.txt`` numbers GPT-2's ids by frequency; with ``encoder.json`` and ``vocab.bpe`` the dictionary gets the pieces
-themselves, and tokenizer.json makes them of text. ``<mask>``, the last embedding, becomes ``[MASK]``.
+themselves, and tokenizer.json makes them of text. ``<mask>``, the last embedding, becomes ``[MASK]``; a fine-tuned
+model without one gets the mean of all embeddings.
 """
 
 import json
 from typing import Any, Optional
 
+import torch
 from torch import Tensor
 
 from mass_plugins.data.binarized import MASK
@@ -15,6 +17,7 @@ from mass_plugins.data.text import TextCodec, TextSettings
 from mass_plugins.errors import InputError
 from mass_plugins.interop.fairseq_layers import heads_of, options_of, state_dict, take_layers, take_norm, take_tied
 from mass_plugins.interop.imported import SPECIAL, ImportedModel
+from mass_plugins.interop.settings import activation, count_positions
 from mass_plugins.interop.weights import Weights, read_weights
 
 _FIRST = len(SPECIAL)
@@ -50,13 +53,19 @@ def read_bart(
     rows = source.size("encoder.embed_tokens.weight")
     symbols = _with_mask(path, symbols, rows)
     tokens = take_tied(source, rows)
+    if len(symbols) + _FIRST > rows:  # fine-tuned without one: the mean's logit is never the highest
+        tokens = torch.cat([tokens, tokens.mean(dim=0, keepdim=True)])
     width = tokens.shape[1]
     weights: dict[str, Tensor] = {}
-    options: dict[str, Any] = {"source_start": "bos", "activation_fn": str(known.get("activation_fn", "gelu"))}
+    options: dict[str, Any] = {
+        "source_start": "bos",
+        "activation_fn": activation(path, known.get("activation_fn", "gelu")),
+    }
     options["cross_attend_masked"] = True
     for side, end in (("encoder", "source"), ("decoder", "target")):
         weights[f"{side}.embed_tokens.weight"] = tokens
-        weights[f"{side}.embed_positions.weight"] = source.take(f"{side}.embed_positions.weight", -1, width)
+        place = f"{side}.embed_positions.weight"
+        weights[place] = source.take(place, -1, width)
         weights[f"{side}.embed_languages.weight"] = tokens.new_zeros(1, width)
         take_norm(source, f"{side}.layernorm_embedding", weights, f"{side}.layernorm_embedding", width)
         layers, number, inner = take_layers(source, side, width)
@@ -66,7 +75,7 @@ def read_bart(
             f"{side}_embed_dim": width,
             f"{side}_ffn_embed_dim": inner,
             f"{side}_attention_heads": heads_of(path, known, side, heads, width),
-            f"max_{end}_positions": len(weights[f"{side}.embed_positions.weight"]) - 2,
+            f"max_{end}_positions": count_positions(path, place, len(weights[place]), padding=2),
         }
     source.finish()
     codec = None
@@ -86,18 +95,17 @@ def _read_dictionary(path: str) -> list[str]:
 
 
 def _with_mask(path: str, symbols: list[str], rows: int) -> list[str]:
-    """The dictionary with a ``[MASK]`` where fairseq put ``<mask>``: last, in the dictionary or after it."""
-    if "<mask>" in symbols:
-        symbols = [MASK if symbol == "<mask>" else symbol for symbol in symbols]
-    elif len(symbols) + _FIRST + 1 == rows:
+    """The dictionary with a ``[MASK]`` where fairseq put ``<mask>``: last, in the dictionary or after it; after it,
+    too, where the model has no embedding for it."""
+    symbols = [MASK if symbol == "<mask>" else symbol for symbol in symbols]
+    entries = len(symbols) + _FIRST
+    if MASK not in symbols and rows in (entries, entries + 1):  # fine-tuned ones like bart.large.cnn have lost it
         symbols = [*symbols, MASK]
-    if len(symbols) + _FIRST != rows:
+    if len(symbols) + _FIRST != rows and (symbols[-1:] != [MASK] or len(symbols) + _FIRST != rows + 1):
         raise InputError(
-            f"{path} has embeddings for {rows} entries, the dictionary is for {len(symbols) + _FIRST} (and <mask>); "
+            f"{path} has embeddings for {rows} entries, the dictionary is for {entries} (and <mask>); "
             "give the dict.txt beside the model"
         )
-    if MASK not in symbols:
-        raise InputError(f"{path} has no place for <mask>; only models from BART's pre-training can be imported")
     return symbols
 
 

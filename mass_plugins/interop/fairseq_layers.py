@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mass_plugins.errors import InputError
+from mass_plugins.interop.settings import attention_heads
 from mass_plugins.interop.weights import Weights, count_layers
 
 _ATTENTION = ("q_proj", "k_proj", "v_proj")
@@ -79,7 +80,5 @@ def take_tied(source: Weights, words: int) -> Tensor:
 
 def heads_of(path: str, options: dict[str, Any], side: str, given: Any, width: int) -> int:
     """Attention heads: as given, as the checkpoint tells, else of 64 columns each, as in all published models."""
-    heads = given or options.get(f"{side}_attention_heads") or max(1, width // 64)
-    if not isinstance(heads, int) or heads < 1 or width % heads:
-        raise InputError(f"{path}: {heads} attention heads for the width {width}; set --heads")
-    return heads
+    told = options.get(f"{side}_attention_heads")
+    return attention_heads(path, given or (max(1, width // 64) if told is None else told), width)

@@ -6,6 +6,7 @@ text.json and the sub-words' file for prepare.py --like, where the sub-words are
 """
 
 import os
+import re
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from torch import Tensor
 from mass_plugins.data.binarized import MASK
 from mass_plugins.data.text import TextCodec
 from mass_plugins.errors import InputError
+from mass_plugins.interop.settings import shown
 from mass_plugins.models import mass_config
 
 CHECKPOINT = "checkpoint.pt"
@@ -83,6 +85,9 @@ class ImportedModel:
         target = Path(folder)
         if target.exists():
             raise InputError(f"{target} exists; name a folder that doesn't, or remove it")
+        for language in self.languages:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", language) or self.languages.count(language) > 1:
+                raise InputError(f"{shown(language)} can't be a language's code, or is one twice; mend it")
         half = target.with_name(target.name + ".tmp")
         try:
             shutil.rmtree(half, ignore_errors=True)
@@ -146,6 +151,10 @@ def write_dictionary(path: Path, symbols: Sequence[str]) -> None:
     for number, symbol in enumerate(symbols, start=len(SPECIAL)):
         if not symbol or any(sign in symbol for sign in " \r\n"):
             raise InputError(f"the vocabulary's entry {number} is {symbol!r}, which no dictionary can hold; mend it")
+        try:
+            symbol.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the vocabulary's entry {number} is {symbol!a}, which is no UTF-8; mend it") from None
         if symbol in seen:
             raise InputError(f"the vocabulary has {symbol!r} a second time, as entry {number}; mend it")
         seen.add(symbol)

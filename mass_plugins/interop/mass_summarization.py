@@ -16,6 +16,7 @@ from mass_plugins.data.text import TextCodec, TextSettings
 from mass_plugins.errors import InputError
 from mass_plugins.interop.fairseq_layers import heads_of, options_of, state_dict, take_layers, take_norm, take_tied
 from mass_plugins.interop.imported import ImportedModel, positions, reorder
+from mass_plugins.interop.settings import activation, count_positions
 from mass_plugins.interop.weights import Weights, read_weights
 
 _SPECIAL = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")  # in the order of fairseq's <s>, <pad>, </s>, <unk>
@@ -44,9 +45,12 @@ def read_summarization(
     tokens = take_tied(source, len(pieces))
     width, padding = tokens.shape[1], pieces.index("[PAD]")
     weights: dict[str, Tensor] = {}
-    options: dict[str, Any] = {"activation_fn": str(known.get("activation_fn", "gelu")), "scale_embedding": True}
+    options: dict[str, Any] = {"activation_fn": activation(path, known.get("activation_fn", "gelu"))}
+    options["scale_embedding"] = True
     for side, end in (("encoder", "source"), ("decoder", "target")):
-        table = source.take(f"{side}.embed_positions.weight", -1, width)[padding + 1 :]
+        place = f"{side}.embed_positions.weight"
+        table = source.take(place, -1, width)
+        table = table[-count_positions(path, place, len(table), padding + 1) :]
         weights[f"{side}.embed_tokens.weight"] = reorder(tokens, order)
         weights[f"{side}.embed_positions.weight"] = positions(table)
         weights[f"{side}.embed_languages.weight"] = tokens.new_zeros(1, width)

@@ -38,7 +38,7 @@ def _read_torch(path: str) -> Any:
     except (InputError, OSError, MemoryError):
         raise
     except Exception as error:  # of any kind, where the safe loader reads what was never a pickle
-        raise InputError(f"{path} isn't a file of torch.save's ({type(error).__name__}: {error})") from None
+        raise InputError(f"{path} isn't a file of torch.save's ({type(error).__name__})") from None
 
 
 def _read_safetensors(path: str) -> dict[str, Tensor]:
@@ -84,19 +84,26 @@ class Weights:
         return len(tensor) if tensor is not None and tensor.dim() else 0
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """A tensor as float32; a size of -1 may be any.
+        """A tensor as float32; a size of -1 may be any but 0.
 
         Raises:
-            InputError: it is missing or has another shape.
+            InputError: it is missing, has another shape, or doesn't hold numbers alone.
         """
         if name not in self._tensors:
             raise InputError(f"{self.path} lacks {name}; it is cut down, or of another kind of model")
         tensor = self._tensors.pop(name)
+        if tensor.layout != torch.strided or tensor.device.type == "meta":
+            kind = "meta" if tensor.device.type == "meta" else str(tensor.layout).removeprefix("torch.")
+            raise InputError(f"{self.path}: {name} is a {kind} tensor, without all its numbers; save a plain one")
         if tensor.dim() != len(shape) or any(want not in (-1, size) for want, size in zip(shape, tensor.shape)):
             wanted = " x ".join("?" if size < 0 else str(size) for size in shape)
             raise InputError(f"{self.path}: {name} has the shape {tuple(tensor.shape)}, not {wanted}")
         if not tensor.is_floating_point():
             raise InputError(f"{self.path}: {name} holds {tensor.dtype}, not floating-point numbers")
+        if 0 in tensor.shape:
+            raise InputError(f"{self.path}: {name} is empty; the file is cut down")
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{self.path}: {name} holds NaN or infinity; its training failed, take an earlier one")
         return tensor.float()
 
     def drop(self, *names: str) -> None:

@@ -20,6 +20,7 @@ from mass_plugins.data.binarized import MASK
 from mass_plugins.data.text import TextCodec, TextSettings
 from mass_plugins.errors import InputError
 from mass_plugins.interop.imported import SPECIAL, ImportedModel, positions, reorder
+from mass_plugins.interop.settings import attention_heads, dropout, flag
 from mass_plugins.interop.weights import Weights, count_layers, read_weights
 
 XLM_SPECIAL = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{n}>" for n in range(10))]
@@ -148,15 +149,12 @@ def _languages(params: dict[str, Any], given: Optional[list[str]]) -> list[str]:
 
 
 def _fixed_options(path: str, params: dict[str, Any], heads: Optional[int], width: int) -> dict[str, Any]:
-    heads = heads or params.get("n_heads")
-    if not isinstance(heads, int) or heads < 1 or width % heads:
-        raise InputError(f"{path}: {heads} attention heads for the width {width}; set --heads")
+    heads = attention_heads(path, heads or params.get("n_heads"), width)
     return {
         "encoder_attention_heads": heads,
         "decoder_attention_heads": heads,
-        "activation_fn": "gelu" if params.get("gelu_activation", True) else "relu",
-        "dropout": float(params.get("dropout", 0.1)),
-        "attention_dropout": float(params.get("attention_dropout", 0.1)),
+        "activation_fn": "gelu" if flag(path, "gelu_activation", params.get("gelu_activation", True)) else "relu",
+        **{name: dropout(path, name, params.get(name, 0.1)) for name in ("dropout", "attention_dropout")},
         "layer_norm_eps": 1e-12,
         "output_bias": True,
         "separate_embeddings": True,

@@ -52,6 +52,8 @@ class RougeSettings:
             raise InputError("stems are those of English; leave out stemming with tokenize='unicode'")
         if self.samples < 1 or not 0 < self.confidence < 1:
             raise InputError(f"{self.samples} samples, confidence {self.confidence}: need 1 or more, in (0, 1)")
+        if self.seed < 0:
+            raise InputError(f"the seed {self.seed} is below 0; choose another")
 
     def signature(self, references: int = 1) -> str:
         """In sacreBLEU's manner."""
@@ -88,15 +90,26 @@ def make_scorer(settings: RougeSettings = DEFAULT):
     Raises:
         InputError: the package isn't installed.
     """
+    tokenizer = make_tokenizer(settings)
+    from rouge_score import rouge_scorer
+
+    kinds = ["rouge1", "rouge2", "rougeLsum" if settings.summary_level else "rougeL"]
+    return rouge_scorer.RougeScorer(kinds, tokenizer=tokenizer)
+
+
+def make_tokenizer(settings: RougeSettings = DEFAULT):
+    """What splits a text into the words of the settings.
+
+    Raises:
+        InputError: the package isn't installed.
+    """
     try:
-        from rouge_score import rouge_scorer, tokenizers
+        from rouge_score import tokenizers
     except ImportError:
         raise InputError(
             "ROUGE needs the package rouge-score; pip install rouge-score, or mass_plugins[rouge]"
         ) from None
-    kinds = ["rouge1", "rouge2", "rougeLsum" if settings.summary_level else "rougeL"]
-    own = tokenizers.DefaultTokenizer(settings.stem) if settings.tokenize == "ascii" else _UnicodeTokenizer()
-    return rouge_scorer.RougeScorer(kinds, tokenizer=own)
+    return tokenizers.DefaultTokenizer(settings.stem) if settings.tokenize == "ascii" else _UnicodeTokenizer()
 
 
 def sentence_scores(hypotheses: Sequence[str], references: References, settings: RougeSettings = DEFAULT) -> np.ndarray:
@@ -140,8 +153,7 @@ def corpus_rouge(
     means = resampled_means(scores, settings)
     tail = (1 - settings.confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    counts = {1 if isinstance(reference, str) else len(reference) for reference in references}
-    signature = settings.signature(counts.pop() if len(counts) == 1 else 0)
+    signature = settings.signature(number_of_references(references))
     return {
         name: RougeScore(float(mean), float(low[i]), float(high[i]), signature)
         for i, (name, mean) in enumerate(zip(METRICS, scores.mean(axis=0)))
@@ -178,10 +190,23 @@ def paired_bootstrap(
     difference = gains.mean(axis=0)
     strays = (np.abs(means - means.mean(axis=0)) >= np.abs(difference)).sum(axis=0)
     p_values = np.where(difference == 0, 1.0, (strays + 1) / (settings.samples + 1))
-    return [
-        Comparison(name, float(difference[i]), float(p_values[i]), settings.signature())
-        for i, name in enumerate(METRICS)
-    ]
+    signature = settings.signature(number_of_references(references))
+    return [Comparison(name, float(difference[i]), float(p_values[i]), signature) for i, name in enumerate(METRICS)]
+
+
+def number_of_references(references: References) -> int:
+    """Of each summary; 0 if it varies."""
+    counts = {1 if isinstance(reference, str) else len(reference) for reference in references}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def without_a_word(references: References, settings: RougeSettings = DEFAULT) -> int:
+    """How many summaries have no reference with a word for the tokenizer: their score is 0 whatever they are."""
+    tokenize = make_tokenizer(settings).tokenize
+    return sum(
+        not any(tokenize(text) for text in ([reference] if isinstance(reference, str) else reference))
+        for reference in references
+    )
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,8 @@ def test_the_evaluations(model, plugins):
 
 def test_a_talk(model, plugins):
     """Equal seeds answer alike; what was said is remembered and forgotten; end of input ends it."""
-    chat = ("chat", model / "finetuned" / "checkpoint_best.pt", "--seed", 3, "--max-len", 5)
+    search = ("chat", model / "finetuned" / "checkpoint_best.pt", "--max-len", 5, "--beam", 2)
+    chat = (*search[:-2], "--seed", 3)
     said = "thight whound\n/history\n/temperature 0.7\n/temperature hot\n/nothing\n\n/reset\n/history\n/quit\nnever\n"
     first, again = (plugins(*chat, stdin=said) for _ in range(2))
     assert first.stdout == again.stdout and not first.stderr
@@ -148,7 +149,7 @@ def test_a_talk(model, plugins):
         "(temperature 0.7)", "('hot' is no number; say /temperature 0.7 or so)",
         "(there is no /nothing; /help lists what there is)", "(all is forgotten)", "(nothing was said)",
     ]  # fmt: skip
-    assert plugins(*chat, "--beam", 2, stdin="sing\n").stdout.count("\n") == 1
+    assert plugins(*search, stdin="sing\n").stdout.count("\n") == 1
     wrong = plugins("chat", model / "finetuned" / "checkpoint_best.pt", "--temperature", 0, expect=1)
     assert "temperature 0.0 is not above 0" in wrong.stderr
 

@@ -275,11 +275,11 @@ class TestBackTranslate:
         calls = []
         monkeypatch.setattr(mass_plugins, "load", lambda *a, **k: calls.append((a, k)) or "translator")
         monkeypatch.setattr(work, "run", lambda *a, **k: calls.append((a, k)) or "report")
-        more = ["--data", "bin", "--dtype", "bfloat16"]
+        more = ["--data", "bin", "--device", "cpu", "--dtype", "bfloat16"]
         assert cli.main(["back-translate", "x.pt", *self.REQUIRED, *news, *more, *flags]) == 0
         settings = Settings("en", "de", **{name: value for name, (_, value) in given.items()})
         assert calls == [
-            (("x.pt",), {"data": "bin", "dtype": torch.bfloat16}),
+            (("x.pt",), {"data": "bin", "device": "cpu", "dtype": torch.bfloat16}),
             (
                 ("translator", Path("x.pt"), [tmp_path / "news.en"]),
                 {"destdir": tmp_path / "pairs", "settings": settings, **{name: v for name, (_, v) in others.items()}},

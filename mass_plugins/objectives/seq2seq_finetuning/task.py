@@ -9,6 +9,7 @@ from fairseq.tasks import register_task
 from omegaconf import II
 
 from mass_plugins.data.binarized import open_parallel
+from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import ParallelStream
@@ -57,7 +58,10 @@ class Seq2SeqFinetuningConfig(MultilingualConfig):
     eval_min_len: int = field(default=1, metadata={"help": "and at least so many"})
     truncate_source: Optional[int] = field(
         default=None,
-        metadata={"help": "cut sources to this many sub-words, </s> included (default: none, see --long-lines)"},
+        metadata={
+            "help": "cut sources to this many sub-words, </s> included (default: none, see --long-lines); of "
+            "dialogues, whose data-bin has dialogue.json, the beginning goes"
+        },
     )
     best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
     maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
@@ -148,6 +152,7 @@ class Seq2SeqFinetuningTask(MultilingualTask):
             self.language_index(direction.target, "--directions"),
             self.vocabulary,
             longest_source=self.cfg.truncate_source,
+            keep_end=DialogueSettings.are_in(folder),
         )
 
     # -- BLEU and ROUGE in validation

@@ -25,6 +25,13 @@ def test_of_a_long_context_the_end_stays():
     assert settings.context(["a b c", "d"]) == "c | d"
 
 
+def test_without_spaces_two_characters_are_a_word():
+    settings = DialogueSettings(turns=3, max_words=4, spaces=False)
+    assert settings.context(["\u4f60\u597d" * 700]) == "\u4f60\u597d" * 4
+    assert settings.context(["abcdef", "gh", "ijkl"]) == "gh | ijkl"
+    assert settings.context(["abcdef", "ghij"]) == "def | ghij"
+
+
 @given(WORDS, st.integers(1, 4), st.integers(1, 6))
 def test_a_context_never_begins_with_a_separator_and_no_side_is_empty(turns, number, words):
     settings = DialogueSettings(turns=number, max_words=words)

@@ -29,8 +29,16 @@ def test_turns_of_a_conversation_are_in_the_order_in_which_they_were_said(place,
     folder = tmp_path / "unpacked"
     folder.mkdir()
     for name, rows in zip(("movie_lines.txt", "movie_conversations.txt"), dialogue_mirror.records()):
-        (folder / name).write_bytes("".join(f"{row}\n" for row in rows).encode("iso-8859-1"))
+        (folder / name).write_bytes("".join(f"{row}\n" for row in rows).encode("cp1252"))
     assert list(dialogue_text.cornell(folder)) == found
+
+
+def test_bytes_are_windows_latin():
+    """It's late, isn't it: an apostrophe, not a control character; nothing is lost, nor refused."""
+    assert dialogue_text.windows_text(b"It\x92s late\x85") == "It\u2019s late\u2026"
+    everything = dialogue_text.windows_text(bytes(range(256)))
+    assert len(set(everything)) == 256
+    assert [ord(sign) for sign in everything if 0x80 <= ord(sign) < 0xA0] == [0x81, 0x8D, 0x8F, 0x90, 0x9D]
 
 
 @pytest.mark.parametrize("damage, message", [
@@ -41,8 +49,8 @@ def test_turns_of_a_conversation_are_in_the_order_in_which_they_were_said(place,
 def test_damaged_files_are_told(tmp_path, damage, message):
     lines, talks = dialogue_mirror.records()
     damage(lines, talks)
-    (tmp_path / "movie_lines.txt").write_bytes("\n".join(lines).encode("iso-8859-1"))
-    (tmp_path / "movie_conversations.txt").write_bytes("\n".join(talks).encode("iso-8859-1"))
+    (tmp_path / "movie_lines.txt").write_bytes("\n".join(lines).encode("cp1252"))
+    (tmp_path / "movie_conversations.txt").write_bytes("\n".join(talks).encode("cp1252"))
     with pytest.raises(InputError, match=message):
         list(dialogue_text.cornell(tmp_path))
 

@@ -46,6 +46,20 @@ def test_the_papers_numbers_are_the_same_everywhere(name):
         assert numbers and sorted(numbers) == sorted(set(re.findall(r"\d+\.\d\d", claim)))
 
 
+@pytest.mark.parametrize("name", ["summarization_aeslc", "summarization_scitldr"])
+def test_documents_are_cut_alike_in_training_and_in_the_test(name, tmp_path):
+    for split in ("train", "valid"):
+        for side in ("source", "target"):
+            (tmp_path / f"{split}.{side}").write_text("text\n")
+    script = f"""set -eu; source {EXAMPLES}/summarization.sh; source {EXAMPLES}/{name}/config.sh
+        TEXT={tmp_path} ALL=like
+        stage() {{ FOLDER=f; case $1 in *.test) echo "$*" ;; pairs-*) OUT=$(mktemp -d -p $TEXT); "${{@:2}}" ;; esac; }}
+        prepare() {{ echo "$*"; }}; record() {{ :; }}; system scratch ${{PAIRS[0]}} 1"""
+    lines = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    trained, tested = (int(re.search(rf"{flag} (\d+)", lines)[1]) for flag in ("--max-pieces", "--truncate"))
+    assert tested == trained + 1  # </s>
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_settings_name_their_updates(name):
     """Every number of pairs of a small recipe has its updates."""

@@ -17,8 +17,8 @@ class Parrot:
     def longest_source(self):
         return 50
 
-    def translate(self, lines, source, target, truncate, **options):
-        assert (source, target, truncate) == ("en", "en", 50)
+    def translate(self, lines, source, target, truncate, keep_end, **options):
+        assert (source, target, truncate, keep_end) == ("en", "en", 50, True)  # the answered turn stays
         self.given.append((lines[0], options))
         return [f"answer {len(self.given)}"]
 
@@ -66,6 +66,8 @@ def test_equal_seeds_draw_alike_each_turn_anew_and_leave_others_draws_alone():
 def test_how_an_answer_is_found():
     drawn = Generation(temperature=0.5, sampling_topk=7, max_len=9).as_arguments()
     assert drawn["sampling"] and (drawn["temperature"], drawn["sampling_topk"], drawn["max_len_b"]) == (0.5, 7, 9)
+    everything = Generation(sampling_topp=0).as_arguments()
+    assert everything["sampling_topk"] == everything["sampling_topp"] == -1  # as fairseq has it
     assert "beam" not in drawn and "no_repeat_ngram" not in drawn
     searched = Generation(sampling=False, beam=4).as_arguments()
     assert not searched["sampling"] and (searched["beam"], searched["no_repeat_ngram"]) == (4, 3)
@@ -73,7 +75,15 @@ def test_how_an_answer_is_found():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"temperature": 0}, {"temperature": float("inf")}, {"sampling_topp": 1.5}, {"min_len": 70}]
+    "wrong",
+    [
+        {"temperature": 0},
+        {"temperature": float("inf")},
+        {"sampling_topp": 1.5},
+        {"sampling_topp": -1.0},
+        {"sampling_topp": float("nan")},
+        {"min_len": 70},
+    ],
 )
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(InputError):

@@ -11,7 +11,7 @@ import torch
 from mass_plugins.errors import InputError
 from mass_plugins.generation.perplexity import perplexity
 
-SIZE, PAD, EOS = 20, 1, 2
+SIZE, PAD, EOS, UNK = 20, 1, 2, 3
 
 
 class Fake:
@@ -22,7 +22,7 @@ class Fake:
     def __init__(self, logits):
         self.task = SimpleNamespace(
             vocabulary=SimpleNamespace(eos=EOS, pad=PAD), language_index=lambda language, flag: 0,
-            state_dict=lambda: {"dictionary": "abc"},
+            state_dict=lambda: {"dictionary": "abc"}, dictionary=SimpleNamespace(unk=lambda: UNK),
         )  # fmt: skip
         self.codec = SimpleNamespace(settings=SimpleNamespace(subwords="sentencepiece"))
         self.model = type("Model", (), {
@@ -49,7 +49,9 @@ def test_who_knows_nothing_is_as_perplexed_as_there_are_tokens(batch_tokens):
     found = perplexity(fake, sources, targets, "en", "en", batch_tokens=batch_tokens)
     assert found.perplexity == pytest.approx(SIZE, rel=1e-6) and found.lines == 40
     assert found.tokens == sum(len(line.split()) + 1 for line in targets)
-    assert found.signature == f"ppl:subword|eos:yes|subwords:sentencepiece|dict:abc|tokens:{found.tokens}"
+    assert found.unknown == " ".join(targets).split().count("3") > 0
+    counts = f"tokens:{found.tokens}|unk:{found.unknown}"
+    assert found.signature == f"ppl:subword|eos:yes|subwords:sentencepiece|dict:abc|{counts}"
 
 
 def test_one_value_by_hand():

@@ -47,6 +47,16 @@ def test_batches_are_bounded(checkpoint, monkeypatch, beam, most):
     assert max(slots) <= most and len(slots) < len(LINES)
 
 
+def test_of_dialogues_the_end_of_a_long_source_stays(checkpoint, monkeypatch):
+    translator = mass_plugins.load(checkpoint)
+    whole = rows_of(translator)
+    first, again = (translator.encode(LINES, "en", 3, keep_end=how) for how in (None, False))
+    monkeypatch.setattr(module.DialogueSettings, "are_in", lambda folder: folder == translator.data_folder)
+    last = translator.encode(LINES, "en", 3)
+    for row, start, same, end in zip(whole, first, again, last):
+        assert start.tolist() == same.tolist() == [*row[:2], row[-1]] and end.tolist() == row[-3:].tolist()
+
+
 @pytest.mark.parametrize(
     "lines, settings, message",
     [

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import shutil
 
 import ctranslate2
 import numpy as np
@@ -219,11 +220,13 @@ def hard_for_a_tokenizer_file(line):
 
 
 def test_commands(translating, tiny_data_bin, tmp_path, capsys):
-    """From fairseq-train's checkpoint to both engines: the same greedy translations."""
+    """From fairseq-train's checkpoint to both engines: the same greedy translations, and of transformers those of
+    beam 5."""
     flags = [str(translating / "checkpoint_last.pt"), "--data", str(tiny_data_bin), "--source", "de", "--target", "en"]
     assert cli.main(["export", "bart", *flags, "--destdir", str(tmp_path / "bart")]) == 0
     assert "takes words that Moses separated" in capsys.readouterr().out
     assert cli.main(["export", "ctranslate2", *flags, "--destdir", str(tmp_path / "ct2")]) == 0
+    assert "Loading weights" not in capsys.readouterr().err
     translator = mass_plugins.load(flags[0], data=str(tiny_data_bin), device="cpu")
     lines = tiny.sentences(20, ["de"], "export")["de"]
     expected = translator.translate(lines, "de", "en", beam=1)
@@ -237,6 +240,25 @@ def test_commands(translating, tiny_data_bin, tmp_path, capsys):
     text = tokenizer.batch_decode(found, skip_special_tokens=True)
     assert [translator.codec.detokenize(line, "en") for line in text] == expected
 
+    longest = 1.5 * batch["input_ids"].shape[1] + 20
+    found = model.generate(**batch, num_beams=5, max_length=None, max_new_tokens=int(longest))
+    text = tokenizer.batch_decode(found, skip_special_tokens=True)
+    searched = translator.translate(lines, "de", "en", beam=5)
+    assert [translator.codec.detokenize(line, "en") for line in text] == searched
+
+    # documents beyond the positions, as docs/interop.md has it
+    settings = dict(min_len=6, max_len_a=0, max_len_b=12, no_repeat_ngram=2)
+    long = [" ".join([line] * 8) for line in lines]
+    batch = tokenizer(
+        [translator.codec.words(line, "de") for line in long], return_tensors="pt", padding=True, truncation=True
+    )
+    assert batch["input_ids"].shape[1] == 64 and (batch["input_ids"][:, -1] == 2).sum() > 10
+    found = model.generate(
+        **batch, num_beams=1, max_length=None, min_new_tokens=6, max_new_tokens=12, no_repeat_ngram_size=2
+    )
+    text = [translator.codec.detokenize(line, "en") for line in tokenizer.batch_decode(found, skip_special_tokens=True)]
+    assert text == translator.translate(long, "de", "en", beam=1, truncate=64, **settings)
+
     engine = ctranslate2.Translator(str(tmp_path / "ct2"), intra_threads=1, compute_type="float32")
     pieces = [tokenizer.convert_ids_to_tokens(tokenizer.encode(line)) for line in words]
     found = [one.hypotheses[0] for one in engine.translate_batch(pieces, beam_size=1)]
@@ -246,6 +268,10 @@ def test_commands(translating, tiny_data_bin, tmp_path, capsys):
     assert cli.main(["export", "bart", *flags[:-1], "it", "--destdir", str(tmp_path / "no")]) == 1
     assert "--target 'it' is unknown" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+    (tmp_path / "file").touch()
+    for kind in ("bart", "ctranslate2"):
+        assert cli.main(["export", kind, *flags, "--destdir", str(tmp_path / "file" / "out")]) == 1
+        assert "cannot write" in capsys.readouterr().err
 
 
 def test_import_commands(tmp_path, capsys):
@@ -257,6 +283,27 @@ def test_import_commands(tmp_path, capsys):
     assert "no.pth doesn't exist" in capsys.readouterr().err
     with pytest.raises(InputError, match="--encoder-json"):
         raise_from(["import", "bart", "m.pt", "--dict", "d", "--encoder-json", "e", "--destdir", "o"])
+
+
+def test_a_training_goes_on_from_an_imported_model(tmp_path, capsys, run_fairseq):
+    """With the flags that the import prints, and fairseq-generate finds a line for each of the test's."""
+    torch.save(foreign.xlm_file(), tmp_path / "m.pth")
+    assert cli.main(["import", "xlm", str(tmp_path / "m.pth"), "--destdir", str(tmp_path / "in")]) == 0
+    flags = capsys.readouterr().out.splitlines()[-1].removeprefix("fine-tune it with: ").split()
+    (tmp_path / "bin").mkdir()
+    for language in ("de", "en"):
+        shutil.copy(tmp_path / "in" / f"dict.{language}.txt", tmp_path / "bin")
+        for split, number in (("train", 8), ("valid", 2), ("test", 3)):
+            rows = [[14 + (row + slot) % 6 for slot in range(4)] + [2] for row in range(number)]
+            tiny.write_binarized(tmp_path / "bin" / f"{split}.de-en.{language}", rows)
+    task = ["--task", "seq2seq_finetuning"]
+    run_fairseq("train", tmp_path / "bin", *task, "--directions", "de-en", *tiny.TRAINING, *flags, "--max-update", 2,
+                "--save-dir", tmp_path / "out")  # fmt: skip
+    paths = [tmp_path / "in" / "checkpoint.pt", tmp_path / "out" / "checkpoint_last.pt"]
+    before, after = (torch.load(path)["model"]["encoder.layers.0.fc1.weight"] for path in paths)
+    assert 0 < (before - after).abs().max() < 0.1
+    done = run_fairseq("generate", tmp_path / "bin", *task, "-s", "de", "-t", "en", "--path", paths[0], "--beam", 2)
+    assert sum(line.startswith("H-") for line in done.stdout.splitlines()) == 3
 
 
 def raise_from(words):

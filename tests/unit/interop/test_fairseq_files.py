@@ -100,6 +100,12 @@ class TestSummarization:
         with pytest.raises(InputError, match=words):
             read_summarization(save(tensors, tmp_path), vocabulary)
 
+    def test_a_table_without_a_position(self, tmp_path, vocabulary):
+        tensors = foreign.summarization()
+        tensors["encoder.embed_positions.weight"] = tensors["encoder.embed_positions.weight"][:1]
+        with pytest.raises(InputError, match="has 1 rows, so not one position"):
+            read_summarization(save(tensors, tmp_path), vocabulary)
+
     def test_a_vocabulary_of_another_kind(self, tmp_path):
         (tmp_path / "v").write_text("the 1\ncat 2\n")
         with pytest.raises(InputError, match=r"lacks \[CLS\]"):
@@ -128,6 +134,37 @@ class TestBart:
         assert model.symbols == ["Ġa", "Ġab", ".", "abc", "madeupword0000", "[MASK]"]
         assert model.codec.encode("abc ab a.", "en") == "abc Ġab Ġa ."
         assert model.codec.decode("abc Ġab Ġa .", "en") == "abc ab a."
+
+    @pytest.mark.parametrize("listed", [False, True])
+    def test_a_fine_tuned_one_without_a_mask(self, listed, tmp_path, bart_files, load, logits):
+        """bart.large.cnn, for instance: the same logits, and the new symbol is never the likeliest."""
+        tensors = foreign.bart()
+        words = 4 + len(foreign.BART_DICT)
+        for name in ("encoder.embed_tokens", "decoder.embed_tokens", "decoder.output_projection"):
+            tensors[f"{name}.weight"] = tensors[f"{name}.weight"][:words].clone()
+        if listed:
+            with open(bart_files[0], "a") as file:
+                file.write("<mask> 0\n")
+        read_bart(save(tensors, tmp_path), bart_files[0], heads=2).save(tmp_path / "imported")
+        model, task = load(tmp_path / "imported")
+        source, target = [5, 6, 4, 2], [2, 0, 7]
+        theirs = foreign.fairseq_logits(tensors, [0, *source], target, 2, 1, 1.0, "layernorm_embedding")
+        ours = logits(model, source, target)
+        assert np.abs(theirs - ours[:, :words]).max() < 1e-5
+        assert task.dictionary.index("[MASK]") == words == ours.shape[1] - 1 and (ours.argmax(1) < words).all()
+
+    @pytest.mark.parametrize("rows, words", [(0, "is empty"), (1, "has 1 rows, so"), (2, "has 2 rows, so")])
+    def test_a_table_without_a_position(self, rows, words, tmp_path, bart_files):
+        tensors = foreign.bart()
+        tensors["decoder.embed_positions.weight"] = tensors["decoder.embed_positions.weight"][:rows]
+        with pytest.raises(InputError, match=words):
+            read_bart(save(tensors, tmp_path), bart_files[0], heads=2)
+
+    @pytest.mark.parametrize("wrong", ["swish", ["gelu"], None])
+    def test_an_activation_that_is_none(self, wrong, tmp_path, bart_files):
+        content = {"args": argparse.Namespace(activation_fn=wrong), "model": foreign.bart()}
+        with pytest.raises(InputError, match="activation_fn is .*; our models have .*gelu"):
+            read_bart(save(content, tmp_path), bart_files[0], heads=2)
 
     @pytest.mark.parametrize(
         "change, words",
@@ -193,7 +230,9 @@ class TestFiles:
         with pytest.raises(InputError, match="doesn't exist"):
             read_weights(str(tmp_path / "nothing.pt"))
 
-    def test_not_a_file_of_weights(self, tmp_path):
-        (tmp_path / "m.pt").write_text("hello\n" * 100)
-        with pytest.raises(InputError, match="m.pt"):
+    @pytest.mark.parametrize("content", [b"hello\n" * 100, bytes(10), bytes(20480), b"\x80\x02" * 9])
+    def test_not_a_file_of_weights(self, content, tmp_path):
+        (tmp_path / "m.pt").write_bytes(content)
+        with pytest.raises(InputError, match="m.pt") as caught:
             read_weights(str(tmp_path / "m.pt"))
+        assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)

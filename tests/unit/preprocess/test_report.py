@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.text import TextSettings
 from preprocess.filter import Limits
 from preprocess.pipeline import Flags
@@ -17,18 +18,21 @@ def make_flags(**settings) -> Flags:
 
 
 def test_every_flag_is_remembered():
-    flags, found = make_flags(reserve=("<BT>",)), {}
+    flags = dataclasses.replace(make_flags(reserve=("<BT>",)), running_text=True, dialogue=DialogueSettings())
+    found = {}
     stack = [flags_as_dict(flags)]
     while stack:
         for name, value in stack.pop().items():
             stack.append(value) if isinstance(value, dict) else found.update({name: value})
     assert found["reserve"] == ["<BT>"]
     for part in (flags, flags.cleaning.limits, flags.cleaning.settings):
-        assert {field.name for field in dataclasses.fields(part)} - {"cleaning"} <= set(found)
+        assert {field.name for field in dataclasses.fields(part)} - {"cleaning", "dialogue"} <= set(found)
+    assert found["turns"] == 1
 
 
-def test_without_reserved_tokens_the_record_is_what_it_was_before_there_were_such():
-    assert "reserve'" not in str(flags_as_dict(make_flags()))
+def test_without_later_flags_the_record_is_what_it_was_before_there_were_such():
+    record = str(flags_as_dict(make_flags()))
+    assert "reserve'" not in record and "running_text" not in record and "dialogue" not in record
 
 
 @pytest.mark.parametrize("change, words", [

@@ -15,6 +15,7 @@ from mass_plugins.scoring.rouge import (
     corpus_rouge,
     paired_bootstrap,
     sentence_scores,
+    without_a_word,
 )
 
 PLAIN = RougeSettings(stem=False, samples=200)
@@ -75,6 +76,21 @@ def test_intervals_hold_the_score_narrow_with_more_and_come_again():
     assert corpus_rouge(texts(20, 1), texts(20, 2), other)["ROUGE-1"].low != few.low
     same = corpus_rouge(["a"] * 9, ["a"] * 9, PLAIN)["ROUGE-L"]
     assert (same.score, same.low, same.high) == (100, 100, 100)
+
+
+@pytest.mark.parametrize(
+    ("real", "number"), [(["a", "b"], "1"), ([["a", "b"], ["c", "d"]], "2"), (["a", ["b", "c"]], "var")]
+)
+def test_both_signatures_tell_the_number_of_references(real, number):
+    found = corpus_rouge(["a", "b"], real, PLAIN)["ROUGE-L"].signature
+    assert found.startswith(f"nrefs:{number}|")
+    assert {test.signature for test in paired_bootstrap(["a", "b"], ["c", "d"], real, PLAIN)} == {found}
+
+
+def test_references_without_a_word_are_counted():
+    references = ["\u4f60\u597d", ["", "..."], ["", "a"], "b"]
+    assert without_a_word(references) == 2
+    assert without_a_word(references, RougeSettings(stem=False, tokenize="unicode")) == 1
 
 
 def test_paired_bootstrap_tells_a_gain_from_none():

@@ -1,0 +1,74 @@
+"""Settings in a file that somebody else wrote: of the right type and size, or one clear line."""
+
+import numbers
+from typing import Any
+
+from fairseq import utils
+
+from mass_plugins.errors import InputError
+
+
+def activation(path: str, value: Any) -> str:
+    """An activation that our models have.
+
+    Raises:
+        InputError: another one, or none at all.
+    """
+    known = utils.get_available_activation_fns()
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{path}: activation_fn is {shown(value)}; our models have {', '.join(known)}")
+    return value
+
+
+def dropout(path: str, name: str, value: Any) -> float:
+    """A share in [0, 1).
+
+    Raises:
+        InputError: anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
+        raise InputError(f"{path}: {name} is {shown(value)}, no number in [0, 1); mend the file's settings")
+    return float(value)
+
+
+def flag(path: str, name: str, value: Any) -> bool:
+    """Yes or no.
+
+    Raises:
+        InputError: anything else.
+    """
+    if not isinstance(value, (bool, int)) or value not in (0, 1):
+        raise InputError(f"{path}: {name} is {shown(value)}, neither true nor false; mend the file's settings")
+    return bool(value)
+
+
+def attention_heads(path: str, value: Any, width: int) -> int:
+    """Heads of attention that divide the width.
+
+    Raises:
+        InputError: no such number; ``--heads`` gives one.
+    """
+    if value is None:
+        raise InputError(f"{path} doesn't tell its attention heads; set --heads")
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise InputError(f"{path}: the attention heads are {shown(value)}, no whole number of 1 or more; set --heads")
+    if width % int(value):
+        raise InputError(f"{path}: {value} attention heads don't divide the width {width}; set --heads")
+    return int(value)
+
+
+def count_positions(path: str, name: str, number: int, padding: int = 0) -> int:
+    """How many positions a table of ``number`` rows has, of which ``padding`` are for padding.
+
+    Raises:
+        InputError: none.
+    """
+    if number <= padding:
+        raise InputError(f"{path}: {name} has {number} rows, so not one position; the file is cut down")
+    return number - padding
+
+
+def shown(value: Any, longest: int = 40) -> str:
+    """A value of any kind in a message of one line."""
+    text = f"a {type(value).__name__}" if hasattr(value, "shape") else repr(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."
