@@ -208,13 +208,16 @@ def story(text: str) -> tuple[str, str]:
 
 
 def wikipedia(files: Iterable[str]) -> Iterator[str]:
-    """Paragraphs of all articles of Wikimedia's parquet files; a heading is one, too."""
+    """Paragraphs of all articles of Wikimedia's parquet files; a heading is one, too.
+
+    Those with ``[MASK]`` are left out: the article on BERT has some, and ``prepare.py`` refuses them.
+    """
     from pyarrow import parquet
 
     for name in files:
         for batch in parquet.ParquetFile(name).iter_batches(columns=["text"], batch_size=1000):
             for text in batch.column(0).to_pylist():
-                yield from filter(None, map(one_line, text.split("\n")))
+                yield from (line for line in map(one_line, text.split("\n")) if line and "[MASK]" not in line)
 
 
 # --- what is done with them ---------------------------------------------------------------------

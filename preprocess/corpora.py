@@ -117,10 +117,10 @@ def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int
     """Look through all files, several at a time.
 
     Raises:
-        InputError: a file that is missing, empty, damaged or not UTF-8; validation or test text that holds
-            ``[MASK]`` (training text loses such lines); sides of a pair that differ in their number of lines.
+        InputError: a file that is missing, empty, damaged, not UTF-8 or holds ``[MASK]``; sides of
+            a pair that differ in their number of lines.
     """
-    flags = {path: (corpus.flag, corpus.split) for corpus in corpora for part in corpus.parts for path in part}
+    flags = {path: corpus.flag for corpus in corpora for part in corpus.parts for path in part}
     found: dict[Path, Inspection] = {}
     for inspection in ordered_map(_make_inspector, (), flags.items(), min(workers, len(flags))):
         found[inspection.path] = inspection
@@ -136,31 +136,31 @@ def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int
     return found
 
 
-def _make_inspector() -> Callable[[tuple[Path, tuple[str, str]]], Inspection]:
-    return lambda item: inspect_file(item[0], *item[1])
+def _make_inspector() -> Callable[[tuple[Path, str]], Inspection]:
+    return lambda item: inspect_file(*item)
 
 
-def inspect_file(path: Path, flag: str, split: str = "train") -> Inspection:
+def inspect_file(path: Path, flag: str) -> Inspection:
     """Read a file from beginning to end: (number of lines, hash of its text)."""
     digest, lines = blake2b(digest_size=16), 0
     with reading(path, flag), open_text(path) as stream:
         for chunk in read_chunks(stream, str(path)):
             digest.update(chunk.data)
-            _check_chunk(chunk, flag, may_lose_lines=split == "train")
+            _check_chunk(chunk, flag)
             lines = chunk.start + chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
     if lines == 0:
         raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")
     return Inspection(path, lines, digest.hexdigest())
 
 
-def _check_chunk(chunk, flag: str, may_lose_lines: bool) -> None:
+def _check_chunk(chunk, flag: str) -> None:
     try:
         chunk.data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = chunk.start + 1 + chunk.data[: error.start].count(b"\n")
         raise not_utf8(f"{flag}: {chunk.name}", line, chunk.data) from None
     found = chunk.data.find(MASK.encode())
-    if found >= 0 and not may_lose_lines:
+    if found >= 0:
         line = chunk.start + 1 + chunk.data[:found].count(b"\n")
         raise InputError(
             f"{flag}: {chunk.name}, line {line} holds {MASK}, which pre-training reserves; take such lines out "

@@ -79,6 +79,7 @@ def test_the_content_tells_the_compression(suffix, tmp_path):
     [
         (b"a\n" * 2000 + "schön\n".encode("latin-1"), "line 2001 is not UTF-8; convert the file"),
         ("schön\n".encode("utf-16"), r"line 1 is not UTF-8; convert the file \(iconv -f UTF-16"),
+        (b"a\nb\nan [MASK] is here\n", r"line 3 holds \[MASK\], which pre-training reserves"),
         (b"", "is empty; give a file with text"),
     ],
 )
@@ -88,14 +89,6 @@ def test_files_that_do_not_fit(suffix, content, message, tmp_path):
         stream.write(content)
     with pytest.raises(InputError, match=f"^--mono: {path}.*{message}"):
         inspect_file(path, "--mono")
-
-
-def test_the_reserved_symbol_is_refused_where_lines_must_stay(tmp_path):
-    (tmp_path / "text").write_text("a\nb\nan [MASK] is here\n")
-    for split in ("valid", "test"):
-        with pytest.raises(InputError, match=r"^--x: .*line 3 holds \[MASK\], which pre-training reserves"):
-            inspect_file(tmp_path / "text", "--x", split)
-    assert inspect_file(tmp_path / "text", "--mono", "train").lines == 3  # cleaning drops and counts it
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2"])
