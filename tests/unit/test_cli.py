@@ -287,7 +287,7 @@ class TestBackTranslate:
         ]
         assert capsys.readouterr().out == "report\n"
         assert cli.main(["back-translate", "x.pt", *self.REQUIRED, *news, "--beam", "3"]) == 0
-        assert calls[2] == (("x.pt",), {"data": None, "dtype": None})
+        assert calls[2] == (("x.pt",), {"data": None, "device": None, "dtype": None})
         assert calls[3][1]["settings"] == Settings("en", "de", beam=3)
 
     @pytest.mark.parametrize("flags, words", [
