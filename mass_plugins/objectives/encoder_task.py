@@ -16,9 +16,8 @@ from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import check_same_encoder
 from mass_plugins.modules.pooling import POOLINGS
-from mass_plugins.objectives.multilingual import with_values_of_other_groups
 from mass_plugins.objectives.pretrained import build_from
-from mass_plugins.objectives.training_task import TrainingTask
+from mass_plugins.objectives.training_task import TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
 

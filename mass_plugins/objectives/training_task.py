@@ -1,17 +1,52 @@
-"""What every task of ours does with batches and steps: shards of data, bfloat16."""
+"""What every task of ours does with options, batches and steps: values of other groups, shards of data, bfloat16."""
 
 import logging
 from contextlib import nullcontext
+from dataclasses import is_dataclass
 from typing import Any
 
 import torch
 from fairseq import utils
+from fairseq.dataclass.configs import CheckpointConfig, CommonConfig, DatasetConfig, DistributedTrainingConfig
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import FairseqTask
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from mass_plugins.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+
+# Options of other groups of fairseq's that a task reads.
+_OTHER_GROUPS = {
+    "seed": CommonConfig.seed,
+    "train_subset": DatasetConfig.train_subset,
+    "skip_invalid_size_inputs_valid_test": DatasetConfig.skip_invalid_size_inputs_valid_test,
+    "best_checkpoint_metric": CheckpointConfig.best_checkpoint_metric,
+    "maximize_best_checkpoint_metric": CheckpointConfig.maximize_best_checkpoint_metric,
+    "max_tokens": None,
+    "batch_size": None,
+    "required_batch_size_multiple": DatasetConfig.required_batch_size_multiple,
+    "save_dir": None,
+    "no_save": False,
+    "ddp_backend": DistributedTrainingConfig.ddp_backend,
+}
+
+
+def with_values_of_other_groups(cfg) -> DictConfig:
+    """Options whose ``seed`` and ``train_subset`` have values, fairseq's defaults where nothing else is known.
+
+    A script's Namespace or partial configuration has no other groups: ``${common.seed}`` would stay as text, and
+    with ``${dataset.train_subset}`` the training set would be taken for a validation set, its masks never changing.
+    """
+    options = OmegaConf.structured(cfg) if is_dataclass(cfg) else cfg
+    for name, default in _OTHER_GROUPS.items():
+        try:
+            options.get(name)
+        except InterpolationResolutionError:
+            options[name] = default
+    return options
 
 
 class TrainingTask(FairseqTask):

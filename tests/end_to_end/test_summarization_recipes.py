@@ -53,7 +53,7 @@ def test_gigaword_recipe_from_the_mirror_to_the_scores(tmp_path):
     (report,) = tmp_path.glob("work/wikipedia-text-*/data-bin/prepare.json")
     report = json.loads(report.read_text())
     assert report["flags"]["running_text"] and report["shards"] == 2
-    assert report["corpora"][0]["lines_read"] == 60 * 7 + 1 and not report["corpora"][0]["dropped"]
+    assert report["corpora"][0]["lines_read"] == 60 * 7 and not report["corpora"][0]["dropped"]
     (folder,) = tmp_path.glob("work/gigaword-*")
     assert (folder / "test.source").read_text().count("\n") == 5  # of six, one has no source
     assert "<unk>" not in (folder / "train.source").read_text() and "UNK" in (folder / "train.source").read_text()

@@ -22,8 +22,8 @@ from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.errors import InputError
 from mass_plugins.modules.language_projections import LanguageLinear
 from mass_plugins.objectives.mass_pretraining.task import MassPretrainingConfig
-from mass_plugins.objectives.multilingual import DirectedCodec
 from mass_plugins.objectives.seq2seq_finetuning.task import Seq2SeqFinetuningConfig
+from mass_plugins.objectives.seq2seq_task import DirectedCodec
 from tests import tiny
 
 

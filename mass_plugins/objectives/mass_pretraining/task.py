@@ -14,11 +14,11 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream, ParallelStream, Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
-from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
+from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
 
 
 @dataclass
-class MassPretrainingConfig(MultilingualConfig):
+class MassPretrainingConfig(Seq2SeqTaskConfig):
     mono_langs: Optional[str] = field(
         default=None,
         metadata={"help": "languages with monolingual text to pre-train on; default all of --langs"},
@@ -59,7 +59,7 @@ class MassPretrainingConfig(MultilingualConfig):
 
 
 @register_task("mass_pretraining", dataclass=MassPretrainingConfig)
-class MassPretrainingTask(MultilingualTask):
+class MassPretrainingTask(Seq2SeqTask):
     """Monolingual text of any number of languages, and pairs if there are, text and pairs in batches of their own.
 
     The criterion is fairseq's ``label_smoothed_cross_entropy`` (with ``--label-smoothing 0``:

@@ -14,8 +14,8 @@ from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import ParallelStream
 from mass_plugins.errors import InputError
-from mass_plugins.objectives.multilingual import MultilingualConfig, MultilingualTask
 from mass_plugins.objectives.pretrained import build_from
+from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
 from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
 from mass_plugins.objectives.validation_rouge import log_rouge, rouge_logs, settings_for
 from mass_plugins.scoring.bleu import BleuStatistics, signature
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Seq2SeqFinetuningConfig(MultilingualConfig):
+class Seq2SeqFinetuningConfig(Seq2SeqTaskConfig):
     directions: Optional[str] = field(
         default=None,
         metadata={
@@ -68,7 +68,7 @@ class Seq2SeqFinetuningConfig(MultilingualConfig):
 
 
 @register_task("seq2seq_finetuning", dataclass=Seq2SeqFinetuningConfig)
-class Seq2SeqFinetuningTask(MultilingualTask):
+class Seq2SeqFinetuningTask(Seq2SeqTask):
     """Pairs of one or more directions, mixed within batches; BLEU and ROUGE in validation by direction."""
 
     cfg: Seq2SeqFinetuningConfig

@@ -6,7 +6,7 @@ from typing import Optional
 from fairseq.dataclass import ChoiceEnum
 from omegaconf import II
 
-from mass_plugins.objectives.multilingual import MultilingualConfig
+from mass_plugins.objectives.seq2seq_task import Seq2SeqTaskConfig
 
 BACK_TRANSLATION, DENOISING, MASS, PAIRS = STEPS = ("back_translation", "denoising", "mass", "pairs")
 # With restriction "auto", translations are free to use every token once fewer than this share are copies.
@@ -25,7 +25,7 @@ def _weight(default: str, meaning: str):
 
 
 @dataclass
-class UnsupervisedTranslationConfig(MultilingualConfig):
+class UnsupervisedTranslationConfig(Seq2SeqTaskConfig):
     pretrained_checkpoint: Optional[str] = field(
         default=None, metadata={"help": "start from this checkpoint of mass_pretraining (default: from scratch)"}
     )

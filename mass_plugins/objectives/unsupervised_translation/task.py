@@ -24,8 +24,8 @@ from mass_plugins.data.streams import Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import Sampling
-from mass_plugins.objectives.multilingual import MultilingualTask
 from mass_plugins.objectives.pretrained import build_from
+from mass_plugins.objectives.seq2seq_task import Seq2SeqTask
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator, draws, split_rows
 from mass_plugins.objectives.unsupervised_translation.round_trip import (
     TranslationCounts,
@@ -55,7 +55,7 @@ ROUND_TRIP = "round_trip"
 
 
 @register_task("unsupervised_translation", dataclass=UnsupervisedTranslationConfig)
-class UnsupervisedTranslationTask(MultilingualTask):
+class UnsupervisedTranslationTask(Seq2SeqTask):
     """Batches are ``{step: batch}``; the criterion is fairseq's ``label_smoothed_cross_entropy``.
 
     An update adds up the weighted losses of its steps and divides the gradient by their number of targets,

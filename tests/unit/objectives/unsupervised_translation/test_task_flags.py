@@ -21,9 +21,10 @@ def set_up(data, *flags):
 def test_length_and_sampling_of_back_translations(tiny_data_bin):
     lengths = ["--back-translation-max-len-a", "0.7", "--back-translation-max-len-b", "9"]
     task = set_up(tiny_data_bin, *lengths, "--back-translation-sampling", "--back-translation-topk", "12")
-    for translator in (task.greedy, task.back_translator):
+    greedy = task.validation.translator
+    for translator in (greedy, task.back_translator):
         assert (translator.max_len_a, translator.max_len_b) == (0.7, 9)
-    assert task.greedy.sampling is None and task.back_translator.sampling == Sampling(1.0, 12, 1.0)
+    assert greedy.sampling is None and task.back_translator.sampling == Sampling(1.0, 12, 1.0)
 
 
 def test_noise(tiny_data_bin):
@@ -33,9 +34,8 @@ def test_noise(tiny_data_bin):
 
 @pytest.mark.parametrize("number", (0, 2))
 def test_translations_to_print(number, tiny_data_bin, caplog):
-    task = set_up(tiny_data_bin, "--print-translations", number)
+    samples = set_up(tiny_data_bin, "--print-translations", number).validation.samples
+    samples.offer("pairs", Direction("de", "en"), [1, 2, 3], {"de": ["eins", "zwei", "drei"], "en": ["1", "2", "3"]})
     with caplog.at_level(logging.INFO):
-        task._print(Direction("de", "en"), ["eins", "zwei", "drei"], ["one", "two", "three"], {})
-    assert [record.message for record in caplog.records if "eins" in record.message or "zwei" in record.message] == [
-        "de: eins | en: one", "de: zwei | en: two"
-    ][:number]  # fmt: skip
+        samples.log()
+    assert len([record for record in caplog.records if record.message.startswith("de: ")]) == number

@@ -3,16 +3,14 @@
 import logging
 import os
 import re
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterable, Optional
 
 import torch
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
-from fairseq.dataclass.configs import CheckpointConfig, CommonConfig, DatasetConfig, DistributedTrainingConfig
-from omegaconf import II, MISSING, DictConfig, OmegaConf
-from omegaconf.errors import InterpolationResolutionError
+from omegaconf import II, MISSING
 
 from mass_plugins.data.binarized import MASK, check_shards, find_languages, load_joint_dictionary
 from mass_plugins.data.dictionary_hash import dictionary_hash
@@ -24,13 +22,13 @@ from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
 from mass_plugins.models.mass_config import check_same_shape
-from mass_plugins.objectives.training_task import TrainingTask
+from mass_plugins.objectives.training_task import TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class MultilingualConfig(FairseqDataclass):
+class Seq2SeqTaskConfig(FairseqDataclass):
     data: str = field(
         default=MISSING,
         metadata={"help": "data-bin folder, or several shards data-bin/0:data-bin/1, one an epoch"},
@@ -78,47 +76,16 @@ class MultilingualConfig(FairseqDataclass):
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
 
 
-# Options of other groups of fairseq's that a task reads.
-_OTHER_GROUPS = {
-    "seed": CommonConfig.seed,
-    "train_subset": DatasetConfig.train_subset,
-    "skip_invalid_size_inputs_valid_test": DatasetConfig.skip_invalid_size_inputs_valid_test,
-    "best_checkpoint_metric": CheckpointConfig.best_checkpoint_metric,
-    "maximize_best_checkpoint_metric": CheckpointConfig.maximize_best_checkpoint_metric,
-    "max_tokens": None,
-    "batch_size": None,
-    "required_batch_size_multiple": DatasetConfig.required_batch_size_multiple,
-    "save_dir": None,
-    "no_save": False,
-    "ddp_backend": DistributedTrainingConfig.ddp_backend,
-}
-
-
-def with_values_of_other_groups(cfg) -> DictConfig:
-    """Options whose ``seed`` and ``train_subset`` have values, fairseq's defaults where nothing else is known.
-
-    A script's Namespace or partial configuration has no other groups: ``${common.seed}`` would stay as text, and
-    with ``${dataset.train_subset}`` the training set would be taken for a validation set, its masks never changing.
-    """
-    options = OmegaConf.structured(cfg) if is_dataclass(cfg) else cfg
-    for name, default in _OTHER_GROUPS.items():
-        try:
-            options.get(name)
-        except InterpolationResolutionError:
-            options[name] = default
-    return options
-
-
-class MultilingualTask(TrainingTask):
+class Seq2SeqTask(TrainingTask):
     """Languages and dictionary of a data folder, kept in the checkpoint as the task's state.
 
     A checkpoint's languages number its language embeddings, so where one is loaded its list wins; the
     dictionary must be the very one that it was trained with.
     """
 
-    cfg: MultilingualConfig
+    cfg: Seq2SeqTaskConfig
 
-    def __init__(self, cfg: MultilingualConfig, languages: list[str], dictionary: Dictionary):
+    def __init__(self, cfg: Seq2SeqTaskConfig, languages: list[str], dictionary: Dictionary):
         super().__init__(cfg)
         self.dictionary = dictionary
         self.vocabulary = Vocabulary(
@@ -130,7 +97,7 @@ class MultilingualTask(TrainingTask):
         self.set_languages(languages)
 
     @classmethod
-    def setup_task(cls, cfg: MultilingualConfig, **kwargs):
+    def setup_task(cls, cfg: Seq2SeqTaskConfig, **kwargs):
         cfg = with_values_of_other_groups(cfg)
         folders = utils.split_paths(cfg.data)
         languages = parse_languages(cfg.langs) if cfg.langs else find_languages(folders[0])
