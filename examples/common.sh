@@ -69,6 +69,7 @@ stage() {
     FOLDER=$(folder "$name" "$@")
     [ -z "${STAGES:-}" ] || echo "$FOLDER" >>"$STAGES"
     mkdir -p "$FOLDER"
+    [ ! -e "$FOLDER/.done" ] || return 0
     exec 8>"$FOLDER/.lock" # held by the stage's program, too: one that outlives its recipe is waited for
     flock --nonblock 8 || { say "$FOLDER: another is at work on it; waiting"; flock 8; }
     if [ ! -e "$FOLDER/.done" ]; then

@@ -27,9 +27,9 @@ export LAUNCH="srun --nodes $SLURM_JOB_NUM_NODES --ntasks $SLURM_JOB_NUM_NODES -
     --rdzv_id $SLURM_JOB_ID --rdzv_backend c10d --rdzv_endpoint $HEAD:$PORT"
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # srun doesn't take it from the job
 
-bash "examples/$EXAMPLE/run.sh" "$@" &
+setsid bash "examples/$EXAMPLE/run.sh" "$@" & # a process group: bash alone would wait for the program of its stage
 RECIPE=$!
-stop() { kill -TERM "$RECIPE"; wait "$RECIPE" || true; }
+stop() { kill -TERM -- "-$RECIPE"; wait "$RECIPE" || true; }
 trap 'stop; scontrol requeue "$SLURM_JOB_ID"; exit' USR1
 trap 'stop; exit 143' TERM INT
 wait "$RECIPE"

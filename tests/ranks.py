@@ -1,7 +1,7 @@
 """A function in several processes that form a gloo group, for tests of what ranks do together.
 
-They are forked from a process that has imported torch and fairseq and has no threads: started anew, each would import
-them first; forked from the tests' own process, which has run torch in threads, now and then one waits for ever.
+They are forked from a process that has imported torch and fairseq and run nothing: started anew, each would import them
+first; forked from the tests' own process, which has run torch in threads, now and then one waits for ever.
 """
 
 import tempfile

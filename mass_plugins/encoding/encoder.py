@@ -16,7 +16,7 @@ from mass_plugins.encoding.loading import VectorSettings, load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder
 from mass_plugins.modules.pooling import pool
-from mass_plugins.modules.prepacked_linear import prepack
+from mass_plugins.modules.prepacked_linear import prepacked
 
 
 class Encoder:
@@ -43,8 +43,8 @@ class Encoder:
         similarity: str = "cosine",
     ):
         self.model, self.text, self.device, self.dtype = model.to(device).eval(), text, device, dtype
-        if device.type == "cpu":
-            prepack(self.model.layers)
+        # what computes: on a CPU the same weights, laid out for it
+        self._inference = prepacked(self.model) if device.type == "cpu" and dtype is None else self.model
         self.settings, self.similarity = settings, similarity
         self.batch_tokens = batch_tokens or tokens_at_once(device)
         self.projection = None if projection is None else projection.to(device, torch.float32)
@@ -99,7 +99,7 @@ class Encoder:
         batch = torch.from_numpy(tokens).to(self.device)
         precision = nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
         with precision:
-            hidden = self.model(batch)
+            hidden = self._inference(batch)
         vectors = pool(hidden.float(), batch.ne(pad), self.settings.pooling)
         if self.projection is not None:
             vectors = torch.nn.functional.linear(vectors, self.projection)

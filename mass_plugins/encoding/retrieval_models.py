@@ -12,12 +12,12 @@ from fairseq import checkpoint_utils
 
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.retrieval_groups import join_pair
-from mass_plugins.encoding.devices import tokens_at_once
+from mass_plugins.encoding.devices import choose_device, tokens_at_once
 from mass_plugins.encoding.loading import load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
 from mass_plugins.models.text_encoder import TextEncoderConfig
-from mass_plugins.modules.prepacked_linear import prepack
+from mass_plugins.modules.prepacked_linear import prepacked
 from mass_plugins.retrieval.representations import Parts
 
 
@@ -36,9 +36,10 @@ class Running:
     batch_tokens: int = 0
 
     def __post_init__(self):
-        self.device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.batch_tokens = self.batch_tokens or tokens_at_once(torch.device(self.device))
-        if self.dtype == "float16" and self.device == "cpu":
+        device = choose_device(self.device)
+        self.device = str(device)
+        self.batch_tokens = self.batch_tokens or tokens_at_once(device)
+        if self.dtype == "float16" and device.type == "cpu":
             raise InputError("float16 is for GPUs; on a CPU take bfloat16")
 
     def autocast(self):
@@ -62,8 +63,8 @@ class _Model:
         self.model = build(state["cfg"]["model"], size, loaded.text.vocabulary.pad)
         self.model.load_state_dict(state["model"], strict=True)
         self.model.to(running.device).eval()
-        if torch.device(str(running.device)).type == "cpu":
-            prepack(self.model.layers)
+        if torch.device(str(running.device)).type == "cpu" and running.dtype == "float32":
+            self.model = prepacked(self.model)
         task = state["cfg"]["task"]
         self.query_tokens, self.passage_tokens = int(task["query_tokens"]), int(task["passage_tokens"])
 

@@ -159,7 +159,7 @@ class IncrementalDecoder:
     """The same function as :class:`MassDecoder` in evaluation, one slot of a batch at a time.
 
     Holds a copy of the weights in ``dtype`` with the projections of a layer fused, so it must be made
-    anew when the model has been trained further; that costs less than one step.
+    anew when the model has been trained further; that costs about as much as some of its steps.
 
     Args:
         decoder: the model's decoder.

@@ -5,6 +5,7 @@ EPYC for 333 to 2000 rows of 384 to 3072 numbers, by two fifths to a whole for 2
 where bfloat16 gains, too. torch's compiler uses the same operator.
 """
 
+import copy
 import platform
 from functools import partial
 from typing import Callable, Optional
@@ -35,7 +36,7 @@ def prepacked_product(weight: Tensor, bias: Optional[Tensor]) -> Callable[[Tenso
 
 
 class PrepackedLinear(nn.Linear):
-    """A layer with the weights of another; they must not change afterwards.
+    """A layer with the weights of another, laid out at the first product, and anew when they have changed.
 
     In training, in another precision or on another device it computes as the other does.
     """
@@ -44,20 +45,37 @@ class PrepackedLinear(nn.Linear):
         nn.Module.__init__(self)
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
-        self._product = prepacked_product(linear.weight, linear.bias)
-        self._dtype = linear.weight.dtype
+        self._packed: Optional[Tensor] = None
+        self._version: Optional[tuple[int, int]] = None  # of the weight that was laid out
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., D) -> (..., E)."""
-        others = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or input.device.type != "cpu"
-        if others or input.dtype != self._dtype:
+        if not self._can_pack(input):
             return F.linear(input, self.weight, self.bias)
-        return self._product(input)
+        version = (self.weight.data_ptr(), self.weight._version)
+        if version != self._version:
+            self._packed, self._version = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach()), version
+        return torch.ops.mkldnn._linear_pointwise(input, self._packed, self.bias, "none", [], "")
+
+    def _can_pack(self, input: Tensor) -> bool:
+        others = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or self.weight.device.type != "cpu"
+        fits = input.device.type == "cpu" and input.dtype == self.weight.dtype and _usable(input.dtype)
+        return fits and not others and input.shape[-1] == self.in_features
+
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_packed": None, "_version": None}  # a layout can't be written
 
 
-def prepack(layers: nn.Module) -> None:
-    """Replace the linear layers within by prepacked ones, where this machine gains by it."""
-    for module in list(layers.modules()):
+def prepacked(model: nn.Module) -> nn.Module:
+    """The same model, parameters and buffers shared, with prepacked linear layers where this machine gains by them.
+
+    The model that is given stays as it is: with its hooks, and with the layers that quantization and tracing know. The
+    layouts take the memory of the linear layers once more.
+    """
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    copied = copy.deepcopy(model, shared)
+    for module in list(copied.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Linear and child.weight.device.type == "cpu" and _usable(child.weight.dtype):
                 setattr(module, name, PrepackedLinear(child))
+    return copied

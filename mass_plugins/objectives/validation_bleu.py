@@ -38,16 +38,24 @@ def bleu_logs(name: str, found: dict[Direction, BleuStatistics], directions: Ite
 
 
 def log_bleu(name: str, logging_outputs: Sequence[dict], directions: Sequence[Direction]) -> None:
-    """Sum the entries of :func:`bleu_logs`; ``name`` is the mean over directions, ``name_<direction>`` each one's."""
+    """Sum the entries of :func:`bleu_logs`; ``name`` is the mean over directions, ``name_<direction>`` each one's.
+
+    A direction without text in this validation set has no score, rather than one of 0.
+    """
     for direction in directions:
         for key in BleuStatistics.empty().keys():
             entry = f"_{name}_{direction}_{key}"
             metrics.log_scalar(entry, float(sum(log.get(entry, 0) for log in logging_outputs)))
-    for direction in directions if len(directions) > 1 else []:
+    here = [d for d in directions if any(log.get(f"_{name}_{d}_ref_len", 0) for log in logging_outputs)]
+    for direction in here if len(directions) > 1 else []:
         metrics.log_derived(f"{name}_{direction}", lambda meters, d=direction: _score(meters, name, d))
-    metrics.log_derived(
-        name, lambda meters: round(sum(_score(meters, name, d) for d in directions) / len(directions), 2)
-    )
+    if here:
+        metrics.log_derived(name, lambda meters: _mean_score(meters, name, directions))
+
+
+def _mean_score(meters, name: str, directions: Sequence[Direction]) -> float:
+    scores = [_score(meters, name, d) for d in directions if meters[f"_{name}_{d}_ref_len"].sum]
+    return round(sum(scores) / max(1, len(scores)), 2)
 
 
 def _score(meters, name: str, direction: Direction) -> float:

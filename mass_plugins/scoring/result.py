@@ -117,7 +117,7 @@ def _within(path: Path, folder: Path) -> str:
 def configuration_changed(result: dict, top: Path) -> bool:
     """Whether the files that fixed a result are others than those in the repository at ``top`` now."""
     files = [top / name for name in result.get("config_files", [])]
-    return not all(file.is_file() for file in files) or hash_of_files(files) != result["config_hash"]
+    return not all(file.is_file() for file in files) or hash_of_files(files) != result.get("config_hash")
 
 
 def hash_of_files(paths: Sequence[Path]) -> str:

@@ -53,9 +53,10 @@ def _cell(score: dict, best: bool) -> str:
     return f"{text} (paper {score['paper']})" if score.get("paper") is not None else text
 
 
-def details(result: dict) -> str:
-    """What a card shows in Markdown: every value, and the paired tests."""
-    lines = ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
+def details(result: dict, changed: bool = False) -> str:
+    """What a card shows in Markdown: every value, and the paired tests; ``changed`` as in :func:`table`."""
+    lines = ["Measured before the configuration changed.", ""] if changed else []
+    lines += ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
     for score in result["scores"]:
         bounds = [f" [{low:.2f}, {high:.2f}]" for low, high in score.get("intervals", [])] or [""] * len(
             score["values"]
@@ -102,12 +103,9 @@ def pages(root: Path) -> dict[Path, str]:
     """
     files = sorted(root.glob("examples/*/result.json"))
     results = {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    texts = {
-        root / "README.md": "\n\n".join(
-            table(result, configuration_changed(result, root)) for result in results.values()
-        )
-    }
-    texts |= {file.with_name("README.md"): details(result) for file, result in results.items()}
+    changed = {file: configuration_changed(result, root) for file, result in results.items()}
+    texts = {root / "README.md": "\n\n".join(table(result, changed[file]) for file, result in results.items())}
+    texts |= {file.with_name("README.md"): details(result, changed[file]) for file, result in results.items()}
     found = {}
     for readme, text in texts.items():
         if not readme.exists():

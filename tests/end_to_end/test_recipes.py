@@ -114,6 +114,30 @@ def test_a_program_that_outlives_its_recipe_is_waited_for(recipe, tmp_path):
     assert (tmp_path / "work" / "calls").read_text().split() == ["begins", "ends"] * 2
 
 
+def test_a_finished_stage_waits_for_nobody(recipe, tmp_path):
+    """Its program may have left another one behind."""
+    out, _ = end_of(recipe("leave_behind() { sleep 20 & count a; }; stage one leave_behind; stage one leave_behind"))
+    assert "waiting" not in out and calls(tmp_path) == ["a"]
+
+
+def test_a_slurm_job_queues_itself_again_while_a_stage_is_at_work(tmp_path):
+    """Bash alone would put its trap off until the program of its stage has ended."""
+    (tmp_path / "examples" / "toy").mkdir(parents=True)
+    (tmp_path / "examples" / "toy" / "run.sh").write_text("trap 'exit 130' TERM\ntouch begun\nsleep 300\n")
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\necho here\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    slurm = {"SUBMIT_DIR": tmp_path, "JOB_NODELIST": "here", "JOB_ID": 7, "JOB_NUM_NODES": 1, "GPUS_ON_NODE": 1}
+    environment = recipe_environment(**{f"SLURM_{name}": value for name, value in slurm.items()})
+    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+    job = subprocess.Popen(["bash", ROOT / "examples" / "slurm.sh", "toy"], env=environment, start_new_session=True)
+    while not (tmp_path / "begun").exists():
+        assert job.poll() is None
+        time.sleep(0.05)
+    os.kill(job.pid, signal.SIGUSR1)
+    job.wait(timeout=120)
+    assert (tmp_path / "asked").read_text().splitlines()[-1] == "requeue 7"
+
+
 def test_two_recipes_do_not_share_a_folder(recipe, tmp_path):
     first = recipe('stage long slowly a; until [ -e "$WORK/end" ]; do sleep 0.1; done')
     deadline = time.time() + 60

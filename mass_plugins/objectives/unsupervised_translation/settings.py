@@ -80,7 +80,10 @@ class UnsupervisedTranslationConfig(Seq2SeqTaskConfig):
     )
     print_translations: int = field(
         default=3,
-        metadata={"help": "sentences of each direction to log with their translations, the same in each validation"},
+        metadata={
+            "help": "sentences of each direction to log with their translations, the same in each validation (of "
+            "several processes, from the first one's share)"
+        },
     )
     max_tokens: Optional[int] = II("dataset.max_tokens")
     ddp_backend: str = II("distributed_training.ddp_backend")

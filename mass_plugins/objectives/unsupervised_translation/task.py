@@ -70,6 +70,8 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         flags = {step: f"--{step.replace('_', '-')}-weight" for step in STEPS}
         self.weights = {step: Schedule.parse(str(cfg[f"{step}_weight"]), flags[step]) for step in STEPS}
         check_never_all_zero({flags[step]: weight for step, weight in self.weights.items()})
+        if cfg.print_translations < 0:
+            raise InputError(f"--print-translations {cfg.print_translations} is below 0")
         if str(cfg.ddp_backend) == "fully_sharded":
             raise InputError("--ddp-backend fully_sharded can't generate translations; use pytorch_ddp")
         self.text = TextFolders(self.languages, self.dictionary, self.vocabulary)
@@ -82,6 +84,8 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         )
         self.counts: Optional[torch.Tensor] = None  # (L, V) int64: tokens of each language's text, once looked at
         self.state.merge_state_dict({"restrict_vocabulary": True})
+        self.parallel: list[Direction] = []  # directions with pairs in a validation set
+        self._first_subset = True  # of the validation sets, to be loaded or to be read next
         self._turn: tuple[int, int] = (-1, 0)  # update, and how many batches of it were translated
 
     def _sampling(self) -> Optional[Sampling]:
@@ -167,7 +171,13 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         }
         if parallel:
             parts[PAIRS] = self._mixture([self.text.pairs(folder, split, direction) for direction in parallel])
-        self.parallel = parallel
+        first, self.parallel = self._first_subset, [*dict.fromkeys([*self.parallel, *parallel])]
+        self._first_subset = False
+        if first:  # which chooses the checkpoint
+            self._check_metric(folder, split, parallel)
+        self.datasets[split] = UpdateDataset(parts, self.cfg.seed, together=False)
+
+    def _check_metric(self, folder: str, split: str, parallel: list[Direction]) -> None:
         chosen_by = self.cfg.best_checkpoint_metric
         if chosen_by.startswith("bleu") and not parallel:
             raise InputError(
@@ -182,7 +192,6 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
                 [name for name in logged if logged[name]]
                 + [f"{name}_{one}" for name, found in logged.items() for one in found if len(found) > 1]
             )
-        self.datasets[split] = UpdateDataset(parts, self.cfg.seed, together=False)
 
     def _mixture(self, streams: list[Stream], shards: Optional[int] = None, places: Optional[int] = None):
         """For training if ``shards`` is given, else for validation."""
@@ -286,6 +295,10 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
 
     # -- validation
 
+    def begin_valid_epoch(self, epoch, model):
+        super().begin_valid_epoch(epoch, model)
+        self._first_subset = True
+
     def valid_step(self, sample, model, criterion):
         plain = _unwrap(model)
         trips: dict[Direction, BleuStatistics] = {}
@@ -317,10 +330,11 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         return [detokenize(row, language, escape_unk) for row in tokens]
 
     def post_validate(self, model, stats, agg) -> None:
-        """fairseq's hook after each validation; every process has the same statistics."""
+        """fairseq's hook after each validation set; every process has the same statistics."""
         if _rank() == 0:
             self.validation.samples.log()
-        if "copy_rate" in stats and str(self.cfg.restrict_vocabulary) == "auto":
+        first, self._first_subset = self._first_subset, False
+        if first and "copy_rate" in stats and str(self.cfg.restrict_vocabulary) == "auto":
             restrict = stats["copy_rate"] >= FEW_COPIES
             if restrict != self.state.restrict_vocabulary:
                 logger.info("%.1f%% copies: back-translations %s", 100 * stats["copy_rate"],

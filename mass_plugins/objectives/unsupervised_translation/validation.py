@@ -33,7 +33,7 @@ class RoundTrip(NamedTuple):
 
 @dataclass
 class Samples:
-    """Sentences to log with their translations: drawn from all by their numbers, the same in each validation.
+    """Sentences to log with their translations: drawn from all that this process sees, the same in each validation.
 
     Attributes:
         number: of each kind and direction.

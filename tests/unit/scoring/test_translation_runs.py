@@ -161,6 +161,7 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     assert results.main(["--root", str(tmp_path)]) == 0
     changed = (tmp_path / "README.md").read_text()
     assert "scaled down; measured before its configuration changed. Claim" in changed
+    assert "Measured before the configuration changed." in (folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("text, message", [("nothing", "lacks the marks"), (None, "doesn't exist")])
