@@ -32,7 +32,8 @@ def add_running(command):
     add("--passage-tokens", type=positive, metavar="N", help="cut passages to N tokens (default: as in training)")
     add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
     add("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="precision (default float32)")
-    add("--batch-tokens", type=positive, help="tokens, padding included, at once (default 1000, on a GPU 8000)")
+    size = "tokens, padding included, at once (default 1000, on a GPU 8000)"
+    add("--batch-tokens", type=positive, default=0, help=size)
 
 
 def run(options):
@@ -41,7 +42,7 @@ def run(options):
     from mass_plugins.encoding.retrieval_models import RetrieverModel, Running
 
     shard = Shard.parse(options.shard)
-    running = Running(options.device, options.dtype, options.batch_tokens or 0)
+    running = Running(options.device, options.dtype, options.batch_tokens)
     model = RetrieverModel(options.checkpoint, options.data, running)
     refuse_idle(options, ["query_tokens" if options.corpus else "passage_tokens"], "on the other texts")
     model.set_lengths(options.query_tokens, options.passage_tokens)

@@ -37,7 +37,7 @@ def run(options):
         refuse_idle(options, ("data", "query_tokens", "passage_tokens"), "with --scores")
         settings["scores"] = fingerprint(options.scores)
     else:
-        running = Running(options.device, options.dtype, options.batch_tokens or 0)
+        running = Running(options.device, options.dtype, options.batch_tokens)
         model = CrossEncoderModel(options.checkpoint, options.data, running)
         model.set_lengths(options.query_tokens, options.passage_tokens)
         settings |= {"model": model.fingerprint(), "precision": options.dtype}

@@ -50,17 +50,24 @@ class PrepackedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., D) -> (..., E)."""
-        if not self._can_pack(input):
+        packed = self._layout() if self._can_pack(input) else None
+        if packed is None:
             return F.linear(input, self.weight, self.bias)
-        version = (self.weight.data_ptr(), self.weight._version)
-        if version != self._version:
-            self._packed, self._version = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach()), version
-        return torch.ops.mkldnn._linear_pointwise(input, self._packed, self.bias, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise(input, packed, self.bias, "none", [], "")
 
     def _can_pack(self, input: Tensor) -> bool:
         others = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or self.weight.device.type != "cpu"
-        fits = input.device.type == "cpu" and input.dtype == self.weight.dtype and _usable(input.dtype)
+        fits = input.device.type == "cpu" and input.dtype == self.weight.dtype
         return fits and not others and input.shape[-1] == self.in_features
+
+    def _layout(self) -> Optional[Tensor]:
+        """The weight laid out, anew if it has changed; None where nothing is gained by it."""
+        version = (self.weight.data_ptr(), self.weight._version)
+        if version != self._version:
+            usable = _usable(self.weight.dtype)
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach()) if usable else None
+            self._version = version
+        return self._packed
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_packed": None, "_version": None}  # a layout can't be written

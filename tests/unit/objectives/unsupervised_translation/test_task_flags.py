@@ -39,3 +39,17 @@ def test_translations_to_print(number, tiny_data_bin, caplog):
     with caplog.at_level(logging.INFO):
         samples.log()
     assert len([record for record in caplog.records if record.message.startswith("de: ")]) == number
+
+
+def test_the_first_validation_set_alone_decides_on_the_vocabulary(tiny_data_bin):
+    task = set_up(tiny_data_bin)
+
+    def after(*copy_rates):
+        task.begin_valid_epoch(1, None)
+        for rate in copy_rates:
+            task.post_validate(None, {"copy_rate": rate}, None)
+        return task.state.restrict_vocabulary
+
+    assert task.state.restrict_vocabulary
+    assert not after(0.0, 1.0)
+    assert after(1.0, 0.0)
