@@ -32,7 +32,12 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 if [ -x "$ROOT/.venv/bin/python" ] && [ -z "${VIRTUAL_ENV:-}" ]; then PATH="$ROOT/.venv/bin:$PATH"; fi
 command -v fairseq-train >/dev/null || die "fairseq-train is not on the PATH; run 'make setup' in $ROOT and activate .venv"
 
-if GPU=$(python -c 'import torch; print(int(torch.cuda.is_available()))') && [ "$GPU" = 1 ]; then
+# bfloat16 is there for its speed: a processor that has none of it trains in float32.
+read -r GPU BFLOAT16 < <(PYTHONPATH=$(dirname "${BASH_SOURCE[0]}")/../mass_plugins python -c '
+import doctor, torch
+gpu = torch.cuda.is_available()
+print(int(gpu), int(gpu or doctor.cpu_bfloat16_speed() >= doctor.BFLOAT16_GAINS))')
+if [ "$GPU" = 1 ]; then
     DEVICE=()
     JOBS=${JOBS:-1} THREADS=${THREADS:-4}
 else
@@ -48,6 +53,7 @@ SCORING=() # more flags of the scoring code
 STAGES="" # file that lists the folders of the recipe's stages, where several recipes share WORK
 SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
 mkdir -p "$WORK/runs"
+[ "$BFLOAT16" = 1 ] || say "bfloat16 is no faster than float32 here: trainings leave --autocast-bfloat16 out"
 cd "$WORK"
 exec 9>.lock
 flock --nonblock 9 || die "another run.sh is at work in $WORK; wait for it, or set WORK to another folder"
@@ -150,10 +156,13 @@ prepare() {
 
 # train WORDS...: fairseq-train into $OUT, on from its last checkpoint where there is one.
 train() {
-    local launch
+    local launch word words=()
     read -ra launch <<<"${LAUNCH:-}"
+    for word in "$@"; do
+        [ "$word" = --autocast-bfloat16 ] && [ "$BFLOAT16" = 0 ] || words+=("$word")
+    done
     # by its path, as torchrun wants it
-    ${launch[@]+"${launch[@]}"} "$(command -v fairseq-train)" "$@" --user-dir "$ROOT/mass_plugins" \
+    ${launch[@]+"${launch[@]}"} "$(command -v fairseq-train)" "${words[@]}" --user-dir "$ROOT/mass_plugins" \
         ${DEVICE[@]+"${DEVICE[@]}"} --save-dir "$OUT" \
         --no-epoch-checkpoints --keep-interval-updates 1 --log-format json --num-workers 0
 }

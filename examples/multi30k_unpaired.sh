@@ -89,6 +89,13 @@ prepare_unpaired() {
     MIXED=$FOLDER/data-bin
 }
 
+# pretrain: one MASS of all languages; afterwards FOLDER is its folder. MODEL, PRETRAINING and PROCESSES are config.sh's.
+pretrain() {
+    local LAUNCH=${LAUNCH:-}
+    [ "${PROCESSES:=1}" -eq 1 ] || LAUNCH="torchrun --standalone --nproc_per_node $PROCESSES"
+    stage pretraining train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}"
+}
+
 # both PAIR: "en-fr fr-en"
 both() {
     echo "$1 ${1#*-}-${1%-*}"

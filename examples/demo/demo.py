@@ -19,7 +19,7 @@ from languages import CONTROL, FIRST, SECOND  # noqa: E402
 from stages import ROOT, DemoError, Stage, WorkFolder, open_work, run_stages, show  # noqa: E402
 
 import preprocess.as_script  # noqa: E402, F401  what is used of mass_plugins here needs neither torch nor fairseq
-from mass_plugins.doctor import CPU_BFLOAT16, cpu_name_and_flags  # noqa: E402
+from mass_plugins.doctor import BFLOAT16_GAINS, cpu_bfloat16_speed  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 
 CLAIM = "MASS and back-translation learn to translate two languages from text alone, without a single pair"
@@ -156,9 +156,8 @@ def _words(*words) -> tuple[str, ...]:
 
 
 def _bfloat16() -> tuple[str, ...]:
-    """Autocast where the processor computes in bfloat16; elsewhere it is slower than float32."""
-    _, flags = cpu_name_and_flags()
-    return ("--autocast-bfloat16",) if set(CPU_BFLOAT16) & set(flags) else ()
+    """Autocast where the processor gains by it; elsewhere it may be slower than float32."""
+    return ("--autocast-bfloat16",) if cpu_bfloat16_speed() >= BFLOAT16_GAINS else ()
 
 
 def run(plan: Plan, work: WorkFolder) -> None:

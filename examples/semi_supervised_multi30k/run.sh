@@ -15,7 +15,7 @@ SHARED+=("$EXAMPLE/../unsupervised_multi30k/config.sh")
 system() {
     local pair=$1 name=$2 seed=$3 pretraining data direction checkpoint flags=("${PAIRS_ALONE[@]}")
     [ "$name" = pairs ] || flags=("${PAIRS_AND_TEXT[@]}")
-    stage pretraining train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}"
+    pretrain
     pretraining=$FOLDER
     stage "captions-$pair-$NUMBER" captions "$pair" "$MIXED" "$HALVES" "$TEXT" "$NUMBER"
     data=$FOLDER/data-bin

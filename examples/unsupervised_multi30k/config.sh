@@ -6,11 +6,14 @@ STATUS="scaled down"
 VOCABULARY=6000
 REPEAT=3 # times that the captions are read in an epoch of pre-training; the everyday sentences once
 
-# One trilingual pre-training serves both pairs: about 13 epochs of 2000 source tokens an update.
+# One trilingual pre-training serves both pairs: about 5 epochs. An update has four batches of 1000 source tokens, shared
+# by PROCESSES (1, 2 or 4) processes.
+PROCESSES=${PROCESSES:-1}
 PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smoothing 0
     --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay
-    --warmup-updates 400 --total-num-update 20000 --max-update 20000 --max-tokens 2000 --seed 1
-    --log-interval 100 --validate-interval 1000 --validate-interval-updates 1000
+    --warmup-updates 400 --total-num-update 5500 --max-update 5500 --max-tokens 1000
+    --update-freq $((4 / PROCESSES)) --seed 1
+    --log-interval 100 --validate-interval 1000 --validate-interval-updates 500
     --save-interval 1000 --save-interval-updates 500)
 
 # system -> flags. Back-translation of captions alone; a checkpoint by round-trip BLEU, without looking at a pair.
@@ -22,5 +25,5 @@ BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 PAIRS=(en-fr de-en)
 SEEDS=(1 2)
-PLAN=("mass+bt+denoising 1" "mass+bt 1" "mass+bt+denoising 2" "mass+bt 2") # system and seed
+PLAN=("mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2") # system and seed
 BEAM=5

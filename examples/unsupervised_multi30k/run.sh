@@ -13,7 +13,7 @@ SCORING=(--tokenized-bleu lowercased) # as Lample et al. 2018 report
 # system PAIR NAME SEED
 system() {
     local pair=$1 name=$2 seed=$3 pretraining data direction checkpoint
-    stage pretraining train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}"
+    pretrain
     pretraining=$FOLDER
     stage "captions-$pair" captions "$pair" "$MIXED" "$HALVES" "$TEXT"
     data=$FOLDER/data-bin

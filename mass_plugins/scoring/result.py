@@ -154,6 +154,5 @@ def hardware() -> str:
     """Like ``4 x AMD EPYC 7763, no GPU``."""
     import torch
 
-    name, _ = doctor.cpu_name_and_flags()
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return f"{os.cpu_count()} x {name}, {' + '.join(gpus) if gpus else 'no GPU'}"
+    return f"{os.cpu_count()} x {doctor.cpu_name()}, {' + '.join(gpus) if gpus else 'no GPU'}"

@@ -1,6 +1,7 @@
 """``make results``: tables from ``examples/*/result.json``, between two marks of a README.
 
-The top README gets one table an example, each example's card the raw values and the significance tests.
+The top README gets one table an example, each example's card the raw values and the significance tests; one table over
+all examples is printed.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def table(result: dict, changed: bool = False) -> str:
     """
     scores = {(score["setting"], score["system"], score["metric"]): score for score in result["scores"]}
     systems = list(dict.fromkeys(score["system"] for score in result["scores"]))
-    rows = list(dict.fromkeys((score["setting"], score["metric"]) for score in result["scores"]))
+    rows = list(dict.fromkeys(map(_setting_and_metric, result["scores"])))
     status = result["status"] + (CHANGED if changed else "")
     lines = [
         f"**[{result['example']}](examples/{result['example']}/README.md)**, {status}. Claim: {result['claim']}",
@@ -82,6 +83,27 @@ def details(result: dict, changed: bool = False) -> str:
     return "\n".join(lines)
 
 
+def _setting_and_metric(score: dict) -> tuple[str, str]:
+    return score["setting"], score["metric"]
+
+
+def overview(results: list[dict]) -> str:
+    """One table over all examples, to be read in a terminal: a line a score, names repeated only where they change."""
+    head = ("example", "setting", "metric", "system", "mean", "paper", "seeds")
+    rows, last = [], ("", "", "")
+    for result in results:
+        order = {key: i for i, key in enumerate(dict.fromkeys(map(_setting_and_metric, result["scores"])))}
+        for score in sorted(result["scores"], key=lambda score: order[_setting_and_metric(score)]):
+            names = (result["example"], score["setting"], score["metric"])
+            known = next((i for i, (old, new) in enumerate(zip(last, names)) if old != new), 3)
+            paper = "" if score["paper"] is None else f"{score['paper']:.1f}"
+            mean = f"{score['mean']:.1f} ± {score['std']:.1f}" if len(score["values"]) > 1 else f"{score['mean']:.1f}"
+            rows.append((*[""] * known, *names[known:], score["system"], mean, paper, str(len(score["values"]))))
+            last = names
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows))
+
+
 def between_marks(readme: str, name: str, text: str) -> str:
     """``readme`` with ``text`` between the marks.
 
@@ -95,14 +117,18 @@ def between_marks(readme: str, name: str, text: str) -> str:
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
-def pages(root: Path) -> dict[Path, str]:
+def find_results(root: Path) -> dict[Path, dict]:
+    """``result.json`` → what it holds, for every example."""
+    files = sorted(root.glob("examples/*/result.json"))
+    return {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def pages(root: Path, results: dict[Path, dict]) -> dict[Path, str]:
     """README → what it should say, for the top one and every card with a ``result.json``.
 
     Raises:
         InputError: a README or a mark is missing.
     """
-    files = sorted(root.glob("examples/*/result.json"))
-    results = {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
     changed = {file: configuration_changed(result, root) for file, result in results.items()}
     texts = {root / "README.md": "\n\n".join(table(result, changed[file]) for file, result in results.items())}
     texts |= {file.with_name("README.md"): details(result, changed[file]) for file, result in results.items()}
@@ -119,8 +145,9 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; status 1 if the README is out of date")
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="top of the repository (default: here)")
     options = parser.parse_args(argv)
+    results = find_results(options.root)
     try:
-        found = pages(options.root)
+        found = pages(options.root, results)
     except InputError as error:
         print(f"mass_plugins: error: {error}", file=sys.stderr)
         return 1
@@ -133,7 +160,8 @@ def main(argv: Optional[list[str]] = None) -> int:
         temporary = Path(f"{readme}.tmp")
         temporary.write_text(found[readme], encoding="utf-8")
         os.replace(temporary, readme)
-    print(f"{len(old)} of {len(found)} pages changed")
+    print(overview(list(results.values())))
+    print(f"\n{len(old)} of {len(found)} pages changed")
     return 0
 
 

@@ -169,6 +169,13 @@ def test_a_training_is_started_by_the_launcher(recipe, tmp_path):
     assert words[3:6] == ["data", "--max-update", "3"]
 
 
+@pytest.mark.parametrize("gains, kept", [(1, ["--autocast-bfloat16"]), (0, [])])
+def test_a_training_computes_in_bfloat16_where_the_processor_gains(recipe, tmp_path, gains, kept):
+    end_of(recipe(f"BFLOAT16={gains}; stage training train data --autocast-bfloat16 --seed 3", LAUNCH="echo"))
+    (log,) = tmp_path.glob("work/training-*/log.txt")
+    assert log.read_text().split()[1 : 4 + gains] == ["data", *kept, "--seed", "3"]
+
+
 def captions(folder):
     """Aligned lines of three made-up languages, under Multi30k's file names."""
     draw = random.Random(1)

@@ -261,15 +261,17 @@ class TestHardware:
 
     def test_without_torch_only_the_cpu(self, gpus, monkeypatch):
         monkeypatch.setattr(doctor, "import_error", lambda module: "ImportError: x")
-        assert set(facts(doctor.check_hardware)) == {"CPU", "CPU bfloat16"}
+        assert set(facts(doctor.check_hardware)) == {"CPU"}
 
-    @pytest.mark.parametrize("flags, words", [
-        ({"avx2", "avx512_bf16", "amx_bf16"}, "in hardware (amx_bf16)"), ({"asimd", "bf16"}, "in hardware (bf16)"),
-        ({"avx2"}, "not in hardware: no gain"),
-    ])  # fmt: skip
-    def test_bfloat16(self, gpus, monkeypatch, flags, words):
-        monkeypatch.setattr(doctor, "cpu_name_and_flags", lambda: ("a CPU", flags))
+    @pytest.mark.parametrize("speed, words", [(2.04, "2.0 times as fast as float32"),
+                                              (0.6, "0.6 times as fast as float32: no gain")])  # fmt: skip
+    def test_bfloat16(self, gpus, monkeypatch, speed, words):
+        monkeypatch.setattr(doctor, "cpu_bfloat16_speed", lambda: speed)
         assert facts(doctor.check_hardware)["CPU bfloat16"] == words
+
+    def test_bfloat16_is_measured(self):
+        threads = torch.get_num_threads()
+        assert doctor.cpu_bfloat16_speed() > 0 and torch.get_num_threads() == threads
 
     @pytest.mark.parametrize("status, text, expected", [(0, "GPU 0: H100 (UUID: x)\n", True), (0, "", False),
                                                         (9, "GPU access blocked", False)])  # fmt: skip
@@ -328,17 +330,16 @@ class TestFacts:
         assert doctor.import_error("json") is None
 
     @pytest.mark.parametrize("text, expected", [
-        ("processor : 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx512_bf16\n", ("AMD EPYC", {"fpu", "avx512_bf16"})),
-        ("processor : 0\nFeatures\t: fp asimd bf16\n", (doctor.platform.machine(), {"fp", "asimd", "bf16"})),
+        ("processor : 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx512_bf16\n", "AMD EPYC"),
+        ("processor : 0\nFeatures\t: fp asimd bf16\n", doctor.platform.machine()),
     ])  # fmt: skip
     def test_cpu(self, monkeypatch, text, expected):
         monkeypatch.setattr(doctor.Path, "read_text", lambda self: text)
-        assert doctor.cpu_name_and_flags() == expected
+        assert doctor.cpu_name() == expected
 
     def test_cpu_of_another_system(self, monkeypatch):
         def missing(self):
             raise FileNotFoundError
 
         monkeypatch.setattr(doctor.Path, "read_text", missing)
-        name, flags = doctor.cpu_name_and_flags()
-        assert name and flags == set()
+        assert doctor.cpu_name()

@@ -147,6 +147,14 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
         readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
     assert results.main(["--root", str(tmp_path), "--check"]) == 1
     assert results.main(["--root", str(tmp_path)]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    assert [[word.strip() for word in line if word] for line in lines] == [
+        ["example", "setting", "metric", "system", "mean", "paper", "seeds"],
+        ["toy", "de-en", "BLEU", "scratch", "10.0", "1"],
+        ["mass", "21.0 ± 1.4", "37.5", "2"],
+        [],
+        ["2 of 2 pages changed"],
+    ]
     text, card = ((path / "README.md").read_text() for path in (tmp_path, folder))
     for page in (text, card):
         assert "old" not in page and page.startswith("before\n") and page.endswith(f"{results.END}\nafter\n")
