@@ -53,7 +53,6 @@ SCORING=() # more flags of the scoring code
 STAGES="" # file that lists the folders of the recipe's stages, where several recipes share WORK
 SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
 mkdir -p "$WORK/runs"
-[ "$BFLOAT16" = 1 ] || say "bfloat16 is no faster than float32 here: trainings leave --autocast-bfloat16 out"
 cd "$WORK"
 exec 9>.lock
 flock --nonblock 9 || die "another run.sh is at work in $WORK; wait for it, or set WORK to another folder"
@@ -159,7 +158,11 @@ train() {
     local launch word words=()
     read -ra launch <<<"${LAUNCH:-}"
     for word in "$@"; do
-        [ "$word" = --autocast-bfloat16 ] && [ "$BFLOAT16" = 0 ] || words+=("$word")
+        if [ "$word" = --autocast-bfloat16 ] && [ "$BFLOAT16" = 0 ]; then
+            echo "--autocast-bfloat16 is left out: this processor computes no faster in bfloat16"
+        else
+            words+=("$word")
+        fi
     done
     # by its path, as torchrun wants it
     ${launch[@]+"${launch[@]}"} "$(command -v fairseq-train)" "${words[@]}" --user-dir "$ROOT/mass_plugins" \
