@@ -12,4 +12,4 @@ PAIRS_AND_TEXT=(--task unsupervised_translation --pairs-weight 1 --label-smoothi
     --lr-scheduler inverse_sqrt --warmup-updates 100 --max-tokens 1000 --max-update 1200)
 BOTH=(--log-interval 50 --validate-interval 1000 --validate-interval-updates 150 --save-interval 1000
     --save-interval-updates 150 --best-checkpoint-metric bleu --maximize-best-checkpoint-metric)
-PLAN=("pairs+bt 1" "pairs 1" "pairs+bt 2" "pairs 2") # system and seed
+PLAN=("pairs+bt 1" "pairs 1" "pairs 2" "pairs+bt 2") # system and seed
