@@ -230,6 +230,7 @@ class TestHardware:
         monkeypatch.setattr(torch, "ones", self.ones)
         monkeypatch.setattr(torch.version, "cuda", None)
         monkeypatch.setattr(doctor, "driver_sees_gpu", lambda: state.seen)
+        monkeypatch.setattr(doctor, "cpu_bfloat16_speed", lambda: 2.0)
         return state
 
     @staticmethod
