@@ -18,7 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 from languages import CONTROL, FIRST, SECOND  # noqa: E402
 from stages import ROOT, DemoError, Stage, WorkFolder, open_work, run_stages, show  # noqa: E402
 
-import preprocess.as_script  # noqa: E402, F401  what is used of mass_plugins here needs neither torch nor fairseq
+import preprocess.as_script  # noqa: E402, F401  what is imported of mass_plugins here needs neither torch nor fairseq
 from mass_plugins.doctor import BFLOAT16_GAINS, cpu_bfloat16_speed  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 

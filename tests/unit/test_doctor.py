@@ -270,9 +270,12 @@ class TestHardware:
         monkeypatch.setattr(doctor, "cpu_bfloat16_speed", lambda: speed)
         assert facts(doctor.check_hardware)["CPU bfloat16"] == words
 
-    def test_bfloat16_is_measured(self):
+    def test_bfloat16_is_measured(self, monkeypatch):
         threads = torch.get_num_threads()
         assert doctor.cpu_bfloat16_speed() > 0 and torch.get_num_threads() == threads
+        seconds = iter([[3.0, 2.0], [1.0, 5.0]])  # float32 first
+        monkeypatch.setattr(doctor.timeit, "repeat", lambda *_, **__: next(seconds))
+        assert doctor.cpu_bfloat16_speed() == 2.0
 
     @pytest.mark.parametrize("status, text, expected", [(0, "GPU 0: H100 (UUID: x)\n", True), (0, "", False),
                                                         (9, "GPU access blocked", False)])  # fmt: skip
