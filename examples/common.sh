@@ -188,6 +188,15 @@ record() {
     mv "runs/$name.tsv.tmp" "runs/$name.tsv"
 }
 
+# about_result: RESULT_FLAGS afterwards, which every scoring command takes: the claim, what was called, what it rests on.
+about_result() {
+    local command="bash examples/${EXAMPLE##*/}/run.sh"
+    [ "${PROCESSES:-1}" -eq 1 ] || command="PROCESSES=$PROCESSES $command"
+    [ -z "${LAUNCH:-}" ] || command="LAUNCH=\"$LAUNCH\" $command"
+    RESULT_FLAGS=(--claim "$CLAIM" --status "$STATUS" --command "$command" --example "$EXAMPLE"
+        --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}")
+}
+
 # write_result NAME...: result.json in $WORK from the recorded runs of these names, those apart that are
 # not there yet; beside run.sh, too, unless CONFIG is another. CLAIM and STATUS are config.sh's.
 write_result() {
@@ -195,8 +204,8 @@ write_result() {
     for name in "$@"; do [ ! -e "runs/$name.tsv" ] || files+=("runs/$name.tsv"); done
     [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
     say "result from ${#files[@]} of $# runs"
-    python -m "mass_plugins.scoring.$SCORER" "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
-        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
+    about_result
+    python -m "mass_plugins.scoring.$SCORER" "${files[@]}" "${RESULT_FLAGS[@]}" --output result.json \
         ${SCORING[@]+"${SCORING[@]}"} \
         --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"

@@ -210,8 +210,8 @@ write_scores() {
     while read -r folder; do
         [ ! -e "$folder/.seconds" ] || spent+=("$folder/.seconds")
     done < <(sort -u "$STAGES")
-    python -m mass_plugins.scoring.similarity_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
-        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output "$RECIPE.result.json" \
+    about_result
+    python -m mass_plugins.scoring.similarity_runs "${files[@]}" "${RESULT_FLAGS[@]}" --output "$RECIPE.result.json" \
         --compare "${COMPARISONS[@]}" \
         --seconds "$(awk '{ sum += $1 } END { print int(sum) }' "${spent[@]}" </dev/null)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$RECIPE.result.json" "$EXAMPLE/result.json"

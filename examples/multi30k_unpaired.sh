@@ -1,6 +1,15 @@
 # Sourced by the recipes that learn from unpaired captions, after multi30k.sh: halves that share no caption, everyday
 # sentences beside them, one vocabulary. VOCABULARY and REPEAT are config.sh's.
+#
+# Set from outside, besides what common.sh reads: PROCESSES (that share the pre-training of the recipes without
+# another objective; default: 1).
 SHARED+=("${BASH_SOURCE[0]}")
+
+PROCESSES=${PROCESSES:-1}
+case $PROCESSES in
+    1 | 2 | 4) ;;
+    *) die "PROCESSES=$PROCESSES: choose 1, 2 or 4, which share the four batches of an update" ;;
+esac
 
 # Everyday sentences, to be read aloud for Common Voice (CC0 1.0).
 VOICE=https://github.com/mozilla/voice-web/archive/e0bfbc4be9eb6a97f7dd92eb938200f09f04ba96.tar.gz
@@ -89,10 +98,10 @@ prepare_unpaired() {
     MIXED=$FOLDER/data-bin
 }
 
-# pretrain: one MASS of all languages; afterwards FOLDER is its folder. MODEL, PRETRAINING and PROCESSES are config.sh's.
+# pretrain: one MASS of all languages; afterwards FOLDER is its folder. MODEL and PRETRAINING are config.sh's.
 pretrain() {
     local LAUNCH=${LAUNCH:-}
-    [ "${PROCESSES:=1}" -eq 1 ] || LAUNCH="torchrun --standalone --nproc_per_node $PROCESSES"
+    [ "$PROCESSES" -eq 1 ] || LAUNCH="torchrun --standalone --nproc_per_node $PROCESSES"
     stage pretraining train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}"
 }
 

@@ -40,8 +40,8 @@ write_retrieval_result() {
     for name in "$@"; do [ ! -e "runs/$name.tsv" ] || files+=("runs/$name.tsv"); done
     [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
     say "result from ${#files[@]} of $# runs"
-    python -m mass_plugins.scoring.retrieval_runs "${files[@]}" --claim "$CLAIM" --status "$STATUS" \
-        --example "$EXAMPLE" --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}" --output result.json \
+    about_result
+    python -m mass_plugins.scoring.retrieval_runs "${files[@]}" "${RESULT_FLAGS[@]}" --output result.json \
         --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
 }

@@ -9,11 +9,11 @@ source "$EXAMPLE/../multi30k.sh"
 source "$EXAMPLE/../multi30k_unpaired.sh"
 source "$CONFIG"
 
-pretrain() { stage "pretraining.$1" train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" ${OBJECTIVE[$1]}; }
+pretrain_by() { stage "pretraining.$1" train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" ${OBJECTIVE[$1]}; }
 
 # with_pairs NAME SEED
 with_pairs() {
-    pretrain "$1"
+    pretrain_by "$1"
     fine_tune "$1.$DIRECTION.$NUMBER.$2" "$1" "$DIRECTION, $NUMBER pairs" "$DIRECTION" "$NUMBER" "$UPDATES" "$2" \
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt"
 }
@@ -21,7 +21,7 @@ with_pairs() {
 # without_pairs NAME SEED
 without_pairs() {
     local name=$1 seed=$2 start data direction checkpoint
-    pretrain "$name"
+    pretrain_by "$name"
     start=$FOLDER/checkpoint_last.pt
     stage "captions-$PAIR" captions "$PAIR" "$MIXED" "$HALVES" "$TEXT"
     data=$FOLDER/data-bin
@@ -48,7 +48,7 @@ main() {
         done
     done
     if [ "${1:-}" != result ]; then
-        for name in "${SYSTEMS[@]}"; do job pretrain "$name"; done
+        for name in "${SYSTEMS[@]}"; do job pretrain_by "$name"; done
         for name in "${runs[@]}"; do job $name; done
         finish_jobs
     fi

@@ -8,8 +8,8 @@ NUMBER=1000 # pairs
 # system -> task and flags; both choose a checkpoint by BLEU on the validation pairs
 PAIRS_ALONE=(--task seq2seq_finetuning --eval-bleu --label-smoothing 0.1 --dropout 0.3 --lr 1e-3
     --lr-scheduler inverse_sqrt --warmup-updates 200 --max-tokens 1000 --max-update 1200)
-PAIRS_AND_TEXT=(--task unsupervised_translation --pairs-weight 1 --label-smoothing 0.1 --dropout 0.1 --lr 5e-4
-    --lr-scheduler inverse_sqrt --warmup-updates 100 --max-tokens 1000 --max-update 750)
+PAIRS_AND_TEXT=(--task unsupervised_translation --pairs-weight 1 --label-smoothing 0.1 --dropout 0.1 --lr 1e-3
+    --lr-scheduler inverse_sqrt --warmup-updates 200 --max-tokens 1000 --max-update 1500)
 BOTH=(--log-interval 50 --validate-interval 1000 --validate-interval-updates 150 --save-interval 1000
     --save-interval-updates 150 --best-checkpoint-metric bleu --maximize-best-checkpoint-metric)
 PLAN=("pairs+bt 1" "pairs 1" "pairs 2" "pairs+bt 2") # system and seed

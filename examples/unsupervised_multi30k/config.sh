@@ -7,8 +7,7 @@ VOCABULARY=6000
 REPEAT=3 # times that the captions are read in an epoch of pre-training; the everyday sentences once
 
 # One trilingual pre-training serves both pairs: about 5 epochs. An update has four batches of 1000 source tokens, shared
-# by PROCESSES (1, 2 or 4) processes.
-PROCESSES=${PROCESSES:-1}
+# by PROCESSES processes.
 PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smoothing 0
     --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay
     --warmup-updates 400 --total-num-update 5500 --max-update 5500 --max-tokens 1000

@@ -14,6 +14,7 @@ def make_parser(prog: str, description: Optional[str]) -> argparse.ArgumentParse
     parser = argparse.ArgumentParser(prog=prog, description=(description or prog).split("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="files of one line; see the module")
     parser.add_argument("--example", type=Path, required=True, help="folder of the recipe")
+    parser.add_argument("--command", help="that runs the recipe; default: bash examples/NAME/run.sh")
     parser.add_argument("--config", nargs="+", type=Path, required=True, help="files that fix the runs")
     parser.add_argument("--output", type=Path, required=True, help="result.json to write")
     parser.add_argument("--claim", required=True, help="what the paper says, with table or figure")
@@ -31,7 +32,7 @@ def write_result(options: argparse.Namespace, scored: Callable[[], tuple[list[Sc
             example=example.name,
             claim=options.claim,
             status=options.status,
-            command=f"bash examples/{example.name}/run.sh",
+            command=options.command or f"bash examples/{example.name}/run.sh",
             config=options.config,
             seconds=options.seconds,
             scores=scores,

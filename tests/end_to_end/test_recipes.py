@@ -169,6 +169,26 @@ def test_a_training_is_started_by_the_launcher(recipe, tmp_path):
     assert words[3:6] == ["data", "--max-update", "3"]
 
 
+@pytest.mark.parametrize(
+    "number, launched, called", [(1, "", ""), (2, "--standalone --nproc_per_node 2 ", "PROCESSES=2 ")]
+)
+def test_a_pre_training_is_shared_by_as_many_processes_as_asked_for(recipe, tmp_path, number, launched, called):
+    body = f'source "{ROOT}/examples/multi30k_unpaired.sh"; MIXED=bin MODEL=() CLAIM=c STATUS=s; '
+    body += 'torchrun() { echo "$@"; }; '
+    body += "PRETRAINING=(--update-freq $((4 / PROCESSES))); pretrain; "
+    body += 'unset LAUNCH; about_result; echo "${RESULT_FLAGS[@]}"'
+    out, _ = end_of(recipe(body, PROCESSES=str(number), LAUNCH="echo"))
+    (log,) = tmp_path.glob("work/pretraining-*/log.txt")
+    words = log.read_text()
+    assert words.startswith(launched + "/") and f" bin --update-freq {4 // number} " in words
+    assert f" --command {called}bash examples/" in out
+
+
+def test_a_number_of_processes_that_shares_unevenly_is_refused(recipe):
+    _, err = end_of(recipe(f'source "{ROOT}/examples/multi30k_unpaired.sh"', PROCESSES="3"), status=1)
+    assert "error: PROCESSES=3: choose 1, 2 or 4" in err
+
+
 @pytest.mark.parametrize("gains, kept", [(1, ["--autocast-bfloat16"]), (0, [])])
 def test_a_training_computes_in_bfloat16_where_the_processor_gains(recipe, tmp_path, gains, kept):
     end_of(recipe(f"BFLOAT16={gains}; stage training train data --autocast-bfloat16 --seed 3", LAUNCH="echo"))
