@@ -99,10 +99,23 @@ prepare_unpaired() {
 }
 
 # pretrain: one MASS of all languages; afterwards FOLDER is its folder. MODEL and PRETRAINING are config.sh's.
-pretrain() {
-    local LAUNCH=${LAUNCH:-}
+pretrain() { shared_training pretraining; }
+
+# pretrain_aligned: the same from vectors that have the languages in one space. ALIGNMENT is config.sh's.
+pretrain_aligned() {
+    stage vectors align "$MIXED" "${ALIGNMENT[@]}"
+    shared_training pretraining.aligned --pretrained-embeddings "$FOLDER/vectors.txt"
+}
+
+# align DATA WORDS...: vectors of its tokens.
+align() { python -m mass_plugins align "$@" --output "$OUT/vectors.txt"; }
+
+# shared_training STAGE WORDS...: the pre-training, shared by PROCESSES.
+shared_training() {
+    local LAUNCH=${LAUNCH:-} name=$1
+    shift
     [ "$PROCESSES" -eq 1 ] || LAUNCH="torchrun --standalone --nproc_per_node $PROCESSES"
-    stage pretraining train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}"
+    stage "$name" train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" "$@"
 }
 
 # both PAIR: "en-fr fr-en"

@@ -9,6 +9,7 @@ import os
 import sys
 
 from mass_plugins.commands import (
+    align,
     back_translate,
     bm25,
     chat,
@@ -48,6 +49,7 @@ COMMANDS = (
     *(
         where,
         doctor,
+        align,
         translate,
         back_translate,
         summarize,

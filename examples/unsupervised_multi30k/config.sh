@@ -15,14 +15,16 @@ PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smo
     --log-interval 100 --validate-interval 1000 --validate-interval-updates 500
     --save-interval 1000 --save-interval-updates 500)
 
+# Where "aligned" systems start: vectors of all three languages in one space, learned from the text of pre-training.
+ALIGNMENT=(--pivot en --dim 256)
+
 # system -> flags. Back-translation of captions alone; a checkpoint by round-trip BLEU, without looking at a pair.
-declare -A SYSTEMS=([mass+bt]="" [mass+bt+denoising]="--denoising-weight 0:1,1000:0")
+declare -A SYSTEMS=([mass+bt]="" [mass+bt+denoising]="--denoising-weight 0:1,1000:0" [aligned+mass+bt]="")
 BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 0.1 --attention-dropout 0
     --lr 5e-4 --lr-scheduler polynomial_decay --warmup-updates 100 --total-num-update 2000 --max-tokens 1000
     --max-update 2000 --log-interval 50 --validate-interval 1000 --validate-interval-updates 250
     --save-interval 1000 --save-interval-updates 250
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 PAIRS=(en-fr de-en)
-SEEDS=(1 2)
-PLAN=("mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2") # system and seed
+PLAN=("aligned+mass+bt 1" "aligned+mass+bt 2" "mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2")
 BEAM=5

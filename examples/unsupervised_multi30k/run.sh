@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# English-French and German-English without a pair: MASS and back-translation. See README.md.
+# English-French and German-English without a pair: alignment, MASS and back-translation. See README.md.
 #
 #   bash run.sh              everything; go on after an interruption with the same command
 #   bash run.sh result       result.json from the runs that have ended
@@ -13,7 +13,7 @@ SCORING=(--tokenized-bleu lowercased) # as Lample et al. 2018 report
 # system PAIR NAME SEED
 system() {
     local pair=$1 name=$2 seed=$3 pretraining data direction checkpoint
-    pretrain
+    if [[ $name = aligned+* ]]; then pretrain_aligned; else pretrain; fi
     pretraining=$FOLDER
     stage "captions-$pair" captions "$pair" "$MIXED" "$HALVES" "$TEXT"
     data=$FOLDER/data-bin

@@ -168,10 +168,15 @@ def _monolingual_prefix(data_path: str, split: str, language: str) -> str:
     return os.path.join(data_path, f"{split}.{language}-None.{language}")
 
 
+def flat_tokens(data_path: str, split: str, language: str) -> np.ndarray:
+    """(T,) all tokens of a language's monolingual text, memory-mapped; its files have been opened before."""
+    prefix = _monolingual_prefix(data_path, split, language)
+    return np.memmap(prefix + ".bin", dtype=_read_index(prefix)[0], mode="r")
+
+
 def count_tokens(data_path: str, split: str, language: str, dictionary: Dictionary) -> np.ndarray:
     """(V,) int64: how often each token occurs in a language's monolingual text, whose files have been opened before."""
-    prefix = _monolingual_prefix(data_path, split, language)
-    tokens = np.memmap(prefix + ".bin", dtype=_read_index(prefix)[0], mode="r")
+    tokens = flat_tokens(data_path, split, language)
     counts = np.zeros(len(dictionary), dtype=np.int64)
     for start in range(0, len(tokens), _CHUNK):
         counts += np.bincount(tokens[start : start + _CHUNK], minlength=len(dictionary))

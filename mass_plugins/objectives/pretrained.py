@@ -1,13 +1,19 @@
-"""Starting from a pre-trained checkpoint, with a reason in one line where it doesn't fit."""
+"""Starting from a pre-trained checkpoint or vectors, with a reason in one line where they don't fit."""
 
+import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable, Optional
 
+import torch
 from fairseq import checkpoint_utils
 
+from mass_plugins.data.vectors_text import read_vectors
 from mass_plugins.errors import InputError
 from mass_plugins.models.mass_config import check_same_shape
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -58,12 +64,48 @@ def build_from(path: Optional[str], task, cfg, build: Callable[[], Any], check_s
     """
     if not path:
         return build()
-    folder = task.cfg.get("save_dir")
-    last = os.path.join(folder, "checkpoint_last.pt") if folder else ""
-    if not os.path.exists(path) and os.path.isfile(last):
+    last = last_checkpoint(task)
+    if not os.path.exists(path) and last:
         path = last
     pretrained = PretrainedModel.read(path)
     task.adopt(pretrained.task_state, pretrained.path)
     model = build()
     pretrained.copy_into(model, cfg, check_shape)
     return model
+
+
+def last_checkpoint(task) -> str:
+    """That of a training which goes on; empty for a new one."""
+    folder = task.cfg.get("save_dir")
+    last = os.path.join(folder, "checkpoint_last.pt") if folder else ""
+    return last if os.path.isfile(last) else ""
+
+
+def start_embeddings(path: str, task, model) -> None:
+    """Put the vectors of a file in the place of the token embeddings that it has; the others stay random.
+
+    A training that goes on has its embeddings in its checkpoint, and doesn't need the file any more.
+
+    Raises:
+        InputError: no such file, of other dimensions, or of another vocabulary.
+    """
+    flag = "--pretrained-embeddings"
+    if last_checkpoint(task):
+        return
+    found = read_vectors(Path(path), flag)
+    tables = {id(side.embed_tokens): side.embed_tokens for side in (model.encoder, model.decoder)}.values()
+    for table in tables:
+        if found.vectors.shape[1] != table.embedding_dim:
+            raise InputError(
+                f"{flag}: the vectors of {path} have {found.vectors.shape[1]} dimensions and the model's embeddings "
+                f"{table.embedding_dim}; make them with --dim {table.embedding_dim}"
+            )
+    rows = [task.dictionary.indices.get(token, -1) for token in found.tokens]
+    known = [row for row, index in enumerate(rows) if index >= task.dictionary.nspecial]
+    if not known:
+        raise InputError(f"{flag}: {path} has no token of the dictionary in {task.cfg.data}; make it from that folder")
+    vectors = torch.from_numpy(found.vectors[known])
+    for table in tables:
+        with torch.no_grad():
+            table.weight[[rows[row] for row in known]] = vectors.to(table.weight)
+    logger.info("%d of %d token embeddings start from %s", len(known), len(task.dictionary), path)

@@ -14,6 +14,7 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream, ParallelStream, Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
+from mass_plugins.objectives.pretrained import start_embeddings
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
 
 
@@ -28,6 +29,13 @@ class MassPretrainingConfig(Seq2SeqTaskConfig):
         metadata={
             "help": "supervised pre-training: directions like de-en,en-de whose pairs are mixed in, their "
             "source masked token by token with probability --span-ratio"
+        },
+    )
+    pretrained_embeddings: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "vectors that token embeddings start from, in word2vec's text format; those of mass-plugins align "
+            "have all languages in one space"
         },
     )
     masking: ChoiceEnum(MASKINGS) = field(
@@ -67,6 +75,12 @@ class MassPretrainingTask(Seq2SeqTask):
     """
 
     cfg: MassPretrainingConfig
+
+    def build_model(self, cfg, from_checkpoint=False):
+        model = super().build_model(cfg, from_checkpoint)
+        if self.cfg.pretrained_embeddings and not from_checkpoint:
+            start_embeddings(self.cfg.pretrained_embeddings, self, model)
+        return model
 
     def build_masker(self) -> Masker:
         return Masker(

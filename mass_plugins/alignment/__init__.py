@@ -1,0 +1,1 @@
+"""One space for the tokens of several languages, learned from monolingual text alone."""

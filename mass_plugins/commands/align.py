@@ -1,0 +1,73 @@
+"""``mass-plugins align``: the tokens of several languages in one space, without a pair."""
+
+from pathlib import Path
+
+from mass_plugins.commands.flags import positive
+from mass_plugins.errors import InputError
+
+HELP = (
+    "bring the tokens of several languages into one space by monolingual text alone; writes vectors for "
+    "mass_pretraining to start from (--pretrained-embeddings)"
+)
+_SHOWN = 10  # translations of a language
+
+
+def add_flags(command):
+    add = command.add_argument
+    add("data", help="data-bin with monolingual text of a joint vocabulary, as preprocess/prepare.py writes it")
+    add("--pivot", required=True, metavar="LANGUAGE", help="whose space it is: the language with the most text")
+    add("--output", required=True, type=Path, metavar="FILE", help="the vectors, in word2vec's text format")
+    add("--languages", help="languages to align, like de,en,fr (default: all that have text)")
+    add("--dim", type=positive, default=256, help="dimensions, those of the model's embeddings (default 256)")
+    add("--window", type=positive, default=10, help="tokens to either side that are neighbours (default 10)")
+    add("--min-count", type=positive, default=10, help="rarer tokens of a language get no vector of it (default 10)")
+    add("--max-tokens", type=positive, default=50_000_000, help="of a language to read (default 50 million)")
+
+
+def run(options):
+    from mass_plugins.alignment.joint import JointSpace
+    from mass_plugins.alignment.neighbours import token_vectors
+    from mass_plugins.data.binarized import flat_tokens, load_joint_dictionary, monolingual_languages, open_monolingual
+    from mass_plugins.data.languages import parse_languages
+    from mass_plugins.data.vectors_text import write_vectors
+
+    languages = monolingual_languages(options.data, "train")
+    if options.languages:
+        languages = parse_languages(options.languages, "--languages")
+    if options.pivot not in languages or len(languages) < 2:
+        raise InputError(
+            f"--pivot {options.pivot} is to be one of two or more languages with text; there are {','.join(languages)}"
+        )
+    dictionary = load_joint_dictionary(options.data, languages)
+
+    def vectors_of(language):
+        open_monolingual(options.data, "train", language, dictionary)
+        text = flat_tokens(options.data, "train", language)[: options.max_tokens]
+        return token_vectors(text, dictionary.nspecial, len(dictionary), options.dim, options.window, options.min_count)
+
+    space, current = None, options.pivot
+    try:
+        space = JointSpace(vectors_of(current))
+        print(f"{current}: {len(space.pivot.tokens)} tokens, the pivot", flush=True)
+        for current in (language for language in languages if language != options.pivot):
+            found = space.add(vectors_of(current))
+            print(
+                f"{current}: {found.tokens} tokens, {found.seeds} of them in {options.pivot}, too; "
+                f"{len(found.translations)} translations: {examples(found.translations, dictionary)}",
+                flush=True,
+            )
+    except InputError as error:
+        raise InputError(f"{current}: {error}") from None
+    tokens, vectors = space.joint()
+    write_vectors(options.output, (dictionary[token] for token in tokens), vectors.numpy())
+    print(f"{options.output}: {len(tokens)} of the dictionary's {len(dictionary)} tokens")
+
+
+def examples(pairs, dictionary):
+    """The most frequent pairs of whole words, for a person to look at."""
+    shown = []
+    for one, two in pairs:
+        words = [dictionary[token].removeprefix("▁") for token in (one, two)]
+        if all(word.isalpha() and len(word) > 2 for word in words):
+            shown.append(" ".join(words))
+    return ", ".join(shown[:_SHOWN])
