@@ -31,6 +31,8 @@ def run(options):
     from mass_plugins.data.languages import parse_languages
     from mass_plugins.data.vectors_text import write_vectors
 
+    if not options.output.parent.is_dir():  # before minutes of work
+        raise InputError(f"--output: the folder of {options.output} doesn't exist; make it")
     languages = monolingual_languages(options.data, "train")
     if options.languages:
         languages = parse_languages(options.languages, "--languages")
@@ -59,7 +61,10 @@ def run(options):
     except InputError as error:
         raise InputError(f"{current}: {error}") from None
     tokens, vectors = space.joint()
-    write_vectors(options.output, (dictionary[token] for token in tokens), vectors.numpy())
+    try:
+        write_vectors(options.output, (dictionary[token] for token in tokens), vectors.numpy())
+    except OSError as error:
+        raise InputError(f"--output: {options.output}: {error.strerror or error}") from None
     print(f"{options.output}: {len(tokens)} of the dictionary's {len(dictionary)} tokens")
 
 

@@ -62,4 +62,6 @@ def read_vectors(path: Path, flag: str) -> NamedVectors:
         tokens.append(token)
     if len(tokens) != count:
         raise InputError(f"{flag}: {path} has {len(tokens)} vectors and says {count} in line 1; it was cut off")
+    if not tokens:
+        raise InputError(f"{flag}: {path} has no vector; write the file again")
     return NamedVectors(tokens, np.array(vectors, dtype=np.float32).reshape(count, dim))

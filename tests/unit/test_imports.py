@@ -11,8 +11,10 @@ PACKAGE = Path(__file__).resolve().parents[2] / "mass_plugins"
 MAY_IMPORT = {
     "__init__": {"compat", "models", "objectives", "generation", "encoding"},
     "__main__": {"cli"},
+    "alignment": {"alignment", "errors"},
     "cli": {"commands", "errors"},
     "commands": {
+        "alignment",
         "commands",
         "errors",
         "doctor",
@@ -39,7 +41,7 @@ MAY_IMPORT = {
     "scoring": {"scoring", "data", "errors", "doctor"},  # Moses' words; versions and hardware of a result
 }
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
-WITHOUT_FAIRSEQ = ("losses/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
+WITHOUT_FAIRSEQ = ("losses/*.py", "alignment/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
                    "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
                    "data/string_augmentation.py", "errors.py", "modules/all_gather.py", "modules/attention.py",
                    "modules/pooling.py", "modules/self_attention.py", "data/dictionary_hash.py",

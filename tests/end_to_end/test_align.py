@@ -1,0 +1,83 @@
+"""From monolingual text to vectors in one space, and to a model that starts from them."""
+
+import shutil
+
+import pytest
+import torch
+
+from mass_plugins.cli import main
+from mass_plugins.data.vectors_text import read_vectors
+from tests import tiny, two_languages
+
+FLAGS = ("--dim", "16", "--window", "2", "--min-count", "3")
+TRAIN = [*tiny.PRETRAIN, "--lr", "0", "--max-update", "1"]  # embeddings stay as they were
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("align")
+    two_languages.make_data_bin(folder)
+    assert main(["align", str(folder), "--pivot", "xx", "--output", str(folder / "vectors.txt"), *FLAGS]) == 0
+    return folder
+
+
+def test_it_says_what_it_found(data, capsys):
+    output = data / "again.txt"
+    assert main(["align", str(data), "--pivot", "xx", "--output", str(output), *FLAGS]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "xx: 240 tokens, the pivot" and said[1].startswith("yy: 240 tokens, ") and len(said) == 3
+    shown = [pair.split() for pair in said[1].split(": ")[2].split(", ")]
+    assert len(shown) == 10 and sum(one[1:] == other[1:] for one, other in shown) >= 9
+    assert output.read_bytes() == (data / "vectors.txt").read_bytes()
+
+
+def test_pre_training_starts_from_the_vectors_and_goes_on_without_them(data, tmp_path, run_fairseq):
+    vectors = tmp_path / "vectors.txt"
+    shutil.copy(data / "vectors.txt", vectors)
+    command = [data, *TRAIN, "--pretrained-embeddings", vectors, "--save-dir", tmp_path / "run"]
+    done = run_fairseq("train", *command)
+    assert "440 of 488 token embeddings start from" in done.output
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint_last.pt", weights_only=True)
+    found = read_vectors(vectors, "--x")
+    symbols = [line.split(" ")[0] for line in (data / "dict.xx.txt").read_text().splitlines()]
+    for side in ("encoder", "decoder"):
+        weights = checkpoint["model"][f"{side}.embed_tokens.weight"]
+        rows = [tiny.SPECIALS + symbols.index(token) for token in found.tokens]
+        torch.testing.assert_close(weights[rows], torch.from_numpy(found.vectors))
+        assert weights[1].abs().sum() == 0  # padding
+    vectors.unlink()
+    assert "token embeddings" not in run_fairseq("train", *command, "--max-update", "2").output
+
+
+@pytest.mark.parametrize(
+    "content, complaint",
+    [
+        (None, "doesn't exist"),
+        ("1 3\nsaa 1 2 3\n", "have 3 dimensions and the model's embeddings 16; make them with --dim 16"),
+        ("1 16\nother" + 16 * " 1" + "\n", "has no token of the dictionary"),
+    ],
+)
+def test_vectors_that_do_not_fit(data, tmp_path, run_fairseq, content, complaint):
+    if content:
+        (tmp_path / "v.txt").write_text(content)
+    flags = ("--pretrained-embeddings", tmp_path / "v.txt", "--save-dir", tmp_path / "run")
+    done = run_fairseq("train", data, *TRAIN, *flags, expect=1)
+    assert done.stderr.count("\n") == 1 and "--pretrained-embeddings" in done.stderr and complaint in done.stderr
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    "flags, complaint",
+    [
+        (("--pivot", "zz"), "--pivot zz is to be one of two or more languages with text; there are xx,yy"),
+        (("--pivot", "xx", "--languages", "xx"), "there are xx"),
+        (("--pivot", "xx", "--languages", "xx,fr"), "dict.fr.txt doesn't exist"),
+        (("--pivot", "xx", "--min-count", "1000"), "xx: 0 tokens occur 1000 times or more"),
+        (("--pivot", "xx", "--output", "no/such/folder/v.txt"), "no/such/folder"),
+    ],
+)
+def test_what_can_be_wrong_with_a_call(data, tmp_path, capsys, flags, complaint):
+    output = tmp_path / "v.txt"
+    assert main(["align", str(data), "--output", str(output), *FLAGS, *flags]) == 1
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
