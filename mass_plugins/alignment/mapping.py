@@ -2,7 +2,9 @@
 
 Self-learning with stochastic dictionary induction (Artetxe et al. 2018, "A robust self-learning method", section 3.3):
 a rotation fits the dictionary, the dictionary is made anew of nearest neighbours, and at first only a random part of
-them is looked at, which leads out of poor beginnings.
+them is looked at, which leads out of poor beginnings. Other than there, the part rises in a fixed number of rounds, and
+each dictionary is made of vectors whose dimensions are weighted by how far the languages agree in them, which finds
+more of the pairs of toy languages; the rotation itself is not weighted.
 """
 
 from typing import NamedTuple
@@ -29,12 +31,13 @@ class Mapping(NamedTuple):
     pairs: Tensor
 
 
-def find_rotation(moved: Tensor, fixed: Tensor, seeds: Tensor) -> Mapping:
+def find_rotation(moved: Tensor, fixed: Tensor, seeds: Tensor, chance: int = 0) -> Mapping:
     """Align two languages.
 
     Args:
         moved, fixed: (N, D) and (M, D) of unit length, the most frequent tokens first.
-        seeds: (K, 2) rows that may mean the same; most do.
+        seeds: (K, 2) rows that may mean the same; some do.
+        chance: seed of what is looked at; where the languages have much in common, each finds most of the same pairs.
 
     Raises:
         InputError: hardly any seeds.
@@ -44,12 +47,11 @@ def find_rotation(moved: Tensor, fixed: Tensor, seeds: Tensor) -> Mapping:
             f"{len(seeds)} tokens are about as frequent in both languages, and {FEWEST_SEEDS} are the least to start "
             "from; give more text, a joint vocabulary (preprocess/prepare.py), or a smaller --min-count"
         )
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(chance)
     pairs = seeds
     for turn in range(_ROUNDS):
         left, values, right = torch.linalg.svd(moved[pairs[:, 0]].T @ fixed[pairs[:, 1]])
         rotation = left @ right
-        # where both agree counts more (section 3.4)
         weighted_moved = (moved[:_FREQUENT] @ left) * values.sqrt()
         weighted_fixed = (fixed[:_FREQUENT] @ right.T) * values.sqrt()
         similarity = csls(weighted_moved, weighted_fixed)

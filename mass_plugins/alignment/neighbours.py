@@ -4,7 +4,7 @@ Positive pointwise mutual information with the tokens around, contexts smoothed 
 truncated singular value decomposition, the singular values shared by both sides (Levy et al. 2015, sections 3 and 5).
 """
 
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mass_plugins.errors import InputError
 
-_CHUNK = 1 << 22  # tokens counted at a time
+_CHUNK = 1 << 20  # tokens counted at a time
 _SMOOTHING = 0.75
 
 
@@ -40,7 +40,7 @@ def token_vectors(
         first_ordinary: smaller ids are special; no window reaches over ``</s>``.
         size: of the vocabulary.
         window: tokens to either side; one at distance d counts 1 / d.
-        min_count: rarer tokens have no vector.
+        min_count: rarer tokens have no vector, nor have those without any company that stands out.
 
     Raises:
         InputError: fewer tokens than dimensions are left.
@@ -49,16 +49,17 @@ def token_vectors(
     counts[:first_ordinary] = 0
     tokens = np.flatnonzero(counts >= min_count)
     tokens = tokens[np.argsort(-counts[tokens], kind="stable")]
-    if len(tokens) < dim:
-        raise InputError(
-            f"{len(tokens)} tokens occur {min_count} times or more, too few for {dim} dimensions; give more text, or "
-            "smaller --min-count or --dim"
-        )
     rows = np.full(size, -1)
     rows[tokens] = np.arange(len(tokens))
     information = positive_information(count_neighbours(text, rows, first_ordinary, window, len(tokens)))
-    vectors = decompose(information, dim)
-    return TokenVectors(tokens, unit(vectors), counts[tokens] / max(counts.sum(), 1))
+    known = np.unique(information.indices()[0].numpy())
+    if len(known) < dim:
+        raise InputError(
+            f"{len(known)} tokens occur {min_count} times or more beside others, too few for {dim} dimensions; give "
+            "more text, or smaller --min-count or --dim"
+        )
+    vectors = unit(decompose(information, dim)[known])
+    return TokenVectors(tokens[known], vectors, counts[tokens[known]] / counts.sum())
 
 
 def count_neighbours(text: np.ndarray, rows: np.ndarray, first_ordinary: int, window: int, size: int) -> Tensor:
@@ -68,21 +69,45 @@ def count_neighbours(text: np.ndarray, rows: np.ndarray, first_ordinary: int, wi
         rows: (V,) row of each id, -1 of those that don't count but take their place.
         first_ordinary: a smaller id ends what is before it.
     """
-    found = torch.sparse_coo_tensor(size=(size, size), dtype=torch.float64, check_invariants=True)
+    keys, weights = np.empty(0, dtype=np.int64), np.empty(0)
+    waiting: list[tuple[np.ndarray, np.ndarray]] = []
+    for found in _neighbours(text, rows, first_ordinary, window, size):
+        waiting.append(_added_up(*found))
+        if sum(len(some) for some, _ in waiting) > len(keys):  # so that all is sorted few times
+            keys, weights = _joined([(keys, weights), *waiting])
+            waiting = []
+    keys, weights = _joined([(keys, weights), *waiting])
+    places = torch.from_numpy(np.stack([keys // size, keys % size]) if len(keys) else np.empty((2, 0), dtype=np.int64))
+    one_way = torch.sparse_coo_tensor(places, torch.from_numpy(weights), (size, size), check_invariants=True)
+    return (one_way + one_way.t()).coalesce()
+
+
+def _neighbours(text, rows, first_ordinary, window, size) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Keys ``row * size + row of a later token`` with their weights, a chunk of the text at a time."""
     for start in range(0, len(text), _CHUNK):
         piece = text[start : start + _CHUNK + window]
         row, sentence = rows[piece], np.cumsum(piece < first_ordinary)
+        keys, weights = [], []
         for distance in range(1, min(window, len(piece) - 1) + 1):
             left = slice(0, min(_CHUNK, len(piece) - distance))
             right = slice(distance, left.stop + distance)
             both = (row[left] >= 0) & (row[right] >= 0) & (sentence[left] == sentence[right])
-            keys, times = np.unique(row[left][both] * size + row[right][both], return_counts=True)
-            places = torch.from_numpy(np.stack([keys // size, keys % size]))
-            found = found + torch.sparse_coo_tensor(
-                places, torch.from_numpy(times / distance), (size, size), check_invariants=True
-            )
-        found = found.coalesce()
-    return (found + found.t()).coalesce()
+            keys.append(row[left][both] * size + row[right][both])
+            weights.append(np.full(len(keys[-1]), 1 / distance))
+        if keys:
+            yield np.concatenate(keys), np.concatenate(weights)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    return _added_up(np.concatenate([keys for keys, _ in parts]), np.concatenate([weights for _, weights in parts]))
+
+
+def _added_up(keys: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each key once, ascending, with the sum of its weights."""
+    order = np.argsort(keys, kind="stable")
+    keys, weights = keys[order], weights[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[starts], np.add.reduceat(weights, starts) if len(starts) else weights
 
 
 def positive_information(counts: Tensor) -> Tensor:

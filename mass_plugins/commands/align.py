@@ -21,7 +21,7 @@ def add_flags(command):
     add("--dim", type=positive, default=256, help="dimensions, those of the model's embeddings (default 256)")
     add("--window", type=positive, default=10, help="tokens to either side that are neighbours (default 10)")
     add("--min-count", type=positive, default=10, help="rarer tokens of a language get no vector of it (default 10)")
-    add("--max-tokens", type=positive, default=50_000_000, help="of a language to read (default 50 million)")
+    add("--max-tokens", type=positive, default=10_000_000, help="of a language to read (default 10 million)")
 
 
 def run(options):
@@ -31,14 +31,16 @@ def run(options):
     from mass_plugins.data.languages import parse_languages
     from mass_plugins.data.vectors_text import write_vectors
 
-    if not options.output.parent.is_dir():  # before minutes of work
-        raise InputError(f"--output: the folder of {options.output} doesn't exist; make it")
-    languages = monolingual_languages(options.data, "train")
+    if not options.output.name or options.output.is_dir() or not options.output.parent.is_dir():  # before the work
+        raise InputError(f"--output {options.output} is no file in a folder that is there; name one, like vectors.txt")
+    present = languages = monolingual_languages(options.data, "train")
     if options.languages:
         languages = parse_languages(options.languages, "--languages")
-    if options.pivot not in languages or len(languages) < 2:
+    missing = [language for language in languages if language not in present]
+    if options.pivot not in languages or len(languages) < 2 or missing:
         raise InputError(
-            f"--pivot {options.pivot} is to be one of two or more languages with text; there are {','.join(languages)}"
+            f"--pivot {options.pivot} is to be one of two or more languages; {options.data} has monolingual text in "
+            f"{','.join(present)}"
         )
     dictionary = load_joint_dictionary(options.data, languages)
 
@@ -55,7 +57,7 @@ def run(options):
             found = space.add(vectors_of(current))
             print(
                 f"{current}: {found.tokens} tokens, {found.seeds} of them in {options.pivot}, too; "
-                f"{len(found.translations)} translations: {examples(found.translations, dictionary)}",
+                f"{found.agreement:.0%} of translations found twice: {examples(found.translations, dictionary)}",
                 flush=True,
             )
     except InputError as error:
@@ -69,10 +71,11 @@ def run(options):
 
 
 def examples(pairs, dictionary):
-    """The most frequent pairs of whole words, for a person to look at."""
+    """The most frequent pairs of words, for a person to look at."""
+    start = "▁" if any(symbol.startswith("▁") for symbol in dictionary.symbols) else ""
     shown = []
-    for one, two in pairs:
-        words = [dictionary[token].removeprefix("▁") for token in (one, two)]
-        if all(word.isalpha() and len(word) > 2 for word in words):
-            shown.append(" ".join(words))
+    for pair in pairs:
+        tokens = [dictionary[token] for token in pair]
+        if all(token.startswith(start) and token.removeprefix(start).isalpha() for token in tokens):
+            shown.append(" ".join(token.removeprefix(start) for token in tokens))
     return ", ".join(shown[:_SHOWN])

@@ -163,21 +163,25 @@ def leave_what_is_inherited_to_the_parent():
 def print_input_errors_in_one_line():
     """Print an uncaught InputError, or a Ctrl-C in a command of fairseq's, as one line.
 
-    Why: fairseq's commands let every exception through as a traceback. All others still are.
+    Why: fairseq's commands let every exception through as a traceback. All others still are. The line goes to the
+    process's own stderr: torch's hook of a process of torchrun has another in its place, which it would copy after us.
     Remove when fairseq's commands catch errors of the user's.
     """
     before = sys.excepthook
+
+    def say(line):
+        print(f"mass_plugins: {line}", file=sys.stderr if "LOCAL_WORLD_SIZE" not in os.environ else sys.__stderr__)
 
     def one_line(kind, error, traceback):
         command = _fairseq_command(traceback)
         if issubclass(kind, KeyboardInterrupt) and command:
             again = "; run the same command again to go on from the last checkpoint"
-            print(f"mass_plugins: interrupted{again if 'train' in command else ''}", file=sys.stderr)
+            say(f"interrupted{again if 'train' in command else ''}")
             return _end_at_once(signal.SIGINT)
         line = _input_error_line(kind, error)
         if line is None:
             return before(kind, error, traceback)
-        print(f"mass_plugins: error: {line}", file=sys.stderr)
+        say(f"error: {line}")
         if command:
             _end_at_once()
 
@@ -210,7 +214,7 @@ def _end_at_once(signal_number=None):
     Why: fairseq's buffering thread still runs while the interpreter takes itself down, and about
     every fourth time that ends in "terminate called without an active exception" and a core dump.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr, sys.__stderr__):
         stream.flush()
     for child in multiprocessing.active_children():  # data workers
         child.terminate()

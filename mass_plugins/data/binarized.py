@@ -95,7 +95,7 @@ def monolingual_languages(data_path: str, split: str) -> list[str]:
     if not languages:
         raise InputError(
             f"{data_path} has no {split} text ({split}.<language>-None.<language>.idx); give the folder that "
-            "preprocess/prepare_encoder.py wrote"
+            "preprocess/prepare.py or prepare_encoder.py wrote"
         )
     return languages
 

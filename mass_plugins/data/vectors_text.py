@@ -24,13 +24,23 @@ class NamedVectors(NamedTuple):
 
 
 def write_vectors(path: Path, tokens: Iterable[str], vectors: np.ndarray) -> None:
-    """Write ``path`` at once: it is whole or as it was."""
+    """Write ``path`` at once: it is whole or as it was.
+
+    Raises:
+        InputError: a token with a space in it, which no reader could tell from its vector.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
-        for token, vector in zip(tokens, vectors):
-            file.write(f"{token} {' '.join(f'{value:.5g}' for value in vector)}\n")
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
+            for token, vector in zip(tokens, vectors):
+                if " " in token:
+                    raise InputError(f"the token {token!r} has a space in it; prepare the text with other sub-words")
+                file.write(f"{token} {' '.join(f'{value:.5g}' for value in vector.tolist())}\n")
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_vectors(path: Path, flag: str) -> NamedVectors:
@@ -41,27 +51,37 @@ def read_vectors(path: Path, flag: str) -> NamedVectors:
     """
     lines = read_lines([path], flag)
     _, head = next(lines, (1, ""))
-    try:
-        count, dim = (int(word) for word in head.split())
-    except ValueError:
+    words = head.split()
+    if len(words) != 2 or not all(word.isdecimal() and int(word) > 0 for word in words):
         raise InputError(
             f"{flag}: {path}, line 1 is not the number of vectors and their dimensions, like '6000 256'; give a file "
             "that mass-plugins align or word2vec wrote"
-        ) from None
-    tokens, vectors = [], []
+        )
+    count, dim = map(int, words)
+    first_line: dict[str, int] = {}
+    vectors = []
     for number, line in lines:
         token, *values = line.rstrip(" ").split(" ")
-        try:
-            vectors.append(np.array(values, dtype=np.float32))
-        except ValueError:
-            raise InputError(f"{flag}: {path}, line {number} holds something else than a token and numbers") from None
-        if len(values) != dim or not np.isfinite(vectors[-1]).all():
+        vector = _parse(values)
+        if len(vector) != dim or not np.isfinite(vector).all():
             raise InputError(
-                f"{flag}: {path}, line {number} is not a token and {dim} finite numbers; write the file again"
+                f"{flag}: {path}, line {number} is not a token without spaces and {dim} finite numbers; mend the line "
+                "or take it out"
             )
-        tokens.append(token)
-    if len(tokens) != count:
-        raise InputError(f"{flag}: {path} has {len(tokens)} vectors and says {count} in line 1; it was cut off")
-    if not tokens:
-        raise InputError(f"{flag}: {path} has no vector; write the file again")
-    return NamedVectors(tokens, np.array(vectors, dtype=np.float32).reshape(count, dim))
+        if first_line.setdefault(token, number) != number:
+            raise InputError(
+                f"{flag}: {path}, lines {first_line[token]} and {number} are both of {token!r}; take one out"
+            )
+        vectors.append(vector)
+    if len(vectors) != count:
+        raise InputError(f"{flag}: {path} has {len(vectors)} vectors and says {count} in line 1; write it again")
+    return NamedVectors(list(first_line), np.stack(vectors))
+
+
+def _parse(values: list[str]) -> np.ndarray:
+    """(D,) float32; empty if one is no number, infinite where one is too large."""
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(values, dtype=np.float64).astype(np.float32)
+    except ValueError:
+        return np.empty(0, dtype=np.float32)

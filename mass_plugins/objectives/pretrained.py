@@ -81,16 +81,33 @@ def last_checkpoint(task) -> str:
     return last if os.path.isfile(last) else ""
 
 
+def goes_on(task) -> bool:
+    """Whether fairseq will load a checkpoint before the first update, chosen as its ``load_checkpoint`` does.
+
+    Raises:
+        InputError: ``--finetune-from-model`` would have its weights in the place of ``--pretrained-embeddings``.
+    """
+    named = task.cfg.get("restore_file") or "checkpoint_last.pt"
+    if named != "checkpoint_last.pt":
+        return os.path.exists(named)
+    if last_checkpoint(task):
+        return True
+    if task.cfg.get("finetune_from_model"):
+        raise InputError("--pretrained-embeddings has no effect beside --finetune-from-model; leave one of them out")
+    return False
+
+
 def start_embeddings(path: str, task, model) -> None:
     """Put the vectors of a file in the place of the token embeddings that it has; the others stay random.
 
-    A training that goes on has its embeddings in its checkpoint, and doesn't need the file any more.
+    They are scaled to a mean length of 1, that of embeddings at their start. A training that goes on has its embeddings
+    in its checkpoint, and doesn't need the file any more.
 
     Raises:
         InputError: no such file, of other dimensions, or of another vocabulary.
     """
     flag = "--pretrained-embeddings"
-    if last_checkpoint(task):
+    if goes_on(task):
         return
     found = read_vectors(Path(path), flag)
     tables = {id(side.embed_tokens): side.embed_tokens for side in (model.encoder, model.decoder)}.values()
@@ -100,12 +117,13 @@ def start_embeddings(path: str, task, model) -> None:
                 f"{flag}: the vectors of {path} have {found.vectors.shape[1]} dimensions and the model's embeddings "
                 f"{table.embedding_dim}; make them with --dim {table.embedding_dim}"
             )
-    rows = [task.dictionary.indices.get(token, -1) for token in found.tokens]
-    known = [row for row, index in enumerate(rows) if index >= task.dictionary.nspecial]
-    if not known:
+    indices = torch.tensor([task.dictionary.indices.get(token, -1) for token in found.tokens])
+    known = indices >= task.dictionary.nspecial
+    if not known.any():
         raise InputError(f"{flag}: {path} has no token of the dictionary in {task.cfg.data}; make it from that folder")
-    vectors = torch.from_numpy(found.vectors[known])
+    vectors = torch.from_numpy(found.vectors)[known]
+    vectors = vectors / vectors.norm(dim=1).mean().clamp(min=torch.finfo(vectors.dtype).tiny)
     for table in tables:
         with torch.no_grad():
-            table.weight[[rows[row] for row in known]] = vectors.to(table.weight)
-    logger.info("%d of %d token embeddings start from %s", len(known), len(task.dictionary), path)
+            table.weight[indices[known]] = vectors.to(table.weight)
+    logger.info("%d of %d token embeddings start from %s", len(vectors), len(task.dictionary), path)

@@ -29,6 +29,8 @@ _OTHER_GROUPS = {
     "batch_size": None,
     "required_batch_size_multiple": DatasetConfig.required_batch_size_multiple,
     "save_dir": None,
+    "restore_file": CheckpointConfig.restore_file,
+    "finetune_from_model": None,
     "no_save": False,
     "ddp_backend": DistributedTrainingConfig.ddp_backend,
 }

@@ -8,6 +8,7 @@ import torch
 from mass_plugins.cli import main
 from mass_plugins.data.vectors_text import read_vectors
 from tests import tiny, two_languages
+from tests.conftest import run, torchrun
 
 FLAGS = ("--dim", "16", "--window", "2", "--min-count", "3")
 TRAIN = [*tiny.PRETRAIN, "--lr", "0", "--max-update", "1"]  # embeddings stay as they were
@@ -26,6 +27,7 @@ def test_it_says_what_it_found(data, capsys):
     assert main(["align", str(data), "--pivot", "xx", "--output", str(output), *FLAGS]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "xx: 240 tokens, the pivot" and said[1].startswith("yy: 240 tokens, ") and len(said) == 3
+    assert "100% of translations found twice" in said[1]
     shown = [pair.split() for pair in said[1].split(": ")[2].split(", ")]
     assert len(shown) == 10 and sum(one[1:] == other[1:] for one, other in shown) >= 9
     assert output.read_bytes() == (data / "vectors.txt").read_bytes()
@@ -47,6 +49,35 @@ def test_pre_training_starts_from_the_vectors_and_goes_on_without_them(data, tmp
         assert weights[1].abs().sum() == 0  # padding
     vectors.unlink()
     assert "token embeddings" not in run_fairseq("train", *command, "--max-update", "2").output
+    elsewhere = ["--restore-file", tmp_path / "run" / "checkpoint_last.pt", "--save-dir", tmp_path / "elsewhere"]
+    assert "token embeddings" not in run_fairseq("train", *command, "--max-update", "3", *elsewhere).output
+
+
+def test_a_checkpoint_that_is_not_there_leaves_the_vectors_their_place(data, tmp_path, run_fairseq):
+    """fairseq starts anew then; another checkpoint's weights would be in their place."""
+    command = [data, *TRAIN, "--pretrained-embeddings", data / "vectors.txt", "--no-save", "--save-dir", tmp_path]
+    (tmp_path / "checkpoint_last.pt").touch()
+    done = run_fairseq("train", *command, "--restore-file", tmp_path / "none.pt")
+    assert "440 of 488 token embeddings start from" in done.output
+    (tmp_path / "checkpoint_last.pt").unlink()
+    done = run_fairseq("train", *command, "--finetune-from-model", tmp_path / "other.pt", expect=1)
+    assert "--pretrained-embeddings has no effect beside --finetune-from-model" in done.stderr
+
+
+def test_vectors_of_any_length_are_scaled_to_that_of_embeddings(data, tmp_path, run_fairseq):
+    (tmp_path / "v.txt").write_text(f"2 16\nsaa{' 3' * 16}\nsab{' -1' * 16}\n")  # lengths 12 and 4
+    flags = ("--pretrained-embeddings", tmp_path / "v.txt", "--save-dir", tmp_path / "run", "--separate-embeddings")
+    run_fairseq("train", data, *TRAIN, *flags)
+    model = torch.load(tmp_path / "run" / "checkpoint_last.pt", weights_only=True)["model"]
+    rows = [model[f"{side}.embed_tokens.weight"][tiny.SPECIALS + 1 :][:2] for side in ("encoder", "decoder")]
+    for found in rows:
+        torch.testing.assert_close(found, torch.tensor([[3.0], [-1.0]]).expand(2, 16) / 8)
+
+
+def test_what_is_wrong_is_told_under_torchrun_too(data, tmp_path):
+    flags = ("--pretrained-embeddings", tmp_path / "none.txt", "--save-dir", tmp_path / "run", *tiny.PLUGIN_FLAGS)
+    done = run(torchrun(data, *TRAIN, *flags), expect=1)
+    assert "mass_plugins: error: --pretrained-embeddings: " in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -69,11 +100,12 @@ def test_vectors_that_do_not_fit(data, tmp_path, run_fairseq, content, complaint
 @pytest.mark.parametrize(
     "flags, complaint",
     [
-        (("--pivot", "zz"), "--pivot zz is to be one of two or more languages with text; there are xx,yy"),
-        (("--pivot", "xx", "--languages", "xx"), "there are xx"),
-        (("--pivot", "xx", "--languages", "xx,fr"), "dict.fr.txt doesn't exist"),
+        (("--pivot", "zz"), "--pivot zz is to be one of two or more languages"),
+        (("--pivot", "xx", "--languages", "xx"), "has monolingual text in xx,yy"),
+        (("--pivot", "xx", "--languages", "xx,fr"), "has monolingual text in xx,yy"),
         (("--pivot", "xx", "--min-count", "1000"), "xx: 0 tokens occur 1000 times or more"),
         (("--pivot", "xx", "--output", "no/such/folder/v.txt"), "no/such/folder"),
+        (("--pivot", "xx", "--output", "/"), "--output / is no file"),
     ],
 )
 def test_what_can_be_wrong_with_a_call(data, tmp_path, capsys, flags, complaint):

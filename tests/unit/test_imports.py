@@ -41,10 +41,10 @@ MAY_IMPORT = {
     "scoring": {"scoring", "data", "errors", "doctor"},  # Moses' words; versions and hardware of a result
 }
 # nothing of fairseq's: mathematics, scores and masks stand by themselves
-WITHOUT_FAIRSEQ = ("losses/*.py", "alignment/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py", "data/random_state.py",
-                   "data/languages.py", "data/text.py", "data/text_files.py", "data/seen_hashes.py", "data/progress.py",
-                   "data/string_augmentation.py", "errors.py", "modules/all_gather.py", "modules/attention.py",
-                   "modules/pooling.py", "modules/self_attention.py", "data/dictionary_hash.py",
+WITHOUT_FAIRSEQ = ("losses/*.py", "alignment/*.py", "scoring/*.py", "data/*mask*.py", "data/noise.py",
+                   "data/random_state.py", "data/languages.py", "data/text.py", "data/text_files.py",
+                   "data/seen_hashes.py", "data/progress.py", "data/string_augmentation.py", "errors.py",
+                   "modules/all_gather.py", "modules/attention.py", "modules/pooling.py", "modules/self_attention.py", "data/dictionary_hash.py",
                    "modules/language_embeddings.py", "modules/language_projections.py", "modules/enhanced_decoder.py",
                    "modules/vocabulary_maximum.py", "modules/rank_batch_norm.py", "modules/contrast_head.py",
                    "/retrieval/*.py", "data/retrieval*.py")  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Optional
 from fairseq.data import TokenBlockDataset
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
+from omegaconf import II
 
 from mass_plugins.data.binarized import open_monolingual, open_parallel
 from mass_plugins.data.languages import parse_directions, parse_languages
@@ -34,8 +35,8 @@ class MassPretrainingConfig(Seq2SeqTaskConfig):
     pretrained_embeddings: Optional[str] = field(
         default=None,
         metadata={
-            "help": "vectors that token embeddings start from, in word2vec's text format; those of mass-plugins align "
-            "have all languages in one space"
+            "help": "vectors that token embeddings start from, in word2vec's text format, scaled to a mean length of "
+            "1; those of mass-plugins align have all languages in one space"
         },
     )
     masking: ChoiceEnum(MASKINGS) = field(
@@ -64,6 +65,8 @@ class MassPretrainingConfig(Seq2SeqTaskConfig):
     tokens_per_window: int = field(
         default=64, metadata={"help": "--masking block: tokens of a window, each with one span"}
     )
+    restore_file: Optional[str] = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
 @register_task("mass_pretraining", dataclass=MassPretrainingConfig)

@@ -37,26 +37,70 @@ def test_words_find_their_translations(languages):
     one, two = languages
     alignment = JointSpace(one).add(two)
     assert alignment.tokens == WORDS and SHARED - 5 <= alignment.seeds <= SHARED
-    assert right_share(alignment) > 0.95
+    assert right_share(alignment) > 0.95 and alignment.agreement > 0.95
 
 
-def test_a_language_of_another_grammar_finds_nothing(languages):
+@pytest.mark.parametrize("grammar", [7, 8])
+def test_a_language_of_another_grammar_is_refused(languages, grammar):
     """The control: the translations come from what is said, not from the shared words or frequencies."""
-    assert right_share(JointSpace(languages[0]).add(vectors_of(1, seed=2, grammar=7))) < 0.1
+    with pytest.raises(InputError, match="agree on [0-9]% of the translations"):
+        JointSpace(languages[0]).add(vectors_of(1, seed=2, grammar=grammar))
 
 
-def test_a_shared_token_has_the_mean_of_its_languages(languages):
-    one, two = languages
+def test_vectors_too_poor_to_trust_show_in_the_agreement():
+    """More dimensions than the text carries: few translations are right, and few are found twice."""
+    one, two = (
+        token_vectors(write_text(language, language + 1), FIRST, SIZE, 200, window=2, min_count=1)
+        for language in (0, 1)
+    )
+    alignment = JointSpace(one).add(two)
+    assert alignment.agreement < 0.3 and right_share(alignment) < 0.3
+
+
+def test_a_token_has_the_mean_of_its_languages_by_its_share_of_each():
+    generator = torch.Generator().manual_seed(1)
+    base = unit(torch.randn(60, 12, generator=generator))
+    rotation = torch.linalg.qr(torch.randn(12, 12, generator=generator)).Q
+    shares = np.linspace(0.9, 0.1, 60)
+    one = TokenVectors(np.arange(60) + FIRST, base, shares)
+    other = base.clone()
+    other[0] = -base[0] + 0.1 * base[1]  # the first token means something else there
+    other = torch.nn.functional.normalize(other, dim=1)
+    two = TokenVectors(np.append(np.arange(59), 80) + FIRST, other @ rotation.T, shares / 3)
     space = JointSpace(one)
     space.add(two)
     tokens, vectors = space.joint()
-    assert tokens.tolist() == list(range(FIRST, FIRST + WORDS)) + list(range(FIRST + WORDS + SHARED, SIZE))
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(tokens)))
-    of_one = {token: vector for token, vector in zip(one.tokens.tolist(), one.vectors)}
-    own = FIRST + SHARED  # a word of the pivot alone stays where it is
-    torch.testing.assert_close(vectors[own - FIRST], of_one[own])
-    shared = vectors[0] @ of_one[FIRST]
-    assert 0.7 < shared < 0.9999  # near to it, and moved by the other language
+    assert tokens.tolist() == [*range(FIRST, FIRST + 60), FIRST + 80]
+    expected = torch.nn.functional.normalize(0.9 * base[:1] + 0.3 * other[:1], dim=1)
+    torch.testing.assert_close(vectors[:1], expected, atol=0.02, rtol=0)
+    torch.testing.assert_close(vectors[59], base[59])  # a token of the pivot alone stays where it is
+    torch.testing.assert_close(vectors[60], base[59], atol=0.02, rtol=0)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(61))
+
+
+def test_few_seeds_of_which_most_are_wrong_lead_to_the_rotation(languages):
+    one, two = languages
+    rows = {token: row for row, token in enumerate(one.tokens.tolist())}
+    shared = [(row, rows[token]) for row, token in enumerate(two.tokens.tolist()) if token < FIRST + SHARED]
+    wrong = [(shared[i][0], shared[i - 1][1]) for i in range(14)]
+    found = find_rotation(two.vectors, one.vectors, torch.tensor(shared[-8:] + wrong))
+    assert sum(two.tokens[row] - WORDS == one.tokens[column] for row, column in found.pairs.tolist()) > 150
+
+
+def test_tokens_without_company_have_no_vector():
+    """They would all have one and the same."""
+    text = write_text(0, seed=1)
+    alone = np.tile([SIZE, EOS], 200)
+    found = token_vectors(np.concatenate([text, alone]), FIRST, SIZE + 1, DIM, window=2, min_count=3)
+    assert SIZE not in found.tokens and len(found.vectors) == len(found.tokens) == len(found.shares)
+    torch.testing.assert_close(found.vectors.norm(dim=1), torch.ones(len(found.tokens)))
+    distinct = torch.unique((found.vectors * 1e4).round(), dim=0)
+    assert len(distinct) == len(found.tokens)
+
+
+def test_vectors_are_centred():
+    vectors = unit(torch.rand(500, 8, generator=torch.Generator().manual_seed(1)))
+    assert vectors.mean(0).norm() < 0.05  # 0.9 before
 
 
 def test_seeds_are_about_as_frequent():
@@ -74,7 +118,7 @@ def test_too_few_seeds_are_refused():
 
 
 def test_too_little_text_is_refused():
-    with pytest.raises(InputError, match="1 tokens occur 2 times or more, too few for 8 dimensions"):
+    with pytest.raises(InputError, match="0 tokens occur 2 times or more beside others, too few for 8 dimensions"):
         token_vectors(np.array([5, 5, 6, EOS]), FIRST, 9, 8, min_count=2)
 
 

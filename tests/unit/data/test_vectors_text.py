@@ -29,11 +29,16 @@ def test_word2vec_ends_its_lines_in_a_space(tmp_path):
     [
         ("", "line 1 is not the number of vectors"),
         ("a 0.5 1\n", "line 1 is not the number of vectors"),
-        ("2 2\na 1 2\nb 1\n", "line 3 is not a token and 2 finite numbers"),
-        ("1 2\na 1 nan\n", "line 2 is not a token and 2 finite numbers"),
-        ("1 2\na 1 x\n", "line 2 holds something else"),
+        ("0 2\n", "line 1 is not the number of vectors"),
+        ("1 -2\na 1 2\n", "line 1 is not the number of vectors"),
+        ("2 2\na 1 2\nb 1\n", "line 3 is not a token without spaces and 2 finite numbers"),
+        ("1 2\na 1 nan\n", "line 2 is not a token"),
+        ("1 2\na 1 1e50\n", "line 2 is not a token"),
+        ("1 2\na 1 x\n", "line 2 is not a token"),
+        ("1 2\nNew York 1 2\n", "line 2 is not a token"),
+        ("2 2\na 1 2\na 1 3\n", "lines 2 and 3 are both of 'a'; take one out"),
         ("2 2\na 1 2\n", "has 1 vectors and says 2"),
-        ("0 2\n", "has no vector"),
+        ("1 2\na 1 2\nb 1 2\n", "has 2 vectors and says 1"),
     ],
 )
 def test_a_file_that_is_none(tmp_path, text, complaint):
@@ -46,3 +51,11 @@ def test_a_file_that_is_none(tmp_path, text, complaint):
 def test_no_file(tmp_path):
     with pytest.raises(InputError, match="--x: .* doesn't exist"):
         read_vectors(tmp_path / "v.txt", "--x")
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path):
+    path = tmp_path / "v.txt"
+    path.write_text("as it was")
+    with pytest.raises(InputError, match="'b c' has a space"):
+        write_vectors(path, ["a", "b c"], np.ones((2, 3)))
+    assert path.read_text() == "as it was" and len(list(tmp_path.iterdir())) == 1
