@@ -184,6 +184,17 @@ def test_a_pre_training_is_shared_by_as_many_processes_as_asked_for(recipe, tmp_
     assert f" --command {called}bash examples/" in out
 
 
+def test_an_aligned_pre_training_starts_from_the_vectors_of_its_text(recipe, tmp_path):
+    body = f'source "{ROOT}/examples/multi30k_unpaired.sh"; MIXED=bin MODEL=() PRETRAINING=() ALIGNMENT=(--pivot en); '
+    body += 'align() { echo "$@"; }; torchrun() { echo "$@"; }; pretrain_aligned'
+    end_of(recipe(body, PROCESSES="2"))
+    (vectors,), (log,) = tmp_path.glob("work/vectors-*"), tmp_path.glob("work/pretraining.aligned-*/log.txt")
+    assert (vectors / "log.txt").read_text() == "bin --pivot en\n"
+    words = log.read_text()
+    assert words.startswith("--standalone --nproc_per_node 2 ")
+    assert f" bin --pretrained-embeddings {vectors.name}/vectors.txt " in words
+
+
 def test_a_number_of_processes_that_shares_unevenly_is_refused(recipe):
     _, err = end_of(recipe(f'source "{ROOT}/examples/multi30k_unpaired.sh"', PROCESSES="3"), status=1)
     assert "error: PROCESSES=3: choose 1, 2 or 4" in err
