@@ -97,7 +97,8 @@ def test_recipes_in_one_folder_keep_to_their_own(bash, tmp_path):
         (work / name / ".seconds").write_text(seconds)
     for recipe, stages in (("sts", "mlm-1\nsts.mirror.1-2\nmlm-1\nhalf-4\n"), ("words", "mlm-1\nwords.mirror.1-3\n")):
         bash(f"printf '{stages}' >\"$STAGES\"; touch runs/{recipe}.mirror.1.json", recipe=recipe)
-        script = 'python() { echo "$@"; }; about_result() { RESULT_FLAGS=(); }; write_scores "$RECIPE.mirror.1" "$RECIPE.mirror.2"'
+        script = 'python() { echo "$@"; }; about_result() { RESULT_FLAGS=(); }; '
+        script += 'write_scores "$RECIPE.mirror.1" "$RECIPE.mirror.2"'
         words = bash(script, recipe=recipe).split()
         assert words[words.index("--seconds") + 1] == {"sts": "123", "words": "124"}[recipe]
         assert words[words.index("--output") + 1] == f"{recipe}.result.json" and "--compare" in words
