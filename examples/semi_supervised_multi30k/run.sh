@@ -2,7 +2,7 @@
 # 1000 pairs and unpaired captions against the pairs alone, both from MASS. See README.md.
 #
 #   bash run.sh              everything; go on after an interruption with the same command
-#   bash run.sh result       result.json from the runs that have ended
+#   bash run.sh result       result.json and curves.png from the runs that have ended
 #   DATA=folder bash run.sh  text that is here already, as in unsupervised_multi30k
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../multi30k.sh"
@@ -21,6 +21,7 @@ system() {
     data=$FOLDER/data-bin
     stage "$name.$pair.$seed" train "$data" "${MODEL[@]}" "${flags[@]}" "${BOTH[@]}" \
         --directions "$(both "$pair" | tr ' ' ,)" --pretrained-checkpoint "$pretraining/checkpoint_last.pt" --seed "$seed"
+    remember_curve "$name.$pair.$seed"
     checkpoint=$FOLDER/checkpoint_best.pt
     for direction in $(both "$pair"); do
         score "$name.$direction.$seed" "$name" "$direction, $NUMBER pairs" "$direction" "$seed" "$checkpoint"
@@ -28,16 +29,18 @@ system() {
 }
 
 main() {
-    local pair run names=() direction
+    local pair run names=() curves=() direction
     prepare_unpaired
     for run in "${PLAN[@]}"; do
         for pair in "${PAIRS[@]}"; do
             for direction in $(both "$pair"); do names+=("${run% *}.$direction.${run#* }"); done
+            [[ $run != *\ 1 ]] || curves+=("${run% *}.$pair.1")
             [ "${1:-}" = result ] || job system "$pair" $run
         done
     done
     finish_jobs
     write_result "${names[@]}"
+    draw_curves bleu "${curves[@]}"
 }
 
 main "$@"

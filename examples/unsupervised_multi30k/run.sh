@@ -2,7 +2,7 @@
 # English-French and German-English without a pair: alignment, MASS and back-translation. See README.md.
 #
 #   bash run.sh              everything; go on after an interruption with the same command
-#   bash run.sh result       result.json from the runs that have ended
+#   bash run.sh result       result.json and curves.png from the runs that have ended
 #   DATA=folder bash run.sh  text that is here already (train.de or train.de.gz, .., voice.en, voice.fr, voice.de)
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../multi30k.sh"
@@ -19,6 +19,7 @@ system() {
     data=$FOLDER/data-bin
     stage "$name.$pair.$seed" train "$data" "${MODEL[@]}" "${BACK_TRANSLATION[@]}" --directions "$(both "$pair" | tr ' ' ,)" \
         --pretrained-checkpoint "$pretraining/checkpoint_last.pt" --seed "$seed" ${SYSTEMS[$name]}
+    remember_curve "$name.$pair.$seed"
     checkpoint=$FOLDER/checkpoint_best.pt
     for direction in $(both "$pair"); do
         score "$name.$direction.$seed" "$name" "$direction" "$direction" "$seed" "$checkpoint"
@@ -26,7 +27,7 @@ system() {
 }
 
 main() {
-    local pair run names=() direction
+    local pair run names=() curves=() direction
     prepare_unpaired
     for pair in "${PAIRS[@]}"; do
         for direction in $(both "$pair"); do
@@ -38,11 +39,13 @@ main() {
     for run in "${PLAN[@]}"; do
         for pair in "${PAIRS[@]}"; do
             for direction in $(both "$pair"); do names+=("${run% *}.$direction.${run#* }"); done
+            [[ $run != *\ 1 ]] || curves+=("${run% *}.$pair.1")
             [ "${1:-}" = result ] || job system "$pair" $run
         done
     done
     finish_jobs
     write_result "${names[@]}"
+    draw_curves bleu,round_trip_bleu "${curves[@]}"
 }
 
 main "$@"

@@ -150,7 +150,10 @@ def draw(runs: Sequence[Run], metrics: Sequence[str], output: str) -> list[str]:
             _draw_run(panel, run, metric, colour=f"C{number}")
         panel.set(xlabel="updates", ylabel=metric)
         panel.grid(alpha=0.3)
-        panel.legend()
+    curves = [curve for panel in figure.axes for curve in panel.get_lines()]
+    once = list({(curve.get_label(), curve.get_color()): curve for curve in curves}.values())
+    # one legend below all panels, where it hides no curve
+    figure.legend(handles=once, loc="outside lower center", ncols=min(3, len(once)), frameon=False)
     _save_picture(figure, output)
     return present
 

@@ -195,6 +195,16 @@ def test_an_aligned_pre_training_starts_from_the_vectors_of_its_text(recipe, tmp
     assert f" bin --pretrained-embeddings {vectors.name}/vectors.txt " in words
 
 
+def test_curves_are_drawn_of_the_trainings_that_have_begun(recipe, tmp_path):
+    body = f'source "{ROOT}/examples/multi30k_unpaired.sh"; '
+    body += """train() { echo '1 | INFO | valid | {"valid_bleu": "2.5", "valid_num_updates": "10"}'; }; """
+    body += "stage bt.1 train; remember_curve bt.1; draw_curves bleu bt.1 bt.2"
+    out, _ = end_of(recipe(body))
+    assert "bt.1" in out and "bt.2" not in out
+    assert (tmp_path / "curves.png").read_bytes() == (tmp_path / "work" / "curves.png").read_bytes()
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_number_of_processes_that_shares_unevenly_is_refused(recipe):
     _, err = end_of(recipe(f'source "{ROOT}/examples/multi30k_unpaired.sh"', PROCESSES="3"), status=1)
     assert "error: PROCESSES=3: choose 1, 2 or 4" in err

@@ -189,7 +189,8 @@ class TestDrawing:
         assert {panel.get_xlabel() for panel in (loss, bleu)} == {"updates"}
         labels = ["mass, train", "mass, valid", "scratch, train", "scratch, valid"]
         assert [line.get_label() for line in loss.lines] == labels
-        assert [text.get_text() for text in loss.get_legend().get_texts()] == labels
+        (legend,) = figures[0].legends  # of both panels
+        assert [text.get_text() for text in legend.get_texts()] == labels
         assert [line.get_label() for line in bleu.lines] == ["mass, valid"]
         assert loss.lines[2].get_xydata().tolist() == [[n, 12.0 - n] for n in range(1, 6)]
         colours = [line.get_color() for line in loss.lines]
