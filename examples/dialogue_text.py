@@ -171,9 +171,19 @@ def write(out: Path, splits: dict[str, list[Pair]], settings: DialogueSettings) 
     print(", ".join(f"{split}: {len(pairs)} pairs" for split, pairs in sorted(splits.items())), file=sys.stderr)
 
 
+def letters(text: str) -> str:
+    """By which two texts are the same: spaces between words and signs come and go in this set."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
 def letters_of(dialogue: Dialogue) -> str:
-    """By which two dialogues are the same: spaces between words and signs come and go in this set."""
-    return re.sub(r"[^a-z0-9]", "", "".join(dialogue.turns).lower())
+    return letters("".join(dialogue.turns))
+
+
+def exchanges(dialogue: Dialogue) -> set[Pair]:
+    """Its turns and the answers to them, by their letters."""
+    turns = [letters(turn) for turn in dialogue.turns]
+    return set(zip(turns, turns[1:]))
 
 
 def write_cornell(options, settings: DialogueSettings) -> None:
@@ -189,11 +199,20 @@ def write_cornell(options, settings: DialogueSettings) -> None:
 
 
 def write_daily(options, settings: DialogueSettings) -> None:
-    """The first ``valid`` validation dialogues choose checkpoints, the others are the test; nobody trains on either."""
+    """The first ``valid`` validation dialogues choose checkpoints, the others are the test; nobody trains on either.
+
+    The set has dialogues that are copies but for some turns: whatever shares a turn and its answer with a held-out
+    dialogue is left out, too.
+    """
     known = set(map(letters_of, daily(options.leave_out))) if options.leave_out else set()
     held_out = [dialogue for dialogue in daily(options.dev) if letters_of(dialogue) not in known]
     known.update(map(letters_of, held_out))
-    training = [dialogue for dialogue in daily(options.place) if letters_of(dialogue) not in known]
+    asked = set().union(*map(exchanges, held_out))
+    training = [
+        dialogue
+        for dialogue in daily(options.place)
+        if letters_of(dialogue) not in known and asked.isdisjoint(exchanges(dialogue))
+    ]
     random.Random(SEED).shuffle(training)
     pairs = [pair for dialogue in training for pair in settings.pairs(dialogue.turns)]
     random.Random(SEED).shuffle(pairs)

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -100,3 +101,20 @@ def test_self_dialogues_of_the_archive_without_blocked_workers(tmp_path):
 def test_lines_to_pretrain_on_hold_some_turns_each():
     lines = dialogue_text.text_lines([["a", "b |", "", "c", "d", "e"]], DialogueSettings())
     assert list(lines) == ["a | b | c | d", "e"]
+
+
+def test_nothing_of_daily_that_is_trained_on_has_an_exchange_of_the_held_out_dialogues(tmp_path):
+    held_out = ["Hi . __eou__ Hello ! __eou__", "How much ? __eou__ Ten . __eou__ Too dear . __eou__"]
+    training = [
+        "hi. __eou__ hello __eou__",  # a validation dialogue
+        "Good day . __eou__ How much? __eou__ ten. __eou__ I take it . __eou__",  # two turns of the second
+        "Ten . __eou__ How much ? __eou__",  # its turns, but not in a row
+        "Hi . __eou__ Good night . __eou__",
+    ]
+    for name, rows in (("train", training), ("dev", held_out)):
+        (tmp_path / name).write_text("".join(f"{row}\n" for row in rows))
+    options = SimpleNamespace(place=tmp_path / "train", dev=tmp_path / "dev", out=tmp_path, valid=1, leave_out=None)
+    dialogue_text.write_daily(options, DialogueSettings(1, "|", 100))
+    lines = [(tmp_path / f"train.{side}").read_text().splitlines() for side in ("source", "target")]
+    assert set(zip(*lines)) == {("Ten .", "How much ?"), ("Hi .", "Good night .")}
+    assert (tmp_path / "test.target").read_text().splitlines() == ["Ten .", "Too dear ."]
