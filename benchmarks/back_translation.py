@@ -9,7 +9,8 @@ two generated languages, so that their sentences end as sentences do. The unit i
     generation   the translations of an update alone; the same weights on both sides, in float32 the same
                  translations, which is checked
     update       the whole of fairseq's training step (generation, forward, backward, clipping, Adam, logging)
-                 of our task, with our decoder and with SequenceGenerator in its place
+                 of our task, with our decoder and with SequenceGenerator in its place; the learning rate is 0, so
+                 that every update translates with the same weights
     stock        our update against fairseq's own task online_backtranslation with a transformer of the same
                  size, taught on the same pairs, its denoising switched off
 
@@ -158,6 +159,8 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
     stock_peak = round(sides.peak_memory(setup, precision, stock_weights, "stock"), 2)
     for name, peak in [*peaks.items(), (("online_backtranslation", precision), stock_peak)]:
         tell(f"peak memory of an update ({', '.join(name)}): {peak:.2f} GiB")
+    if sides.mean_length(generation["ours", precision]) != length:
+        raise AssertionError("the updates that were timed have changed the model")
     yield from compare("update", seconds, {"seconds_of_an_update": parts, "peak_memory_gib": peaks})
 
     stock = sides.stock(setup, precision, stock_weights, count)

@@ -50,9 +50,11 @@ export OMP_NUM_THREADS=$THREADS
 
 SHARED=() # files besides config.sh and run.sh that fix the result
 SCORING=() # more flags of the scoring code
-STAGES="" # file that lists the folders of the recipe's stages, where several recipes share WORK
 SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
-mkdir -p "$WORK/runs"
+# What write_result is made from: a folder for each recipe and configuration, for several may share WORK.
+RUNS=runs/${EXAMPLE##*/}-$(cat "$CONFIG" "$EXAMPLE/run.sh" | sha256sum | head -c 8)
+STAGES=$RUNS/stages # file that lists the folders of the recipe's stages
+mkdir -p "$WORK/$RUNS"
 cd "$WORK"
 exec 9>.lock
 flock --nonblock 9 || die "another run.sh is at work in $WORK; wait for it, or set WORK to another folder"
@@ -72,18 +74,21 @@ stage() {
     local name=$1 status=0 started=$SECONDS
     shift
     FOLDER=$(folder "$name" "$@")
-    [ -z "${STAGES:-}" ] || echo "$FOLDER" >>"$STAGES"
+    echo "$FOLDER" >>"$STAGES"
     mkdir -p "$FOLDER"
     [ ! -e "$FOLDER/.done" ] || return 0
     exec 8>"$FOLDER/.lock" # held by the stage's program, too: one that outlives its recipe is waited for
     flock --nonblock 8 || { say "$FOLDER: another is at work on it; waiting"; flock 8; }
     if [ ! -e "$FOLDER/.done" ]; then
         say "$FOLDER: starts"
+        count_cut_off "$FOLDER"
+        touch "$FOLDER/.begun"
         set +e # not `|| status=$?`: that would switch set -e off within
         (set -e; OUT=$FOLDER; "$@" 9>&-) >>"$FOLDER/log.txt" 2>&1
         status=$?
         set -e
         echo $((SECONDS - started)) >>"$FOLDER/.seconds"
+        rm "$FOLDER/.begun"
         if [ "$status" -ne 0 ]; then
             tail -n 5 "$FOLDER/log.txt" >&2
             die "$FOLDER failed with status $status; all it said: $WORK/$FOLDER/log.txt"
@@ -92,6 +97,12 @@ stage() {
         say "$FOLDER: done in $((SECONDS - started)) s"
     fi
     exec 8>&-
+}
+
+# count_cut_off FOLDER: the seconds of a call that was killed, up to the last words of its log.
+count_cut_off() {
+    [ -e "$1/.begun" ] && [ -e "$1/log.txt" ] || return 0
+    echo $(($(stat -c %Y "$1/log.txt") - $(stat -c %Y "$1/.begun"))) | sed '/-/d' >>"$1/.seconds"
 }
 
 PIDS=()
@@ -184,8 +195,8 @@ translate() {
 record() {
     local name=$1
     shift
-    (IFS=$'\t'; echo "$*") >"runs/$name.tsv.tmp"
-    mv "runs/$name.tsv.tmp" "runs/$name.tsv"
+    (IFS=$'\t'; echo "$*") >"$RUNS/$name.tsv.tmp"
+    mv "$RUNS/$name.tsv.tmp" "$RUNS/$name.tsv"
 }
 
 # about_result: RESULT_FLAGS afterwards, which every scoring command takes: the claim, what was called, what it rests on.
@@ -197,16 +208,22 @@ about_result() {
         --config "$CONFIG" "$EXAMPLE/run.sh" "${SHARED[@]}")
 }
 
-# write_result NAME...: result.json in $WORK from the recorded runs of these names, those apart that are
-# not there yet; beside run.sh, too, unless CONFIG is another. CLAIM and STATUS are config.sh's.
+# seconds_of_stages: that the recipe's stages took, all added up.
+seconds_of_stages() {
+    sort -u "$STAGES" | while read -r folder; do
+        [ ! -e "$folder/.seconds" ] || cat "$folder/.seconds"
+    done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# write_result NAME...: result.json in $WORK from the runs of these names that this configuration has recorded, those
+# apart that are not there yet; beside run.sh, too, unless CONFIG is another. CLAIM and STATUS are config.sh's.
 write_result() {
     local name files=()
-    for name in "$@"; do [ ! -e "runs/$name.tsv" ] || files+=("runs/$name.tsv"); done
-    [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
+    for name in "$@"; do [ ! -e "$RUNS/$name.tsv" ] || files+=("$RUNS/$name.tsv"); done
+    [ "${#files[@]}" -gt 0 ] || die "no run of this configuration has ended yet; run it without \"result\""
     say "result from ${#files[@]} of $# runs"
     about_result
     python -m "mass_plugins.scoring.$SCORER" "${files[@]}" "${RESULT_FLAGS[@]}" --output result.json \
-        ${SCORING[@]+"${SCORING[@]}"} \
-        --seconds "$(awk '{ sum += $1 } END { print sum }' ./*/.seconds)"
+        ${SCORING[@]+"${SCORING[@]}"} --seconds "$(seconds_of_stages)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp result.json "$EXAMPLE/result.json"
 }

@@ -20,6 +20,9 @@ from mass_plugins.data.collate import pad_right
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator
 
 OURS = ["--arch", "mass_tiny"]
+# A timed update leaves the weights as they are: a model that were taught on one batch again and again would soon write
+# sentences of half their length.
+_TIMED = ["--lr", "0"]
 DIRECTIONS = f"{SOURCE}-{TARGET},{TARGET}-{SOURCE}"
 
 
@@ -117,10 +120,10 @@ class ByFairseq(BackTranslator):
 
 
 def unsupervised(setup: Setup, precision: str, weights: dict[str, Tensor], count: int, by_fairseq: bool) -> Side:
-    """Our task's update; ``by_fairseq``: its translations by ``SequenceGenerator``."""
+    """Our task's update, at a learning rate of 0; ``by_fairseq``: its translations by ``SequenceGenerator``."""
     task_and_model = ["--task", "unsupervised_translation", "--directions", DIRECTIONS, *OURS]
     task_and_model += ["--no-eval-bleu", "--restrict-vocabulary", "never"]
-    trainer, task, _ = build(flags(setup, task_and_model, 0.0, precision))
+    trainer, task, _ = build([*flags(setup, task_and_model, 0.0, precision), *_TIMED])
     trainer.model.load_state_dict(weights)
     task.load_dataset("train")
     if by_fairseq:
@@ -252,9 +255,9 @@ class StockSide(Side):
 
 
 def stock(setup: Setup, precision: str, weights: dict[str, Tensor], count: int) -> StockSide:
-    """fairseq's ``online_backtranslation`` without its denoising."""
+    """fairseq's ``online_backtranslation`` without its denoising, at a learning rate of 0."""
     half = replace(setup, max_tokens=setup.max_tokens // 2)  # it takes a batch of each language
-    trainer, task = _build_stock(half, precision)
+    trainer, task = _build_stock(half, precision, _TIMED)
     trainer.model.load_state_dict(weights)
     task.datasets["train"] = task.load_train_dataset(setup.data)
     return StockSide(trainer, list(_batches(task, half, count)))
@@ -262,12 +265,12 @@ def stock(setup: Setup, precision: str, weights: dict[str, Tensor], count: int) 
 
 def taught_stock(setup: Setup, precision: str, updates: int) -> dict[str, Tensor]:
     """The like of :func:`taught` for :func:`stock`: a model taught on the same pairs as ours was."""
-    trainer, task = _build_stock(setup, precision)
+    trainer, task = _build_stock(setup, precision, ["--lr", "1e-3"])
     _teach_stock(trainer, task, setup, updates)
     return _weights(trainer)
 
 
-def _build_stock(setup: Setup, precision: str) -> tuple[Any, Any]:
+def _build_stock(setup: Setup, precision: str, rate: list[str]) -> tuple[Any, Any]:
     task_and_model = ["--task", "online_backtranslation", "--mono-langs", f"{SOURCE},{TARGET}"]
     task_and_model += ["--valid-lang-pairs", f"{SOURCE}-{TARGET}", "--lambda-dae", "0", "--lambda-bt", "1"]
     task_and_model += [
@@ -280,7 +283,7 @@ def _build_stock(setup: Setup, precision: str) -> tuple[Any, Any]:
     task_and_model += ["--layernorm-embedding", "--no-scale-embedding", "--activation-fn", "gelu"]
     task_and_model += ["--encoder-normalize-before", "--decoder-normalize-before"]
     task_and_model += ["--max-source-positions", "512", "--max-target-positions", "512"]
-    trainer, task, _ = build([*flags(setup, task_and_model, 0.0, precision), "--lr", "1e-3"])
+    trainer, task, _ = build([*flags(setup, task_and_model, 0.0, precision), *rate])
     return trainer, task
 
 

@@ -138,6 +138,29 @@ def test_a_slurm_job_queues_itself_again_while_a_stage_is_at_work(tmp_path):
     assert (tmp_path / "asked").read_text().splitlines()[-1] == "requeue 7"
 
 
+def test_seconds_are_those_of_the_recipes_own_stages_cut_off_ones_included(recipe, tmp_path):
+    body = 'attempt() { echo said; [ -e "$WORK/go" ] || kill -KILL $BASHPID; }; '
+    body += 'stage "$NAME" attempt "$NAME"; seconds_of_stages'
+    end_of(recipe(body, "NAME=a"), status=1)
+    (folder,) = tmp_path.glob("work/a-*")
+    assert (folder / ".begun").exists() is False  # the recipe lived on, and noted the seconds
+    (folder / ".begun").touch()  # as if the recipe had been killed, too, 100 seconds after its beginning
+    os.utime(folder / ".begun", (1e9, 1e9))
+    os.utime(folder / "log.txt", (1e9 + 100, 1e9 + 100))
+    (tmp_path / "work" / "go").touch()
+    out, _ = end_of(recipe(body, "NAME=a"))
+    assert 100 <= int(out.split()[-1]) < 110
+    out, _ = end_of(recipe(body, "NAME=b"))
+    assert int(out.split()[-1]) < 10
+
+
+def test_a_result_is_not_made_of_the_runs_of_another_configuration(recipe):
+    body = 'if [ -n "${RUN:-}" ]; then record a s t 1 x y; else write_result a; fi'
+    end_of(recipe(body, "RATE=1", RUN="yes"))
+    _, err = end_of(recipe(body, "RATE=2"), status=1)
+    assert "no run of this configuration has ended yet" in err
+
+
 def test_two_recipes_do_not_share_a_folder(recipe, tmp_path):
     first = recipe('stage long slowly a; until [ -e "$WORK/end" ]; do sleep 0.1; done')
     deadline = time.time() + 60
