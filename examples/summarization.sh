@@ -114,7 +114,9 @@ main() {
     case $goal in
         pretrain) pretrain; exit ;;
         all) for name in "${names[@]}"; do [[ $name != lead* ]] || system $name; done
-             for name in "${names[@]}"; do [[ $name = lead* ]] || job system $name; done
+             job pretrain
+             for name in "${names[@]}"; do [[ $name != scratch* ]] || job system $name; done # nothing that waits for it
+             for name in "${names[@]}"; do [[ $name != mass* ]] || job system $name; done
              finish_jobs ;;
         lead) for name in "${names[@]}"; do [[ $name != lead* ]] || system $name; done ;;
     esac

@@ -89,7 +89,9 @@ main() {
         stage data-all all_text "$TEXT"
         ALL=$FOLDER/data-bin
         if [ "$goal" = pretrain ]; then pretrain; return 0; fi
-        for name in "${names[@]}"; do job system $name; done
+        job pretrain
+        for name in "${names[@]}"; do [[ $name != scratch* ]] || job system $name; done # nothing that waits for it
+        for name in "${names[@]}"; do [[ $name != mass* ]] || job system $name; done
         finish_jobs
     fi
     write_result "${names[@]// /.}"
