@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
-from languages import CONTROL, FIRST, SECOND  # noqa: E402
+from languages import CONTROL, FIRST, SECOND, Languages  # noqa: E402
 from stages import ROOT, DemoError, Stage, WorkFolder, open_work, run_stages, show  # noqa: E402
 
 import preprocess.as_script  # noqa: E402, F401  what is imported of mass_plugins here needs neither torch nor fairseq
@@ -85,7 +85,7 @@ def make_plan(args, work: Path) -> Plan:
     )
     prepare = Stage(
         "data-bin",
-        "learn sub-words, binarize; the pairs are for validation",
+        "learn sub-words, binarize; the test pairs are for the curve of BLEU, nothing is chosen by it",
         _python("preprocess/prepare.py", *_corpora(text, pair, second), *WORDS, "--destdir", data_bin),
         makes=data_bin,
         needs=(write,),
@@ -129,7 +129,7 @@ def _corpora(text: Path, pair: str, second: str) -> list[str]:
     flags = []
     for flag, split in (("--mono", "train"), ("--valid-mono", "valid")):
         flags += [flag, *(f"{language}={show(text / split)}.{language}" for language in (FIRST, second))]
-    return [*flags, "--valid-parallel", f"{pair}={show(text / f'pairs.valid.{pair}')}"]
+    return [*flags, "--valid-parallel", f"{pair}={show(text / f'pairs.test.{pair}')}"]
 
 
 def _train(data_bin: Path, folder: Path, flags: tuple, updates: int, checks: int) -> tuple[str, ...]:
@@ -253,7 +253,7 @@ def draw_curves(plan: Plan, work: WorkFolder) -> str:
     tuned = read_run("back-translation", str(work.log(plan.back_translation)))
     path = work.path / "curves.png"
     draw([Run(read.name, values), tuned], ("pre-training loss", "round_trip_bleu", "bleu"), str(path))
-    return f"{show(path)}    the curves: loss of MASS; BLEU of round trips and of 200 pairs that nothing learns from"
+    return f"{show(path)}    the curves: loss of MASS; BLEU of round trips, which choose, and of the test pairs"
 
 
 def _lines(path: Path) -> list[str]:
@@ -263,6 +263,15 @@ def _lines(path: Path) -> list[str]:
 class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str):
         self.exit(2, f"demo.py: error: {message}; --help tells more\n")
+
+
+def _share(text: str) -> float:
+    """Of words; one that the languages can't have is told before any stage begins."""
+    try:
+        Languages(1, float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return float(text)
 
 
 def _positive(text: str) -> int:
@@ -283,7 +292,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--updates", default=2500, help="of pre-training (default: %(default)s)", **number)
     parser.add_argument("--bt-updates", default=400, help="of back-translation (default: %(default)s)", **number)
     parser.add_argument(
-        "--shared", type=float, metavar="S", help="share of words that are spelled alike (default: 0.19, all names)"
+        "--shared", type=_share, metavar="S", help="share of words that are spelled alike (default: 0.19, all names)"
     )
     parser.add_argument(
         "--control", action="store_true", help="a second language that means nothing: no translation is to be learned"

@@ -213,7 +213,6 @@ class Sizes(NamedTuple):
 
     train: int = 20000
     valid: int = 500
-    pairs_valid: int = 200
     pairs_test: int = 500
 
 
@@ -229,8 +228,8 @@ def write_corpus(
     """Write monolingual and parallel text; every sentence of all files has a meaning of its own.
 
     Files: ``train.LANGUAGE`` and ``valid.LANGUAGE``, monolingual (no sentence of one language is the
-    translation of one of the other); ``pairs.valid|test.FIRST-SECOND.LANGUAGE``, translations line
-    by line; ``pairs.test.FIRST-SECOND.gloss``, what they mean.
+    translation of one of the other); ``pairs.test.FIRST-SECOND.LANGUAGE``, translations line by
+    line; ``pairs.test.FIRST-SECOND.gloss``, what they mean.
 
     Args:
         second: ``SECOND``, or ``CONTROL`` whose "translations" are unrelated sentences.
@@ -244,13 +243,11 @@ def write_corpus(
     say = {FIRST: languages.sola.sentence, SECOND: languages.druk.sentence, CONTROL: _babbler(languages)}
     files = []
     # The smallest, most used files come first: another size of train leaves them as they are.
-    for split, size in (("test", sizes.pairs_test), ("valid", sizes.pairs_valid)):
-        drawn = [next(meanings) for _ in range(size)]
-        stem = folder / f"pairs.{split}.{FIRST}-{second}"
-        for language in (FIRST, second):
-            files.append(_write(f"{stem}.{language}", (say[language](meaning) for meaning in drawn)))
-        if split == "test":
-            files.append(_write(f"{stem}.gloss", map(gloss, drawn)))
+    drawn = [next(meanings) for _ in range(sizes.pairs_test)]
+    stem = folder / f"pairs.test.{FIRST}-{second}"
+    for language in (FIRST, second):
+        files.append(_write(f"{stem}.{language}", map(say[language], drawn)))
+    files.append(_write(f"{stem}.gloss", map(gloss, drawn)))
     for split, size in (("valid", sizes.valid), ("train", sizes.train)):
         for language in (FIRST, second):
             drawn = (next(meanings) for _ in range(size))
@@ -283,14 +280,13 @@ def main(argv: Optional[list[str]] = None) -> int:
     defaults = DEFAULT_SIZES
     parser.add_argument("--sentences", default=defaults.train, help="monolingual, each language (20000)", **number)
     parser.add_argument("--valid", default=defaults.valid, help="monolingual, for validation (500)", **number)
-    parser.add_argument("--pairs-valid", default=defaults.pairs_valid, help="parallel, for validation (200)", **number)
     parser.add_argument("--pairs-test", default=defaults.pairs_test, help="parallel, for the test (500)", **number)
     parser.add_argument("--shared", type=float, help="share of shared words (default: names and numerals, 0.19)")
     parser.add_argument(
         "--second", default=SECOND, choices=(SECOND, CONTROL), help=f"second language (default {SECOND})"
     )
     args = parser.parse_args(argv)
-    sizes = Sizes(args.sentences, args.valid, args.pairs_valid, args.pairs_test)
+    sizes = Sizes(args.sentences, args.valid, args.pairs_test)
     if min(sizes) < 1:
         parser.error(f"a size below 1 in {sizes}; every file needs a sentence")
     try:

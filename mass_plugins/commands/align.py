@@ -14,7 +14,11 @@ _SHOWN = 10  # translations of a language
 
 def add_flags(command):
     add = command.add_argument
-    add("data", help="data-bin with monolingual text of a joint vocabulary, as preprocess/prepare.py writes it")
+    add(
+        "data",
+        help="data-bin with monolingual text of a joint vocabulary, as preprocess/prepare.py writes it; shards like "
+        "bin1:bin2 are read in turn",
+    )
     add("--pivot", required=True, metavar="LANGUAGE", help="whose space it is: the language with the most text")
     add("--output", required=True, type=Path, metavar="FILE", help="the vectors, in word2vec's text format")
     add("--languages", help="languages to align, like de,en,fr (default: all that have text)")
@@ -25,28 +29,47 @@ def add_flags(command):
 
 
 def run(options):
+    import numpy as np
+    from fairseq import utils
+
     from mass_plugins.alignment.joint import JointSpace
     from mass_plugins.alignment.neighbours import token_vectors
-    from mass_plugins.data.binarized import flat_tokens, load_joint_dictionary, monolingual_languages, open_monolingual
+    from mass_plugins.data.binarized import (
+        check_shards,
+        flat_tokens,
+        load_joint_dictionary,
+        monolingual_languages,
+        open_monolingual,
+    )
     from mass_plugins.data.languages import parse_languages
     from mass_plugins.data.vectors_text import write_vectors
 
     if not options.output.name or options.output.is_dir() or not options.output.parent.is_dir():  # before the work
         raise InputError(f"--output {options.output} is no file in a folder that is there; name one, like vectors.txt")
-    present = languages = monolingual_languages(options.data, "train")
+    shards = utils.split_paths(options.data)
+    present = languages = monolingual_languages(shards[0], "train")
     if options.languages:
         languages = parse_languages(options.languages, "--languages")
     missing = [language for language in languages if language not in present]
-    if options.pivot not in languages or len(languages) < 2 or missing:
+    if missing:
         raise InputError(
-            f"--pivot {options.pivot} is to be one of two or more languages; {options.data} has monolingual text in "
-            f"{','.join(present)}"
+            f"--languages {','.join(missing)}: {shards[0]} has monolingual text in {','.join(present)} alone"
         )
-    dictionary = load_joint_dictionary(options.data, languages)
+    if options.pivot not in languages or len(languages) < 2:
+        raise InputError(
+            f"--pivot {options.pivot} is to be one of two or more languages, and these are {','.join(languages)}; "
+            f"{shards[0]} has monolingual text in {','.join(present)}"
+        )
+    dictionary = load_joint_dictionary(shards[0], languages)
+    check_shards(shards, dictionary)
 
     def vectors_of(language):
-        open_monolingual(options.data, "train", language, dictionary)
-        text = flat_tokens(options.data, "train", language)[: options.max_tokens]
+        text = np.empty(0, dtype=np.int64)
+        for shard in shards:
+            if len(text) < options.max_tokens:
+                open_monolingual(shard, "train", language, dictionary)
+                more = flat_tokens(shard, "train", language)[: options.max_tokens - len(text)]
+                text = np.concatenate([text, more]) if len(text) else more
         return token_vectors(text, dictionary.nspecial, len(dictionary), options.dim, options.window, options.min_count)
 
     space, current = None, options.pivot

@@ -33,6 +33,14 @@ def test_it_says_what_it_found(data, capsys):
     assert output.read_bytes() == (data / "vectors.txt").read_bytes()
 
 
+def test_shards_are_read_in_turn(data, tmp_path, capsys):
+    """A data-bin twice is its text twice, most words more than 160 times; what is beyond --max-tokens is not read."""
+    flags = ["--pivot", "xx", "--output", str(tmp_path / "twice.txt"), *FLAGS, "--min-count", "160"]
+    assert main(["align", f"{data}:{data}", *flags]) == 0
+    assert main(["align", f"{data}:{data}", *flags, "--max-tokens", "33000"]) == 1
+    assert "--min-count" in capsys.readouterr().err
+
+
 def test_pre_training_starts_from_the_vectors_and_goes_on_without_them(data, tmp_path, run_fairseq):
     vectors = tmp_path / "vectors.txt"
     shutil.copy(data / "vectors.txt", vectors)
@@ -100,9 +108,9 @@ def test_vectors_that_do_not_fit(data, tmp_path, run_fairseq, content, complaint
 @pytest.mark.parametrize(
     "flags, complaint",
     [
-        (("--pivot", "zz"), "--pivot zz is to be one of two or more languages"),
-        (("--pivot", "xx", "--languages", "xx"), "has monolingual text in xx,yy"),
-        (("--pivot", "xx", "--languages", "xx,fr"), "has monolingual text in xx,yy"),
+        (("--pivot", "zz"), "--pivot zz is to be one of two or more languages, and these are xx,yy"),
+        (("--pivot", "xx", "--languages", "xx"), "--pivot xx is to be one of two or more languages, and these are xx"),
+        (("--pivot", "xx", "--languages", "xx,fr"), "--languages fr: "),
         (("--pivot", "xx", "--min-count", "1000"), "xx: 0 tokens occur 1000 times or more"),
         (("--pivot", "xx", "--output", "no/such/folder/v.txt"), "no/such/folder"),
         (("--pivot", "xx", "--output", "/"), "--output / is no file"),

@@ -43,7 +43,9 @@ class UnsupervisedTranslationConfig(Seq2SeqTaskConfig):
     back_translation_max_len_a: float = field(
         default=1.3, metadata={"help": "a back-translation has at most a * length of the longest source + b tokens"}
     )
-    back_translation_max_len_b: int = field(default=5, metadata={"help": "see --back-translation-max-len-a"})
+    back_translation_max_len_b: int = field(
+        default=5, metadata={"help": "see --back-translation-max-len-a; both hold for validation's translations, too"}
+    )
     back_translation_sampling: bool = field(
         default=False, metadata={"help": "draw back-translations from the model (MASS: the likeliest token each time)"}
     )

@@ -74,6 +74,12 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
             raise InputError(f"--print-translations {cfg.print_translations} is below 0")
         if str(cfg.ddp_backend) == "fully_sharded":
             raise InputError("--ddp-backend fully_sharded can't generate translations; use pytorch_ddp")
+        if not 0 <= cfg.back_translation_max_len_a < math.inf or cfg.back_translation_max_len_b < 1:
+            raise InputError(
+                f"--back-translation-max-len-a {cfg.back_translation_max_len_a} times a length and "
+                f"--back-translation-max-len-b {cfg.back_translation_max_len_b} tokens more leave no length; "
+                "set them to 1.3 and 5, say"
+            )
         self.text = TextFolders(self.languages, self.dictionary, self.vocabulary)
         greedy = BackTranslator(self.vocabulary, cfg.back_translation_max_len_a, cfg.back_translation_max_len_b)
         samples = Samples(cfg.print_translations, cfg.seed)

@@ -92,17 +92,17 @@ def test_every_concept_is_somebodys_favourite(languages):
 
 
 def test_no_sentence_is_in_two_files(languages, speakers, tmp_path):
-    sizes = languages.Sizes(train=300, valid=50, pairs_valid=30, pairs_test=40)
+    sizes = languages.Sizes(train=300, valid=50, pairs_test=40)
     files = languages.write_corpus(tmp_path, speakers, sizes)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in files)
     for language in ("sola", "druk"):
         names = [path.name for path in files if path.suffix == f".{language}"]
         lines = [line for name in names for line in read(tmp_path, name)]
-        assert len(lines) == 300 + 50 + 30 + 40 == len(set(lines))
+        assert len(lines) == 300 + 50 + 40 == len(set(lines))
 
 
 def test_files_depend_on_the_seed_alone(languages, tmp_path):
-    sizes = languages.Sizes(train=50, valid=5, pairs_valid=5, pairs_test=5)
+    sizes = languages.Sizes(train=50, valid=5, pairs_test=5)
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         languages.write_corpus(tmp_path / folder, languages.Languages(seed), sizes)
     a, b, c = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc")
@@ -114,7 +114,7 @@ def test_files_depend_on_the_seed_alone(languages, tmp_path):
 
 
 def test_the_control_says_nothing(languages, speakers, tmp_path):
-    sizes = languages.Sizes(train=50, valid=5, pairs_valid=5, pairs_test=100)
+    sizes = languages.Sizes(train=50, valid=5, pairs_test=100)
     languages.write_corpus(tmp_path, speakers, sizes, second="babble")
     ours = {word for line in read(tmp_path, "pairs.test.sola-babble.sola") for word in line.split()}
     babble = {word for line in read(tmp_path, "pairs.test.sola-babble.babble") for word in line.split()}

@@ -8,6 +8,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from mass_plugins.data.languages import Direction
 from mass_plugins.data.noise import WordNoise
+from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import Sampling
 from tests import tiny
 
@@ -25,6 +26,12 @@ def test_length_and_sampling_of_back_translations(tiny_data_bin):
     for translator in (greedy, task.back_translator):
         assert (translator.max_len_a, translator.max_len_b) == (0.7, 9)
     assert greedy.sampling is None and task.back_translator.sampling == Sampling(1.0, 12, 1.0)
+
+
+@pytest.mark.parametrize("a, b", [("-1", "5"), ("nan", "5"), ("inf", "5"), ("0", "0"), ("1", "-100")])
+def test_a_length_without_a_token_is_refused(a, b, tiny_data_bin):
+    with pytest.raises(InputError, match="--back-translation-max-len-a .* --back-translation-max-len-b"):
+        set_up(tiny_data_bin, "--back-translation-max-len-a", a, "--back-translation-max-len-b", b)
 
 
 def test_noise(tiny_data_bin):
