@@ -2,10 +2,12 @@
 
 import json
 import re
+from importlib.util import find_spec
 
 import pytest
 import torch
 
+from mass_plugins.scoring.curves import read_run
 from tests import tiny
 from tests.conftest import run, torchrun
 
@@ -23,6 +25,7 @@ def trained(once, tiny_data_bin, pretrained, run_fairseq):
             "train", tiny_data_bin, *tiny.UNSUPERVISED, START, pretrained / "checkpoint_last.pt", "--max-update", 6,
             "--denoising-weight", 1, "--mass-weight", "0:1,3:0", "--pairs-weight", 0.5, "--save-dir", folder,
             "--best-checkpoint-metric", "round_trip_bleu", "--maximize-best-checkpoint-metric",
+            *(("--tensorboard-logdir", folder / "board") if find_spec("tensorboard") else ()),
         )  # fmt: skip
         (folder / "stdout").write_text(done.stdout)
         (folder / "stderr").write_text(done.stderr)
@@ -50,6 +53,12 @@ class TestLog:
                 assert float(found[f"valid_{name}{suffix}"]) >= 0
         # of the sub-words of these languages' words most are one language's own
         assert 0.5 < float(found["valid_wrong_language_ceiling"]) < 1
+
+    def test_tensorboard_has_the_same_numbers(self, trained):
+        pytest.importorskip("tensorboard")
+        board, found = read_run("", str(trained / "board")), logged((trained / "stdout").read_text(), "valid")
+        for name in ("bleu_de-en", "round_trip_bleu", "copy_rate", "wrong_language_rate_en-de", "length_ratio"):
+            assert board.values["valid", name][6] == pytest.approx(float(found[f"valid_{name}"]), abs=1e-4)
 
     def test_some_translations_are_shown(self, trained):
         text = (trained / "stdout").read_text()
