@@ -18,6 +18,9 @@ def main() -> int:
             print(folder)
             return 0
         return runpy.run_path(str(folder / "doctor.py"))["main"]()
-    from mass_plugins.cli import main as run_command
-
+    try:
+        from mass_plugins.cli import main as run_command
+    except KeyboardInterrupt:  # importing torch and fairseq takes seconds; later ones are the command's
+        print("mass_plugins: interrupted", file=sys.stderr)
+        return 130
     return run_command(arguments)

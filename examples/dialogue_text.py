@@ -258,5 +258,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except InputError as error:
+    except (InputError, OSError, zipfile.BadZipFile, tarfile.ReadError) as error:
         sys.exit(f"error: {error}")
+    except (KeyError, ValueError, csv.Error) as error:  # ValueError: no JSON, no UTF-8, no number
+        sys.exit(f"error: the text isn't in the form in which it is published ({error!r}); fetch it again")

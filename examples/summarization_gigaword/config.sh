@@ -12,6 +12,6 @@ PAPER=([all]=38.73/19.71/35.96)
 LEAD=(8 --words)
 FINE_TUNING+=(--max-epoch 15 --eval-max-len-b 40)
 # As with few pairs of translation: 20 000 updates at a lower rate. All others are 15 epochs.
-FEW="--lr 1e-4 --max-epoch 1000 --max-update 20000 --validate-interval 1000 --save-interval 1000 --validate-interval-updates 1000 --save-interval-updates 1000"
+FEW="--lr 1e-4 --max-epoch 0 --max-update 20000 --validate-interval 1000 --save-interval 1000 --validate-interval-updates 1000 --save-interval-updates 1000"
 RATE=([10000]=$FEW [100000]=$FEW [1000000]=$FEW)
 GENERATION=(--beam 5 --min-len 1 --max-len 40 --no-repeat-ngram 3 --length-penalty 1.0)

@@ -5,7 +5,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, positive
+from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, positive, seed
 from mass_plugins.errors import InputError
 
 HELP = (
@@ -31,7 +31,7 @@ def add_flags(command):
     add("--temperature", type=float, default=1.0, help="of --sampling: divides the logits (default 1)")
     add("--sampling-topk", type=positive, default=0, metavar="K", help="draw from the K likeliest tokens")
     add("--sampling-topp", type=float, default=1.0, metavar="P", help="draw from this share of probability")
-    add("--seed", type=int, default=1, help="of --sampling (default 1)")
+    add("--seed", type=seed, default=1, help="of --sampling (default 1)")
     add("--max-len-a", type=float, default=1.5, metavar="A", help="leave out translations that don't end within A")
     add("--max-len-b", type=positive, default=20, metavar="B", help="times the length + B sub-words (default 1.5, 20)")
     add = add_running_flags(command)

@@ -4,7 +4,15 @@ import dataclasses
 import io
 import sys
 
-from mass_plugins.commands.flags import add_running_flags, load_translator, natural, positive, refuse_idle, set_only
+from mass_plugins.commands.flags import (
+    add_running_flags,
+    load_translator,
+    natural,
+    positive,
+    refuse_idle,
+    seed,
+    set_only,
+)
 from mass_plugins.errors import InputError
 
 HELP = "talk to a model that was fine-tuned on dialogues; it remembers the last turns"
@@ -48,7 +56,7 @@ def add_flags(command):
     )
     add("--min-len", type=natural, default=1, metavar="N", help="sub-words of an answer at least (default 1)")
     add("--max-len", type=positive, default=60, metavar="N", help="and at most (default 60)")
-    add("--seed", type=int, help="of the draws: equal talks are answered alike (default: none)")
+    add("--seed", type=seed, help="of the draws: equal talks are answered alike (default: none)")
     add_running_flags(command)
 
 

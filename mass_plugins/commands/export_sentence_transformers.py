@@ -13,7 +13,7 @@ def add_flags(command):
 def run(options):
     from mass_plugins.encoding.loading import load_model
     from mass_plugins.errors import InputError
-    from mass_plugins.interop.encoder_checkpoint import whole_folder
+    from mass_plugins.interop.folders import whole_folder
     from mass_plugins.interop.sentence_transformers import write_sentence_transformer
 
     encoder = load_model(options.checkpoint, options.data)

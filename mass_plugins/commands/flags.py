@@ -20,6 +20,14 @@ def natural(text):
     return number
 
 
+def seed(text):
+    """An int that every generator of random numbers takes: 0 or more, below 2^32 (NumPy's limit)."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"{number} is not 0 or more and below 2^32")
+    return number
+
+
 def not_negative(text):
     """A number of 0 or more that is finite."""
     number = float(text)
@@ -80,7 +88,7 @@ def load_translator(options):
 def add_import_flags(command):
     command.add_argument("--destdir", required=True, metavar="DIR", help="folder to write, which must not exist")
     command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't tell")
-    command.add_argument("--seed", type=int, default=1, help="of weights that the file doesn't have (default 1)")
+    command.add_argument("--seed", type=seed, default=1, help="of weights that the file doesn't have (default 1)")
 
 
 def save_imported(model, options):

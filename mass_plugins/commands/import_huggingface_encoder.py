@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from mass_plugins.commands.flags import seed
+
 HELP = "a Hugging Face folder of a BERT, MiniLM, RoBERTa or XLM-R, or one of sentence-transformers"
 
 
 def add_flags(command):
     command.add_argument("folder", type=Path, help="config.json, model.safetensors, tokenizer.json")
     command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
-    command.add_argument("--seed", type=int, default=1, help="of weights that the folder doesn't have (default 1)")
+    command.add_argument("--seed", type=seed, default=1, help="of weights that the folder doesn't have (default 1)")
 
 
 def run(options):

@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from mass_plugins.commands.flags import natural, not_negative, positive, refuse_idle
+from mass_plugins.commands.flags import natural, not_negative, positive, refuse_idle, seed
 
 HELP = "make groups for training the retriever: positives, hard negatives of an index or a run; goes on where cut off"
 
@@ -28,7 +28,7 @@ def add_flags(command):
         "an index scores it")  # fmt: skip
     add("--overlap", type=float, default=0.8,
         help="leave out documents with this Jaccard index of words with a positive (default 0.8)")  # fmt: skip
-    add("--seed", type=int, default=1, help="of the draw (default 1)")
+    add("--seed", type=seed, default=1, help="of the draw (default 1)")
 
 
 def run(options):

@@ -22,6 +22,9 @@ _SHARE_KEPT = 0.9
 _ROWS = 16
 
 
+LEAST_TEMPERATURE = 1e-10  # far below, logits that are divided by it overflow
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Draw each token from the model instead of taking the likeliest.
@@ -37,8 +40,10 @@ class Sampling:
     topp: float = 1.0
 
     def __post_init__(self):
-        if not self.temperature > 0:
-            raise InputError(f"a sampling temperature of {self.temperature} is not positive; greedy needs no sampling")
+        if not self.temperature >= LEAST_TEMPERATURE:
+            raise InputError(
+                f"a sampling temperature of {self.temperature} is below {LEAST_TEMPERATURE}; greedy needs no sampling"
+            )
         if self.topk < 0:
             raise InputError(f"sampling from the {self.topk} likeliest tokens is impossible; 0 means from all")
         if not 0 < self.topp <= 1:

@@ -47,7 +47,8 @@ def perplexity(
         raise InputError("there is no line to score; give a text")
     task, eos, pad = translator.task, translator.task.vocabulary.eos, translator.task.vocabulary.pad
     indices = task.language_index(source, "source"), task.language_index(target, "target")
-    rows = translator.encode(sources, source, translator.longest_source(truncate))
+    longest = translator.longest_source(truncate)
+    rows = translator.encode(sources, source, longest)
     wanted = translator.encode(targets, target, limit=translator.model.max_positions()[1])
     loss, tokens = 0.0, 0
     for numbers in _batches([max(map(len, pair)) for pair in zip(rows, wanted)], batch_tokens):
@@ -68,14 +69,16 @@ def perplexity(
         loss -= float(shares[real].double().sum())
         tokens += int(real.sum())
     unknown = sum(int((row == task.dictionary.unk()).sum()) for row in wanted)
-    said = signature(translator, tokens, unknown)
+    said = signature(translator, tokens, unknown, longest, logits.dtype)
     return Perplexity(math.exp(loss / tokens), tokens, unknown, len(wanted), said)
 
 
-def signature(translator: Translator, tokens: int, unknown: int) -> str:
-    """The sub-words that are counted: their kind, the dictionary's fingerprint, how many there are, and ``<unk>``."""
+def signature(translator: Translator, tokens: int, unknown: int, longest: int, dtype: torch.dtype) -> str:
+    """What the value rests on: the sub-words that are counted (their kind, the dictionary's fingerprint, how many there
+    are, and ``<unk>``), where sources are cut, and the precision of the computation."""
     kind, dictionary = translator.codec.settings.subwords, translator.task.state_dict()["dictionary"]
-    return f"ppl:subword|eos:yes|subwords:{kind}|dict:{dictionary}|tokens:{tokens}|unk:{unknown}"
+    counted = f"ppl:subword|eos:yes|subwords:{kind}|dict:{dictionary}|tokens:{tokens}|unk:{unknown}"
+    return f"{counted}|source:{longest}|dtype:{str(dtype).removeprefix('torch.')}"
 
 
 def _batches(lengths: list[int], max_tokens: int) -> list[list[int]]:

@@ -2,14 +2,13 @@
 
 import contextlib
 import io
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Iterator
 
 from mass_plugins.errors import InputError
 from mass_plugins.generation.translator import Translator
+from mass_plugins.interop.folders import whole_folder
 from mass_plugins.interop.huggingface_bart import export_bart
 from mass_plugins.interop.tokenizer_file import TokenizerFile
 
@@ -29,21 +28,14 @@ def export_ctranslate2(
     except ImportError:
         raise InputError("CTranslate2 isn't installed; pip install 'mass_plugins[ctranslate2]'") from None
     out = Path(folder)
-    if out.exists():
-        raise InputError(f"{out} exists; name a folder that doesn't, or remove it")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as between:
-            bart, half = Path(between) / "bart", Path(between) / "model"
-            made = export_bart(translator, source, target, str(bart))
-            with _silence():
-                TransformersConverter(str(bart)).convert(str(half), quantization=quantization)
-            for path in bart.iterdir():
-                if path.name.startswith("tokenizer") or path.name in _OURS:
-                    shutil.copy(path, half / path.name)
-            os.replace(half, out)
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror or error}; make room or choose another") from None
+    with whole_folder(out) as half:
+        bart = half.with_name("bart")  # beside it, where both are temporary
+        made = export_bart(translator, source, target, str(bart))
+        with _silence():
+            TransformersConverter(str(bart)).convert(str(half), quantization=quantization, force=True)
+        for path in bart.iterdir():
+            if path.name.startswith("tokenizer") or path.name in _OURS:
+                shutil.copy(path, half / path.name)
     return made
 
 

@@ -1,11 +1,8 @@
 """An encoder of another program as a folder of ours: checkpoint and text pipeline."""
 
-import os
-import shutil
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import torch
 from fairseq import options, tasks
@@ -14,7 +11,7 @@ from omegaconf import OmegaConf
 
 from mass_plugins.compat.imports import silence_harmless_warnings
 from mass_plugins.encoding.loading import NAMES
-from mass_plugins.errors import InputError
+from mass_plugins.interop.folders import whole_folder
 from mass_plugins.interop.huggingface_encoder import ForeignEncoder
 from mass_plugins.models import text_encoder
 
@@ -26,27 +23,6 @@ _ARCHITECTURES = {
     "text_encoder_xlmr_base": text_encoder.XlmrBaseConfig,
     "text_encoder_xlmr_large": text_encoder.XlmrLargeConfig,
 }
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill that is given its name in the end, whole, or isn't there.
-
-    Raises:
-        InputError: it exists, or can't be written.
-    """
-    if folder.exists():
-        raise InputError(f"{folder} exists; name a folder that doesn't, or remove it")
-    half = folder.with_name(folder.name + ".tmp")
-    try:
-        shutil.rmtree(half, ignore_errors=True)
-        half.mkdir(parents=True)
-        yield half
-        os.replace(half, folder)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}; make room or choose another") from None
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def training_flags(encoder_options: dict[str, Any]) -> list[str]:

@@ -8,8 +8,6 @@ one, embeddings and positions are multiplied by sqrt(width), so that it counts f
 import contextlib
 import io
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from mass_plugins.errors import InputError
 from mass_plugins.generation.translator import Translator
+from mass_plugins.interop.folders import whole_folder
 from mass_plugins.interop.tokenizer_file import SPECIAL, TokenizerFile, make_tokenizer
 from mass_plugins.modules.language_projections import LanguageLinear
 
@@ -150,18 +149,13 @@ def _write(target: Path, model, made: TokenizerFile, translator: Translator) -> 
     """The folder, whole or not at all."""
     import transformers
 
-    if target.exists():
-        raise InputError(f"{target} exists; name a folder that doesn't, or remove it")
-    half = target.with_name(target.name + ".tmp")
     bos, pad, eos, unk = SPECIAL
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=made.tokenizer, bos_token=bos, pad_token=pad, eos_token=eos, unk_token=unk,
         model_max_length=model.config.max_position_embeddings, clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"], split_special_tokens=True,
     )  # fmt: skip
-    try:
-        shutil.rmtree(half, ignore_errors=True)
-        half.mkdir(parents=True)
+    with whole_folder(target) as half:
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             model.save_pretrained(half)
         tokenizer.save_pretrained(half)
@@ -169,11 +163,6 @@ def _write(target: Path, model, made: TokenizerFile, translator: Translator) -> 
         translator.codec.save(half)
         for path in half.iterdir():  # safetensors keeps its file to its owner, but these are made to be served
             path.chmod(0o644)
-        os.replace(half, target)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}; make room or choose another") from None
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def _name_the_class(path: Path) -> None:

@@ -5,9 +5,7 @@ dict.<language>.txt               the joint dictionary
 text.json and the sub-words' file for prepare.py --like, where the sub-words are known
 """
 
-import os
 import re
-import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from torch import Tensor
 from mass_plugins.data.binarized import MASK
 from mass_plugins.data.text import TextCodec
 from mass_plugins.errors import InputError
+from mass_plugins.interop.folders import whole_folder
 from mass_plugins.interop.settings import shown
 from mass_plugins.models import mass_config
 
@@ -83,25 +82,15 @@ class ImportedModel:
             InputError: it exists, it can't be written, or weights and dictionary don't fit together.
         """
         target = Path(folder)
-        if target.exists():
-            raise InputError(f"{target} exists; name a folder that doesn't, or remove it")
         for language in self.languages:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", language) or self.languages.count(language) > 1:
                 raise InputError(f"{shown(language)} can't be a language's code, or is one twice; mend it")
-        half = target.with_name(target.name + ".tmp")
-        try:
-            shutil.rmtree(half, ignore_errors=True)
-            half.mkdir(parents=True)
+        with whole_folder(target) as half:
             for language in self.languages:
                 write_dictionary(half / f"dict.{language}.txt", self.symbols)
             if self.codec is not None:
                 self.codec.save(half)
             torch.save(self._state(half, target, seed), half / CHECKPOINT)
-            os.replace(half, target)
-        except OSError as error:
-            raise InputError(f"cannot write {target}: {error.strerror or error}; make room or choose another") from None
-        finally:
-            shutil.rmtree(half, ignore_errors=True)
 
     def _state(self, half: Path, target: Path, seed: int) -> dict[str, Any]:
         """What fairseq-train would save of the model before its first update."""

@@ -78,6 +78,7 @@ def test_how_an_answer_is_found():
     "wrong",
     [
         {"temperature": 0},
+        {"temperature": 1e-38},
         {"temperature": float("inf")},
         {"sampling_topp": 1.5},
         {"sampling_topp": -1.0},

@@ -51,7 +51,7 @@ def test_who_knows_nothing_is_as_perplexed_as_there_are_tokens(batch_tokens):
     assert found.tokens == sum(len(line.split()) + 1 for line in targets)
     assert found.unknown == " ".join(targets).split().count("3") > 0
     counts = f"tokens:{found.tokens}|unk:{found.unknown}"
-    assert found.signature == f"ppl:subword|eos:yes|subwords:sentencepiece|dict:abc|{counts}"
+    assert found.signature == f"ppl:subword|eos:yes|subwords:sentencepiece|dict:abc|{counts}|source:50|dtype:float32"
 
 
 def test_one_value_by_hand():
