@@ -109,20 +109,22 @@ def test_recipes_in_one_folder_keep_to_their_own(bash, tmp_path):
 class OneWeight(torch.nn.Module):
     """In the place of a peer's model and loss."""
 
-    device, max_seq_length = torch.device("cpu"), None
+    device = torch.device("cpu")
 
     def __init__(self, *_, **__):
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.weight, self.max_seq_length = torch.nn.Parameter(torch.ones(())), 128
 
     def preprocess(self, texts):
         return {}
 
     def forward(self, features, labels):
+        assert self.max_seq_length == 50
         return self.weight**2
 
     def save(self, folder):
         Path(folder).mkdir()
+        (Path(folder) / "max_seq_length").write_text(str(self.max_seq_length))
 
 
 def test_peers_end_with_their_time(tmp_path, monkeypatch, capsys):
@@ -137,6 +139,10 @@ def test_peers_end_with_their_time(tmp_path, monkeypatch, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["updates"] == 25 and said["seconds"] == 27  # asked for before each update, once too often, at the end
     assert (tmp_path / "out" / "seconds").read_text() == "27.0\n"
+    assert (tmp_path / "out" / "max_seq_length").read_text() == "128"  # scored on texts as long as ours
     words[4:] = [tmp_path / "again", "--epochs", 2, "--batch-size", 30]
     assert mirror_bert_peers.main(list(map(str, words))) == 0
     assert json.loads(capsys.readouterr().out)["updates"] == 6
+    words[4:] = [tmp_path / "none", "--batch-size", 101]
+    assert mirror_bert_peers.main(list(map(str, words))) == 1 and not (tmp_path / "none").exists()
+    assert "has 100 strings, less than a batch; set --batch-size 100 or less" in capsys.readouterr().err
