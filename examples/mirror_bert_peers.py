@@ -24,14 +24,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: E402
 
+from mass_plugins.data.text_files import read_text  # noqa: E402
 from mass_plugins.errors import InputError  # noqa: E402
 
 DELETED = 0.6  # of a sentence's words, in TSDAE's noise
 
 
-def tokenize(model, texts):
-    """Whichever name the version of sentence-transformers has for it."""
-    return model.preprocess(texts) if hasattr(model, "preprocess") else model.tokenize(texts)
+def features_of(model, texts):
+    """Token ids and masks of texts, where the model is; its method's name depends on sentence-transformers' version."""
+    features = model.preprocess(texts) if hasattr(model, "preprocess") else model.tokenize(texts)
+    return {name: value.to(model.device) if hasattr(value, "to") else value for name, value in features.items()}
+
+
+def update(model, loss_model, optimizer, first, second):
+    """An update by two views of a batch, a list of texts each; returns the loss, ()."""
+    value = loss_model([features_of(model, texts) for texts in (first, second)], torch.zeros(len(first)))
+    optimizer.zero_grad()
+    value.backward()
+    optimizer.step()
+    return value
 
 
 def loss_of(method, model, temperature):
@@ -63,9 +74,13 @@ def train(options):
 
     torch.manual_seed(options.seed)
     draw = random.Random(options.seed)
-    lines = [line for line in options.strings.read_text(encoding="utf-8").split("\n") if line.strip()]
+    lines = [line for line in read_text(options.strings, "STRINGS") if line.strip()]
+    if len(lines) < options.batch_size:
+        raise InputError(
+            f"{options.strings} has {len(lines)} strings, less than a batch; set --batch-size {len(lines)} or less"
+        )
     model = SentenceTransformer(str(options.folder), device="cuda" if torch.cuda.is_available() else "cpu")
-    model.max_seq_length = options.max_tokens
+    longest, model.max_seq_length = model.max_seq_length, options.max_tokens
     loss_model = loss_of(options.method, model, options.temperature).to(model.device)
     optimizer = torch.optim.AdamW(loss_model.parameters(), lr=options.lr, weight_decay=0.01)
     loss_model.train()
@@ -74,14 +89,10 @@ def train(options):
         if time.perf_counter() - started > options.seconds:
             break
         first = [damaged(line, draw) for line in batch] if options.method == "tsdae" else batch
-        features = [tokenize(model, texts) for texts in (first, batch)]
-        features = [{k: v.to(model.device) if hasattr(v, "to") else v for k, v in f.items()} for f in features]
-        value = loss_model(features, torch.zeros(len(batch)))
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
+        value = update(model, loss_model, optimizer, first, batch)
         updates += 1
     seconds = time.perf_counter() - started
+    model.max_seq_length = longest  # texts to be scored are cut where ours are
     model.save(str(options.out))
     (options.out / "seconds").write_text(f"{seconds:.1f}\n")
     print(json.dumps({"method": options.method, "updates": updates, "seconds": seconds, "loss": value.item()}))

@@ -10,6 +10,7 @@ import argparse
 import bz2
 import gzip
 import hashlib
+import html
 import http.client
 import io
 import json
@@ -35,6 +36,9 @@ from mass_plugins.errors import InputError  # noqa: E402
 TRIES, TIMEOUT, PAUSE = 3, 60, 2  # of a download; seconds without a byte; seconds before the next try
 OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(A-Z0-9])")
+ESCAPE = re.compile(r"&#?\w+;")
+SPLIT = re.compile(r" @([-,.])@ ")  # within a word or number, as Moses and WikiText set it apart
+HEADING = re.compile(r"\s*=\s.*\s=\s*")  # WikiText's
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
@@ -148,6 +152,14 @@ def texts_of(path: Path, reader: str) -> Iterator[str]:
             raise InputError(f"reader {reader!r} is none of lines, tsv:N, json:KEY, turns")
 
 
+def plain(text: str) -> str:
+    """Without what made its file: escapes, signs set apart within words, headings.
+
+    Spaces before punctuation may stay: the encoder's tokenizer parts it from words, too.
+    """
+    return "" if HEADING.fullmatch(text) else SPLIT.sub(r"\1", ESCAPE.sub(lambda found: html.unescape(found[0]), text))
+
+
 def sentences(options) -> None:
     """Sentences of 3 to 100 words, each once, none that is to be scored; 1000 of them for validation."""
     left_out = {text.lower() for path in options.without for text in texts_of_pairs(path)}
@@ -156,7 +168,7 @@ def sentences(options) -> None:
         name, _, reader = item.partition("=")
         before = len(seen)
         for text in texts_of(Path(name), reader):
-            for sentence in SENTENCE_END.split(" ".join(text.split())):
+            for sentence in SENTENCE_END.split(" ".join(plain(text).split())):
                 if 3 <= sentence.count(" ") + 1 <= 100 and sentence.lower() not in left_out:
                     seen[sentence] = None
         print(f"{Path(name).name}: {len(seen) - before} sentences")
@@ -172,6 +184,8 @@ def texts_of_pairs(path: Path) -> list[str]:
     """All texts of a folder's (or file's) sets of scored pairs."""
     from mass_plugins.scoring.similarity_sets import find_sets, read_file, read_set
 
+    if not path.exists():
+        raise InputError(f"{path} doesn't exist; give a file of scored pairs, or a folder with some")
     if path.is_file():
         sets = [read_file(path)]
     else:
@@ -217,6 +231,8 @@ def main(argv=None) -> int:
         command.set_defaults(function=function)
     options = parser.parse_args(argv)
     try:
+        if not options.out.is_dir():
+            raise InputError(f"{options.out} is no folder; make it first, it is where the files go")
         options.function(options)
     except InputError as error:
         print(f"mass_plugins: error: {error}", file=sys.stderr)

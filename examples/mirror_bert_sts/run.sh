@@ -15,33 +15,21 @@ strings_of() {
     tool strings "$OUT" "$1" --number "$NUMBER"
 }
 
-# train_mirror RUN SEED FLAGS...: a stage of Mirror-BERT from the masked language model
-train_mirror() {
-    local run=$1 seed=$2
-    shift 2
-    share "${MIRROR[@]}"
-    stage "$run" mirror "$MLM" "$MLM/checkpoint_last.pt" --strings "$STRINGS" "${ENCODER[@]}" "${WORDS_SHARED[@]}" \
-        --lr "$RATE" --seed "$seed" "$@"
-}
-
-# system NAME SEED: from the masked language model by Mirror-BERT
-system() {
-    local name=$1 seed=$2 run=$RECIPE.${1// /-}.$2
-    # shellcheck disable=SC2086
-    train_mirror "$run" "$seed" ${SYSTEMS[$name]}
-    score "$run" "$FOLDER/checkpoint_last.pt" "$name" "$seed" "$FOLDER/seconds" --pooling mean
-}
-
-# rival METHOD SEED: from the same model and strings by sentence-transformers, as long as Mirror-BERT took
-rival() {
-    local method=$1 seed=$2 run=$RECIPE.$1.$2 seconds
-    # shellcheck disable=SC2086
-    train_mirror "$RECIPE.mirror.$seed" "$seed" ${SYSTEMS[mirror]}
+# train_rival METHOD SEED: from the same model and strings by sentence-transformers, as long as Mirror-BERT took
+train_rival() {
+    local method=$1 seed=$2 seconds
+    train_system mirror "$seed"
     seconds=$FOLDER/seconds
     stage export export_encoder "$MLM/checkpoint_last.pt" mean
     # shellcheck disable=SC2086
-    stage "$run" peer "$method" "$FOLDER/encoder" "$STRINGS" "$seconds" "$seed" ${PEER_FLAGS[$method]}
-    stage "$run.scores" evaluate_peer "$FOLDER/encoder" "$method" "$seed" sentences
+    stage "$RECIPE.$method.$seed" peer "$method" "$FOLDER/encoder" "$STRINGS" "$seconds" "$seed" ${PEER_FLAGS[$method]}
+}
+
+# rival METHOD SEED: train_rival and its scores
+rival() {
+    local run=$RECIPE.$1.$2
+    train_rival "$@"
+    stage "$run.scores" evaluate_peer "$SETS" "$FOLDER/encoder" "$@" sentences
     keep_run "$run" "$FOLDER/run.json"
 }
 
@@ -54,23 +42,29 @@ main() {
     # shellcheck disable=SC2207
     runs+=($(minilm_runs))
     if [ "${1:-}" != result ]; then
-        stage sets get_files "${PAIRS[@]}" "${WORD_SETS[@]}"
-        SETS=$FOLDER
+        get_sets
         stage strings-source get_files "stsb-en-train.csv=$STSB/stsb-en-train.csv"
         stage strings strings_of "$FOLDER"
         STRINGS=$FOLDER/strings.txt
-        if [ "${1:-}" != mlm ] && [ "${#MINILM_SEEDS[@]}" -gt 0 ]; then minilm; fi
+        if [ "${1:-}" != mlm ]; then minilm; fi
         if [ "${1:-}" != minilm ]; then
             prepare_text
+            job pretrain # beside the real model
+            finish_jobs
             pretrain
             score "$RECIPE.mlm" "$MLM/checkpoint_last.pt" mlm 1 /dev/null --pooling mean
         fi
-        if [ -z "${1:-}" ]; then # a training at a time: their times are compared
+        if [ -z "${1:-}" ]; then
+            for seed in "${SEEDS[@]}"; do # nothing beside them
+                for name in "${TIMED[@]}"; do train_system "$name" "$seed"; done
+                for name in "${PEERS[@]}"; do train_rival "$name" "$seed"; done
+            done
             for seed in "${SEEDS[@]}"; do
-                for name in "${ORDER[@]}"; do system "$name" "$seed"; done
-                for name in "${PEERS[@]}"; do rival "$name" "$seed"; done
+                for name in "${ORDER[@]}"; do job system "$name" "$seed" --pooling mean; done
+                for name in "${PEERS[@]}"; do job rival "$name" "$seed"; done
             done
         fi
+        finish_jobs
     fi
     write_scores "${runs[@]}"
 }

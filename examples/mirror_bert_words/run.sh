@@ -15,37 +15,31 @@ words_of() {
     tool words "$OUT" "$1/train.txt" --number "$NUMBER"
 }
 
-# system NAME SEED: from the masked language model by Mirror-BERT
-system() {
-    local name=$1 seed=$2 run=$RECIPE.$1.$2
-    share "${MIRROR[@]}"
-    # shellcheck disable=SC2086
-    stage "$run" mirror "$MLM" "$MLM/checkpoint_last.pt" --strings "$STRINGS" "${ENCODER[@]}" "${WORDS_SHARED[@]}" \
-        --lr "$RATE" --seed "$seed" ${SYSTEMS[$name]}
-    score "$run" "$FOLDER/checkpoint_last.pt" "$name" "$seed" "$FOLDER/seconds" --sets words
-}
-
 main() {
     local name seed runs=("$RECIPE.mlm" "$RECIPE.mlm-cls")
     begin minilm result -- "$@"
     for name in "${ORDER[@]}"; do
-        for seed in "${SEEDS[@]}"; do runs+=("$RECIPE.$name.$seed"); done
+        for seed in "${SEEDS[@]}"; do runs+=("$RECIPE.${name// /-}.$seed"); done
     done
     # shellcheck disable=SC2207
     runs+=($(minilm_runs))
     if [ "${1:-}" != result ]; then
+        get_sets
         prepare_text
         stage words words_of "$SENTENCES"
         STRINGS=$FOLDER/strings.txt
-        if [ "${#MINILM_SEEDS[@]}" -gt 0 ]; then minilm --sets words; fi
+        minilm --sets words
         if [ -z "${1:-}" ]; then
+            job pretrain # beside the real model
+            finish_jobs
             pretrain
-            score "$RECIPE.mlm" "$MLM/checkpoint_last.pt" mlm 1 /dev/null --pooling mean --sets words
-            score "$RECIPE.mlm-cls" "$MLM/checkpoint_last.pt" mlm-cls 1 /dev/null --pooling cls --sets words
+            job score "$RECIPE.mlm" "$MLM/checkpoint_last.pt" mlm 1 /dev/null --pooling mean --sets words
+            job score "$RECIPE.mlm-cls" "$MLM/checkpoint_last.pt" mlm-cls 1 /dev/null --pooling cls --sets words
             for seed in "${SEEDS[@]}"; do
-                for name in "${ORDER[@]}"; do system "$name" "$seed"; done
+                for name in "${ORDER[@]}"; do job system "$name" "$seed" --sets words; done
             done
         fi
+        finish_jobs
     fi
     write_scores "${runs[@]}"
 }

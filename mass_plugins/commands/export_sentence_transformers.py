@@ -8,6 +8,9 @@ HELP = "a text encoder with its pooling as a folder that SentenceTransformer(fol
 def add_flags(command):
     add_export_flags(command)
     add_vector_flags(command)
+    command.add_argument(
+        "--mlm-head", action="store_true", help="with the MLM head, for a decoder that starts from the folder (TSDAE)"
+    )
 
 
 def run(options):
@@ -21,5 +24,5 @@ def run(options):
         raise InputError(f"{encoder.path} is a retriever; export it with mass-plugins export retriever")
     vectors = encoder.vector_settings(**vector_flags(options))
     with whole_folder(options.destdir) as folder:
-        write_sentence_transformer(encoder, vectors, folder)
+        write_sentence_transformer(encoder, vectors, folder, options.mlm_head)
     print(f"{options.destdir}: {vectors.pooling} pooling{', unit length' if vectors.normalize else ''}")

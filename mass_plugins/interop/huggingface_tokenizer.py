@@ -77,9 +77,30 @@ def _check_ends(text: TokenizerText) -> None:
         )
 
 
+def _with_ends(text: TokenizerText) -> bytes:
+    from tokenizers import Tokenizer, processors
+
+    if text.tokenizer.encode(_PROBE).ids == text.encode([_PROBE])[0].tolist():
+        return text.content
+    made = Tokenizer.from_str(text.content.decode("utf-8"))
+    cls, sep = (text.specials[role] for role in ("cls", "sep"))
+    ends = processors.TemplateProcessing(
+        single=f"{cls} $A {sep}",
+        pair=f"{cls} $A {sep} $B {sep}",
+        special_tokens=[(cls, text.cls), (sep, text.vocabulary.eos)],
+    )
+    others = [] if made.post_processor is None else [made.post_processor]  # a byte-level one trims offsets
+    made.post_processor = processors.Sequence([*others, ends])
+    return made.to_str().encode("utf-8")
+
+
 def write_tokenizer(text: TokenizerText, folder: Path, max_tokens: int) -> None:
-    """``tokenizer.json``, byte for byte what came in, and the settings that transformers wants beside it."""
-    (folder / TOKENIZER_FILE).write_bytes(text.content)
+    """``tokenizer.json`` and the settings that transformers wants beside it.
+
+    The file is byte for byte what came in, unless it has no rule that puts CLS and SEP around a text: ours always
+    does, so the rule is added.
+    """
+    (folder / TOKENIZER_FILE).write_bytes(_with_ends(text))
     specials = {f"{role}_token": symbol for role, symbol in text.specials.items()}
     config = {**specials, "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": max_tokens}
     for name, content in (("tokenizer_config.json", config), ("special_tokens_map.json", specials)):

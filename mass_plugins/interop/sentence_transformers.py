@@ -69,8 +69,13 @@ def _read_pooling(folder: Path, paths: dict[str, str]) -> Optional[str]:
     return _OLD_POOLINGS.get(chosen[0]) if len(chosen) == 1 else None
 
 
-def write_sentence_transformer(encoder: LoadedEncoder, vectors: VectorSettings, folder: Path) -> None:
+def write_sentence_transformer(
+    encoder: LoadedEncoder, vectors: VectorSettings, folder: Path, head: bool = False
+) -> None:
     """Write a whole model into an existing folder.
+
+    Args:
+        head: with the MLM head, which no vector needs, but a decoder that starts from the folder (TSDAE's).
 
     Raises:
         InputError: a pooling that sentence-transformers lacks, or a text pipeline that Hugging Face can't hold.
@@ -79,7 +84,7 @@ def write_sentence_transformer(encoder: LoadedEncoder, vectors: VectorSettings, 
         raise InputError(
             f"--pooling {vectors.pooling} is none of sentence-transformers'; export with {' or '.join(_POOLINGS)}"
         )
-    write_folder(encoder, folder, head=False)
+    write_folder(encoder, folder, head)
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")] + [("2_Normalize", "Normalize")] * vectors.normalize
     listed = [
         {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}

@@ -16,6 +16,7 @@ from typing import Optional, Sequence
 from mass_plugins import doctor
 from mass_plugins.errors import InputError
 
+OPTIONAL = ("rouge-score", "transformers", "tokenizers", "safetensors", "sentence-transformers")  # where installed
 STATUSES = ("reproduced", "scaled down", "not run")
 
 
@@ -145,7 +146,7 @@ def commit_of(folder: Path) -> dict:
 
 def versions() -> dict:
     packages = ["torch", "fairseq-fixed", "numpy", "sacrebleu", "sentencepiece", "subword-nmt", "sacremoses"]
-    packages += ["rouge-score"] if doctor.version_of("rouge-score") else []
+    packages += [package for package in OPTIONAL if doctor.version_of(package)]
     found = {package.removesuffix("-fixed"): doctor.version_of(package) for package in packages}
     return {"python": platform.python_version(), **found}
 

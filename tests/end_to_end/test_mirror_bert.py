@@ -6,11 +6,12 @@ import shutil
 import pytest
 import torch
 
+import mass_plugins
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.pretrained import PretrainedModel
 from tests import tiny
 from tests.conftest import run, torchrun
-from tests.mirror import STRINGS, flags, get_encoder, logged, write_pairs, write_strings
+from tests.mirror import ENCODER, STRINGS, flags, get_encoder, logged, write_pairs, write_strings
 
 
 @pytest.fixture(scope="session")
@@ -91,13 +92,37 @@ def test_a_forgotten_criterion_is_what_the_user_sees(run_fairseq, encoder, strin
 @pytest.mark.parametrize(
     ("more", "told"),
     [([], False), (["--dropout", "0", "--attention-dropout", "0"], False), (["--span-characters", "0"], False),
+     (["--dropout", "0", "--attention-dropout", "0", "--span-characters", "200"], True),
      (["--dropout", "0", "--attention-dropout", "0", "--mode", "word"], True),
      (["--dropout", "0", "--attention-dropout", "0", "--mode", "word", "--drop-head", "0.2"], False)],
 )  # fmt: skip
 def test_two_views_that_are_the_same_are_told(encoder, strings, tmp_path, caplog, more, told):
     with caplog.at_level("WARNING", "mass_plugins"):
         begin_training(encoder, strings, more, tmp_path / "out")
-    assert ("the two views of a string are the same" in caplog.text) == told
+    assert ("without dropout the two views of 64 of 64 strings are the same" in caplog.text) == told
+
+
+def test_strings_too_short_for_a_span_are_told(encoder, tmp_path, caplog):
+    """Without dropout a few long strings among short ones don't make a loss that means something."""
+    short = [text[:25] for text in STRINGS]
+    path = tmp_path / "strings.txt"
+    path.write_text("".join(f"{line}\n" for line in [*short, max(STRINGS, key=len)]))
+    with caplog.at_level("WARNING", "mass_plugins"):
+        begin_training(encoder, path, ["--dropout", "0", "--attention-dropout", "0"], tmp_path / "out")
+    assert "strings are the same" in caplog.text and "strings of 30 characters or more" in caplog.text
+
+
+def test_mean_with_padding_encodes_within_the_model_s_positions(run_fairseq, tiny_data_bin, strings, tmp_path):
+    """The release pads to 64; a model of 40 positions has no more."""
+    start = tmp_path / "start"
+    words = [*ENCODER, "--max-positions", 40, "--max-tokens", 500, "--max-update", 1, "--disable-validation"]
+    mlm = ["--task", "mlm_pretraining", "--criterion", "masked_tokens", *words, "--save-dir", start]
+    run_fairseq("train", tiny_data_bin, *mlm)
+    more = ["--pooling", "mean_with_padding", "--max-string-tokens", 30, "--max-positions", 40, "--batch-size", 32]
+    run_fairseq("train", *flags(start, strings), *more, "--max-epoch", 1, "--disable-validation", "--save-dir",
+                tmp_path / "mirror", "--no-epoch-checkpoints")  # fmt: skip
+    encoder = mass_plugins.load_encoder(tmp_path / "mirror")
+    assert encoder.settings.max_tokens == 40 and encoder.encode(STRINGS[:3]).shape == (3, 16)
 
 
 def begin_training(encoder, strings, more, save_dir):

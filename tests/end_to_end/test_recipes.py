@@ -184,6 +184,17 @@ def test_text_with_another_checksum_is_refused(recipe, tmp_path):
     assert [path.read_text() for path in tmp_path.glob("work/*/a.txt")] == ["text\n"]
 
 
+def test_a_data_folder_may_be_named_from_where_the_recipe_is_called(recipe, tmp_path):
+    (tmp_path / "a.txt").write_text("text\n")
+    get = f"stage text fetch {hashlib.sha256(b'text' + bytes([10])).hexdigest()} https://nowhere.invalid/a.txt a.txt"
+    _, err = end_of(recipe(get, DATA="lost"), status=1)
+    assert err == "error: DATA=lost is no folder; name the one with the text\n"
+    body = f'{get}; CLAIM=c STATUS=s CALLED=DATA=folder; about_result; echo "${{RESULT_FLAGS[@]}}"'
+    out, _ = end_of(recipe(body, DATA=os.path.relpath(tmp_path)))
+    assert [path.read_text() for path in tmp_path.glob("work/*/a.txt")] == ["text\n"]
+    assert " --command DATA=folder bash examples/" in out
+
+
 def test_a_training_is_started_by_the_launcher(recipe, tmp_path):
     end_of(recipe("stage training train data --max-update 3", LAUNCH="echo torchrun --standalone"))
     (log,) = tmp_path.glob("work/training-*/log.txt")

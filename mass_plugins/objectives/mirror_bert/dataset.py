@@ -95,6 +95,10 @@ class MirrorDataset(FairseqDataset):
             self.second[place] = np.concatenate([begin, middle, end])
         self.sizes = np.array([max(len(a), len(b)) for a, b in zip(self.first, self.second)], dtype=np.int64)
 
+    def equal_views(self) -> int:
+        """How many strings' views have the same tokens: too short to be cut, or cut behind the last token kept."""
+        return sum(map(np.array_equal, self.first, self.second))
+
     def __len__(self) -> int:
         return len(self.first)
 

@@ -9,6 +9,7 @@ import torch
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
+from mass_plugins.data.string_augmentation import SHORTEST
 from mass_plugins.data.text_files import read_lines
 from mass_plugins.errors import InputError
 from mass_plugins.modules.pooling import POOLINGS
@@ -20,6 +21,7 @@ from mass_plugins.objectives.mirror_bert.validation import SimilarityDataset, lo
 logger = logging.getLogger(__name__)
 
 PADDED_TO = 64  # tokens, in encoding with mean_with_padding: the release's evaluation
+MANY_EQUAL = 0.9  # share of strings without a second view from which on the loss means little
 
 
 @dataclass
@@ -82,9 +84,8 @@ class MirrorBertTask(EncoderTask):
         self.settings = resolve(
             str(cfg.mode), cfg.span_characters, cfg.contrast_temperature, cfg.max_string_tokens, pooling
         )
+        self.noisy = True  # whether dropout tells views apart that have the same tokens; the model's options say it
         text.check_language(cfg.language)
-        padded = self.settings.pooling == "mean_with_padding"
-        self.describe_vectors(self.settings.pooling, max_tokens=PADDED_TO if padded else None)
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
@@ -95,12 +96,11 @@ class MirrorBertTask(EncoderTask):
             )
         if not (self.cfg.pretrained_checkpoint or from_checkpoint):
             logger.warning("no --pretrained-checkpoint: Mirror-BERT brings out what a masked language model knows")
-        if self.settings.span == 0 and not max(
-            cfg.dropout, cfg.attention_dropout, cfg.activation_dropout, cfg.drop_head
-        ):
-            logger.warning(
-                "without dropout and span the two views of a string are the same: it learns only to push others away"
-            )
+        padded = self.settings.pooling == "mean_with_padding"
+        self.describe_vectors(
+            self.settings.pooling, max_tokens=min(PADDED_TO, model.max_positions()) if padded else None
+        )
+        self.noisy = max(cfg.dropout, cfg.attention_dropout, cfg.activation_dropout, cfg.drop_head) > 0
         # It has no part in the loss: DDP would wait for its gradients, weight decay would shrink it.
         model.lm_head.requires_grad_(False)
         return model
@@ -115,7 +115,7 @@ class MirrorBertTask(EncoderTask):
             raise InputError("no text to learn from; set --strings FILE, a string a line")
         settings = self.settings
         strings = [line for _, line in read_lines([Path(self.cfg.strings)], "--strings")]
-        self.datasets[split] = MirrorDataset(
+        dataset = MirrorDataset(
             strings,
             self.text,
             settings.span,
@@ -125,6 +125,13 @@ class MirrorBertTask(EncoderTask):
             random_batches=self.cfg.random_batches,
             pad_to=settings.max_tokens if settings.pooling == "mean_with_padding" else 0,
         )
+        if not self.noisy and dataset.equal_views() > MANY_EQUAL * len(dataset):
+            logger.warning(
+                "without dropout the two views of %d of %d strings are the same: of them it learns only to push others "
+                "away; set --dropout 0.1, or --span-characters and strings of %d characters or more",
+                dataset.equal_views(), len(dataset), SHORTEST,
+            )  # fmt: skip
+        self.datasets[split] = dataset
 
     def _validation_set(self) -> SimilarityDataset:
         if not self.cfg.valid_pairs:

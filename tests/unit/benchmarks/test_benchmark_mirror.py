@@ -25,3 +25,5 @@ def test_strings_differ_in_tokens(tmp_path):
     assert mirror.strings_of(path, 2, tokenizer, 1) == ["A cat.", "A dog."]
     with pytest.raises(InputError, match="has 4 lines of different tokens; set --number 4 or less"):
         mirror.strings_of(path, 5, tokenizer, 1)
+    with pytest.raises(InputError, match="--strings: .*nope doesn't exist"):
+        mirror.strings_of(tmp_path / "nope", 2, tokenizer, 1)

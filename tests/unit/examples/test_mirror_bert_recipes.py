@@ -45,8 +45,13 @@ def bash(tmp_path):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_tests_of_significance_are_between_systems_that_there_are(bash, recipe):
     own = {"sts": ["mlm"], "words": ["mlm", "mlm-cls"]}[recipe] + ["minilm", "minilm+mirror"]
-    script = 'printf \'%s\\n\' "${ORDER[@]}" - "${PEERS[@]}" - "${COMPARISONS[@]}" - "${MINILM_SEEDS[@]}"'
-    order, peers, comparisons, seeds = (part.split("\n") for part in bash(script, recipe=recipe)[:-1].split("\n-\n"))
+    names = ("ORDER", "PEERS", "COMPARISONS", "MINILM_SEEDS", "TIMED")
+    script = "printf '%s\\n' " + " - ".join(f'"${{{name}[@]}}"' for name in names)
+    order, peers, comparisons, seeds, timed = (
+        part.split("\n") for part in bash(script, recipe=recipe)[:-1].split("\n-\n")
+    )
+    assert recipe == "words" or set(timed) <= set(order)
+    assert {"mirror", "no dropout", "drop-head"} <= set(order)  # called the same in both
     systems = {*own, *order, *(peers if recipe == "sts" else [])}
     pairs = [tuple(item.split("=")) for item in comparisons]
     assert {name for pair in pairs for name in pair} <= systems
@@ -103,26 +108,37 @@ def test_recipes_in_one_folder_keep_to_their_own(bash, tmp_path):
         assert words[words.index("--seconds") + 1] == {"sts": "123", "words": "124"}[recipe]
         assert words[words.index("--output") + 1] == f"{recipe}.result.json" and "--compare" in words
     bash("begin mlm minilm result -- ")
-    assert [path.name for path in sorted((work / "runs").iterdir())] == ["words.mirror.1.json", "words.stages"]
+    left = [path.name for path in sorted((work / "runs").iterdir())]
+    assert left == ["sts.called", "words.mirror.1.json", "words.stages"]
+
+
+def test_a_result_tells_whose_text_it_is_of(bash, tmp_path):
+    """Written by a call without DATA, too, of the runs that a call with DATA made."""
+    script = 'python() { :; }; about_result() { echo "called $CALLED"; RESULT_FLAGS=(); }; >"$STAGES"; '
+    script += "begin mlm result -- WORD; touch runs/sts.mlm.json; write_scores sts.mlm"
+    for data, word, called in (("x", "", "DATA=folder"), ("", "result", "DATA=folder"), ("", "", "")):
+        assert bash(f"DATA={data}; {script.replace('WORD', word)}") == f"called {called}\n"
 
 
 class OneWeight(torch.nn.Module):
     """In the place of a peer's model and loss."""
 
-    device, max_seq_length = torch.device("cpu"), None
+    device = torch.device("cpu")
 
     def __init__(self, *_, **__):
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.weight, self.max_seq_length = torch.nn.Parameter(torch.ones(())), 128
 
     def preprocess(self, texts):
         return {}
 
     def forward(self, features, labels):
+        assert self.max_seq_length == 50
         return self.weight**2
 
     def save(self, folder):
         Path(folder).mkdir()
+        (Path(folder) / "max_seq_length").write_text(str(self.max_seq_length))
 
 
 def test_peers_end_with_their_time(tmp_path, monkeypatch, capsys):
@@ -137,6 +153,10 @@ def test_peers_end_with_their_time(tmp_path, monkeypatch, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["updates"] == 25 and said["seconds"] == 27  # asked for before each update, once too often, at the end
     assert (tmp_path / "out" / "seconds").read_text() == "27.0\n"
+    assert (tmp_path / "out" / "max_seq_length").read_text() == "128"  # scored on texts as long as ours
     words[4:] = [tmp_path / "again", "--epochs", 2, "--batch-size", 30]
     assert mirror_bert_peers.main(list(map(str, words))) == 0
     assert json.loads(capsys.readouterr().out)["updates"] == 6
+    words[4:] = [tmp_path / "none", "--batch-size", 101]
+    assert mirror_bert_peers.main(list(map(str, words))) == 1 and not (tmp_path / "none").exists()
+    assert "has 100 strings, less than a batch; set --batch-size 100 or less" in capsys.readouterr().err

@@ -114,6 +114,30 @@ def test_sentences_of_all_kinds_without_those_to_be_scored(tmp_path, out):
     )  # fmt: skip
 
 
+def test_what_made_the_files_is_not_in_the_text(tmp_path, out):
+    lines = [" = = A heading here = = ", "It &apos;s 7 @,@ 781 feet &amp; a well @-@ known one .", "a = b + c here",
+             "R&D; costs AT&T dearly"]  # fmt: skip
+    (tmp_path / "text").write_text("".join(f"{line}\n" for line in lines))
+    call("sentences", out, f"{tmp_path / 'text'}=lines")
+    assert sorted((out / "train.txt").read_text().splitlines()) == [
+        "It 's 7,781 feet & a well-known one .", "R&D; costs AT&T dearly", "a = b + c here"
+    ]  # fmt: skip
+
+
+def test_bad_input_is_a_line(tmp_path, out, capsys):
+    (tmp_path / "text.txt").write_text("one two two\n")
+    text, nofile = tmp_path / "text.txt", tmp_path / "nofile"
+    for words, told in (
+        (("words", tmp_path / "lost", text), "lost is no folder; make it first"),
+        (("strings", out, nofile), "nofile doesn't exist; give a file of scored pairs"),
+        (("sentences", out, f"{text}=lines", "--without", nofile), "nofile doesn't exist"),
+        (("words", out, nofile), "nofile doesn't exist"),
+    ):
+        call(*words, expect=1)
+        error = capsys.readouterr().err
+        assert told in error and "--data" not in error and error.count("\n") == 1
+
+
 def test_strings_are_different_texts_drawn_by_the_seed(tmp_path, out):
     table = tmp_path / "stsb-en-train.csv"
     table.write_text("".join(f"text {n},text {n + 1},{n % 5}.0\n" for n in range(20)))

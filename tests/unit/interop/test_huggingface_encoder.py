@@ -102,6 +102,46 @@ def test_sentence_transformers_makes_the_same_vectors(foreign, tmp_path):
         assert np.abs(again.encode(LINES) - ours).max() < 1e-5
 
 
+def test_a_decoder_starts_from_an_export_with_the_head(foreign, tmp_path):
+    """TSDAE's: every weight is the encoder's or its head's, but for the attention to the sentence's vector."""
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    _, _, model, ours = foreign
+    for flags in ([], ["--mlm-head"]):
+        out = tmp_path / f"out{len(flags)}"
+        command = ["export", "sentence-transformers", str(ours), "--destdir", str(out), "--pooling", "mean", *flags]
+        assert main(command) == 0
+        assert np.isfinite(SentenceTransformer(str(out), device="cpu").encode(LINES)).all()
+        config = AutoConfig.from_pretrained(out, is_decoder=True, add_cross_attention=True)
+        decoder = dict(AutoModelForCausalLM.from_pretrained(out, config=config).named_parameters())
+        other = [
+            name for name, tensor in model.named_parameters()
+            if not (name in decoder and torch.allclose(tensor, decoder[name], atol=1e-6))
+            and "position" not in name and "token_type" not in name  # RoBERTa's type is in its positions
+        ]  # fmt: skip
+        assert bool(other) == (not flags), other
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_a_tokenizer_without_a_rule_for_the_ends_gets_one(family, tmp_path):
+    """Ours puts CLS and SEP around every text, whatever the file says; the exported folder then must, too."""
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoTokenizer
+
+    make_folder(tmp_path / "theirs", family)
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    change_json(tmp_path / "theirs" / "tokenizer.json", post_processor=byte_level if family == "roberta" else None)
+    folders = [str(tmp_path / name) for name in ("theirs", "ours", "out")]
+    assert main(["import", "huggingface-encoder", folders[0], "--destdir", folders[1]]) == 0
+    assert main(["export", "sentence-transformers", folders[1], "--destdir", folders[2], "--pooling", "cls"]) == 0
+    ours = mass_plugins.load_encoder(folders[1], "cls")
+    assert np.abs(SentenceTransformer(folders[2], device="cpu").encode(LINES) - ours.encode(LINES)).max() < 1e-5
+    tokenizer = AutoTokenizer.from_pretrained(folders[2])
+    for line, row in zip(LINES, load_model(folders[1]).text.encode(LINES)):
+        assert tokenizer(line)["input_ids"] == row.tolist()
+
+
 def test_a_folder_that_sentence_transformers_saves_keeps_its_length(tmp_path):
     """Version 6 writes no max_seq_length: it is the tokenizer's."""
     from sentence_transformers import SentenceTransformer

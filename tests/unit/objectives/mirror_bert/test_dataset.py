@@ -64,7 +64,8 @@ def test_epochs_differ_and_the_same_epoch_is_the_same(text):
 
 def test_span_0_leaves_both_views_alike(text):
     dataset = make(text, span=0)
-    assert all(map(np.array_equal, dataset.first, dataset.second))
+    assert all(map(np.array_equal, dataset.first, dataset.second)) and dataset.equal_views() == len(STRINGS)
+    assert make(text).equal_views() == len(STRINGS) - len(LONG)
 
 
 def test_long_strings_are_cut_and_keep_their_end(text):
