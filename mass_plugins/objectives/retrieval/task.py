@@ -90,10 +90,10 @@ class RetrievalFinetuningTask(GroupsTask):
             return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
         model.train()
         model.set_num_updates(update_num)
-        with self.autocast(model):
-            loss, size, logged = backward_in_chunks(
-                model, sample, criterion.compare, optimizer.backward, self.cfg.cache_texts, 0.0 if ignore_grad else 1.0
-            )
+        loss, size, logged = backward_in_chunks(
+            model, sample, criterion.compare, optimizer.backward, self.cfg.cache_texts, 0.0 if ignore_grad else 1.0,
+            lambda: self.autocast(model),
+        )  # fmt: skip
         return loss.detach(), size, logged
 
     def valid_step(self, sample, model, criterion):
