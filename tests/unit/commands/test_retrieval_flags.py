@@ -38,6 +38,7 @@ INDEX = "index {0}/out --documents {0}/docs"
     (f"{SEARCH % 'hnsw'} --score ot --search-depth 5", "--search-depth has no effect on --score ot"),
     (f"{INDEX} --kind ivfpq --lists -1", "--lists: -1 is below 0"),
     (f"{INDEX} --kind hnsw --codes 4", "--codes has no effect on --kind hnsw"),
+    ("index {0}/corpus --documents {0}/docs", "corpus can't be made (File exists); name another one"),
     (f"{INDEX} --links 4", "--links has no effect on --kind flat"),
     (f"{MINE} --skip -3", "--skip: -3 is below 0"),
     (f"{MINE} --margin nan", "--margin: nan is not a number of 0 or more"),
