@@ -56,8 +56,8 @@ def backward_in_chunks(
         backward: of a loss, as the optimizer wants it.
         texts: represented at once.
         scale: the loss is multiplied by it; 0 for a dummy batch.
-        autocast: makes the context in which texts are represented and compared; gradients are computed outside of it, as
-            without caching: inside, the float32 products of ``compare`` would go back in bfloat16.
+        autocast: makes the context in which texts are represented and compared; gradients are computed outside of it,
+            as without caching: inside, the float32 products of ``compare`` would go back in bfloat16.
 
     Returns:
         what ``compare`` returned.

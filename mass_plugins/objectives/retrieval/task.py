@@ -67,8 +67,8 @@ class GroupsTask(EncoderTask):
         if self.PAIRS and sum(lengths.values()) - 1 > positions:
             given = " and ".join(f"{flag} {tokens}" for flag, tokens in lengths.items())
             raise InputError(
-                f"{given} make pairs of {sum(lengths.values()) - 1} tokens, more than the model's {positions} positions; "
-                "lower one of them"
+                f"{given} make pairs of {sum(lengths.values()) - 1} tokens, more than the model's {positions} "
+                "positions; lower one of them"
             )
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:

@@ -90,7 +90,9 @@ def test_damaged_folders(tmp_path):
         ("[]", "it has no version"),
     ):
         record.write_text(damaged)
-        with pytest.raises(InputError, match=f"json is damaged .*{said}.*: mass-plugins represent … --destdir .*/r --over"):
+        with pytest.raises(
+            InputError, match=f"json is damaged .*{said}.*: mass-plugins represent … --destdir .*/r --over"
+        ):
             Representations(folder)
     (folder / "representations.json").write_text("{")
     with pytest.raises(InputError, match="representations.json is damaged"):

@@ -209,7 +209,9 @@ def test_a_record_that_lacks_something(collection, tmp_path, file, name):
     content = json.loads(record.read_text())
     del content[name]
     record.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=f"{file} is damaged \\(its '{name}' is no dict\\); make it anew .* --overwrite"):
+    with pytest.raises(
+        InputError, match=f"{file} is damaged \\(its '{name}' is no dict\\); make it anew .* --overwrite"
+    ):
         build_index(collection, tmp_path)
 
 
