@@ -181,7 +181,11 @@ class MaskedLmHead(nn.Module):
 
     def forward(self, hidden: Tensor, weight: Tensor) -> Tensor:
         """(..., D) and (V, D) -> (..., V)."""
-        return F.linear(self.layer_norm(self.activation(self.dense(hidden))), weight, self.bias)
+        return F.linear(self.transform(hidden), weight, self.bias)
+
+    def transform(self, hidden: Tensor) -> Tensor:
+        """All but the projection: (..., D) -> (..., D)."""
+        return self.layer_norm(self.activation(self.dense(hidden)))
 
 
 @register_model("text_encoder", dataclass=TextEncoderConfig)
