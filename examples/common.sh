@@ -13,9 +13,9 @@
 # A run.sh ends in a call of main, so that it can be edited while it runs: bash reads on in a script as it goes.
 #
 # Set from outside: WORK (where everything is written; default: work/ beside run.sh), DATA (a folder with
-# the raw text, where the recipe takes one), CONFIG (another config.sh), JOBS and THREADS (processes at a time and threads of each; default: one process a core on
-# a CPU, one in all on a GPU), LAUNCH (words before fairseq-train, like `torchrun --standalone
-# --nproc_per_node 8`).
+# the raw text, where the recipe takes one), CONFIG (another config.sh), JOBS and THREADS (processes at a
+# time and threads of each; default: one process a core on a CPU, one in all on a GPU), LAUNCH (words
+# before fairseq-train, like `torchrun --standalone --nproc_per_node 8`).
 
 set -Eeuo pipefail
 shopt -s inherit_errexit

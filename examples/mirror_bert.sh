@@ -9,7 +9,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/large.sh" # count_processes
 TOOLS=("$ROOT/examples/mirror_bert_text.py" "$ROOT/examples/mirror_bert_peers.py")
 SUMS=(--sums "$ROOT/examples/mirror_bert_files.tsv") # checksums of the files; (): unchecked
 SHARED+=("${BASH_SOURCE[0]}" "${TOOLS[@]}" "${SUMS[1]}")
-STAGES=runs/$RECIPE.stages # common.sh notes here which stages are of this recipe
 
 GITHUB=https://raw.githubusercontent.com
 STS=$GITHUB/brmson/dataset-sts/e1d3375f5b3bc24f21aa4e46f96eb379e9fc1081/data/sts
@@ -193,8 +192,8 @@ score() {
 }
 
 keep_run() {
-    cp "$2" "runs/$1.json.tmp"
-    mv "runs/$1.json.tmp" "runs/$1.json"
+    cp "$2" "$RUNS/$1.json.tmp"
+    mv "$RUNS/$1.json.tmp" "$RUNS/$1.json"
 }
 
 # export_encoder CHECKPOINT POOLING: with the head, from which TSDAE's decoder starts
@@ -225,25 +224,20 @@ begin() {
     [[ $# -le 1 && " ${allowed[*]} " = *" ${1:-${allowed[0]}} "* ]] ||
         die "there is no $*; say $(IFS=,; echo "${allowed[*]}" | sed 's/,/, /g'), or nothing for everything"
     count_processes
-    [ -n "${1:-}" ] || rm -f "runs/$RECIPE".* # of an earlier configuration, maybe; runs that are done are recorded again
     # a later call may write the result of this text, with DATA or without
-    [ "${1:-}" = result ] || echo "${DATA:+DATA=folder}" >"runs/$RECIPE.called"
+    [ "${1:-}" = result ] || echo "${DATA:+DATA=folder}" >"$RUNS/called"
 }
 
 # write_scores NAME...: RECIPE.result.json from the runs that have ended; see write_result in common.sh. COMPARISONS
 # is config.sh's.
 write_scores() {
-    local name folder files=() spent=()
-    for name in "$@"; do [ ! -e "runs/$name.json" ] || files+=("runs/$name.json"); done
-    [ "${#files[@]}" -gt 0 ] || die "no run has ended yet"
+    local name files=()
+    for name in "$@"; do [ ! -e "$RUNS/$name.json" ] || files+=("$RUNS/$name.json"); done
+    [ "${#files[@]}" -gt 0 ] || die "no run of this configuration has ended yet; run it without \"result\""
     say "result from ${#files[@]} of $# runs"
-    while read -r folder; do
-        [ ! -e "$folder/.seconds" ] || spent+=("$folder/.seconds")
-    done < <(sort -u "$STAGES")
-    [ ! -e "runs/$RECIPE.called" ] || CALLED=$(cat "runs/$RECIPE.called")
+    [ ! -e "$RUNS/called" ] || CALLED=$(cat "$RUNS/called")
     about_result
     python -m mass_plugins.scoring.similarity_runs "${files[@]}" "${RESULT_FLAGS[@]}" --output "$RECIPE.result.json" \
-        --compare "${COMPARISONS[@]}" \
-        --seconds "$(awk '{ sum += $1 } END { print int(sum) }' "${spent[@]}" </dev/null)"
+        --compare "${COMPARISONS[@]}" --seconds "$(seconds_of_stages)"
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$RECIPE.result.json" "$EXAMPLE/result.json"
 }

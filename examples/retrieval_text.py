@@ -163,7 +163,7 @@ def lines_of(passage: Passage) -> Iterator[str]:
 
 
 def write_collection(collection: Collection, folder: Path) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # of a stage that was cut off
     passages = (dict(zip(("_id", "title", "text"), passage)) for passage in collection.passages.values())
     judged = {query: documents for query, documents in collection.judged.items() if query in collection.queries}
     queries = ({"_id": query, "text": collection.queries[query].text} for query in judged)

@@ -38,4 +38,5 @@ TEACHER=(--task relevance_finetuning --criterion relevance --query-tokens 32 --p
     --batch-size 16 --lr 2e-5 --warmup-updates 1570 --disable-validation --save-interval 1000 --save-interval-updates 1000)
 SEEDS=(1)
 REPRESENT=(--batch-tokens 65536 --dtype bfloat16 --output-dtype float16)
+TEACH=(--batch-tokens 65536 --dtype bfloat16)
 INDEX=(--kind flat)

@@ -33,17 +33,18 @@ get_text() {
     cut -f 2 "$OUT/collection.tsv" >"$OUT/passages.txt"
 }
 
-import_bert() { plugin import huggingface-encoder "$BERT" --destdir "$OUT/bert"; }
+# import_bert FOLDER: $OUT/bert
+import_bert() { plugin import huggingface-encoder "$1" --destdir "$OUT/bert"; }
 
-# binarize FILE...: a data-bin with BERT's own tokenizer; long lines stay, training cuts them at the model's positions.
-binarize() { prepare_encoder --like "$BERT_FOLDER" --max-pieces 0 --mono en="$1" "${@:2}"; }
+# binarize BERT FILE...: a data-bin with BERT's own tokenizer; long lines stay, training cuts them at the model's positions.
+binarize() { prepare_encoder --like "$1" --max-pieces 0 --mono en="$2" "${@:3}"; }
 
-# mine_groups CHECKPOINT INDEX cls|ot: negatives of the retriever itself.
+# mine_groups CHECKPOINT INDEX cls|ot REPRESENT FLAG...: negatives of the retriever itself.
 mine_groups() {
     plugin represent "$1" --queries "$TEXT/queries.train.tsv" --judged "$TEXT/qrels.train.tsv" --destdir "$OUT/queries" \
-        --parts "$3" "${REPRESENT[@]}"
+        --parts "$3" $4
     plugin mine --queries "$TEXT/queries.train.tsv" --qrels "$TEXT/qrels.train.tsv" --corpus "$TEXT/collection.tsv" \
-        --index "$2" --query-vectors "$OUT/queries" --score "$3" "${MINING[@]}" --output "$OUT/groups.jsonl"
+        --index "$2" --query-vectors "$OUT/queries" --score "$3" "${@:5}" --output "$OUT/groups.jsonl"
     rm -r "$OUT/queries"
 }
 
@@ -52,9 +53,10 @@ first_groups() {
         --output "$OUT/groups.jsonl"
 }
 
-teach_groups() { plugin teach "$1" --groups "$2" --output "$OUT/groups.jsonl"; }
+# teach_groups CHECKPOINT GROUPS FLAG...
+teach_groups() { plugin teach "$1" --groups "$2" --output "$OUT/groups.jsonl" "${@:3}"; }
 
-# fine_tune NAME SEED START GROUPS WORDS...: CHECKPOINT and INDEX afterwards, and the dev set recorded.
+# fine_tune NAME SEED START GROUPS WORDS...: CHECKPOINT and INDEX_FOLDER afterwards, and the dev set recorded.
 fine_tune() {
     local name=$1 seed=$2 start=$3 groups=$4
     shift 4
@@ -63,8 +65,6 @@ fine_tune() {
     CHECKPOINT=$FOLDER/checkpoint_last.pt
     evaluate "$name.$seed" "$name" "MS MARCO dev" "$seed" "$CHECKPOINT" "$TEXT/collection.tsv" \
         "$TEXT/queries.dev.small.tsv" "$TEXT/qrels.dev.small.tsv" both "${PAPER[$name]:-}"
-    stage "$name.$seed.index" index_corpus "$CHECKPOINT" "$TEXT/collection.tsv"
-    INDEX_FOLDER=$FOLDER/index
 }
 
 declare -A PAPER=([hard-negatives]=41.02 [distilled]=42.6)
@@ -72,12 +72,12 @@ declare -A PAPER=([hard-negatives]=41.02 [distilled]=42.6)
 pretrain() {
     local start=$START
     if [ -n "$GENERAL_TEXT" ]; then
-        stage data-general binarize $GENERAL_TEXT
+        stage data-general binarize "$BERT_FOLDER" $GENERAL_TEXT
         stage pretraining.general train "$FOLDER/data-bin" --arch "dupmae_$ARCH" "${SHAPE[@]}" "${PRETRAINING[@]}" \
             "${OPTIMIZER[@]}" "${BATCH[@]}" "${GENERAL[@]}" --pretrained-checkpoint "$start"
         start=$FOLDER/checkpoint_last.pt
     fi
-    stage data-marco binarize "$TEXT/passages.txt"
+    stage data-marco binarize "$BERT_FOLDER" "$TEXT/passages.txt"
     stage pretraining.marco train "$FOLDER/data-bin" --arch "dupmae_$ARCH" "${SHAPE[@]}" "${PRETRAINING[@]}" \
         "${OPTIMIZER[@]}" "${BATCH[@]}" "${MARCO[@]}" --pretrained-checkpoint "$start"
     PRETRAINED=$FOLDER/checkpoint_last.pt
@@ -87,13 +87,13 @@ three_stages() {
     local seed=$1 groups teacher folder name
     stage groups.first first_groups
     fine_tune in-batch "$seed" "$PRETRAINED" "$FOLDER/groups.jsonl" "${FIRST[@]}"
-    stage "groups.hard.$seed" mine_groups "$CHECKPOINT" "$INDEX_FOLDER" cls
+    stage "groups.hard.$seed" mine_groups "$CHECKPOINT" "$INDEX_FOLDER" cls "${REPRESENT[*]}" "${MINING[@]}"
     groups=$FOLDER/groups.jsonl
     fine_tune hard-negatives "$seed" "$PRETRAINED" "$groups" "${SECOND[@]}"
     name=$CHECKPOINT
     stage "teacher.$seed" train "$BERT_FOLDER" --arch "cross_encoder_$ARCH" "${SHAPE[@]}" "${TEACHER[@]}" "${UPDATES[@]}" \
         "${OPTIMIZER[@]}" "${BATCH[@]}" --seed "$seed" --train-groups "$groups" --pretrained-checkpoint "$PRETRAINED"
-    stage "groups.taught.$seed" teach_groups "$FOLDER/checkpoint_last.pt" "$groups"
+    stage "groups.taught.$seed" teach_groups "$FOLDER/checkpoint_last.pt" "$groups" "${TEACH[@]}"
     fine_tune distilled "$seed" "$name" "$FOLDER/groups.jsonl" "${THIRD[@]}"
     for folder in ${BEIR:-}; do
         folder=$(cd "$INVOKED" && realpath "$folder")
@@ -106,18 +106,17 @@ main() {
     local seed names=()
     stage text get_text
     TEXT=$FOLDER
-    stage bert import_bert
+    stage bert import_bert "$BERT"
     BERT_FOLDER=$FOLDER/bert START=$FOLDER/bert/checkpoint.pt
     for seed in "${SEEDS[@]}"; do
         names+=("in-batch.$seed" "hard-negatives.$seed" "distilled.$seed")
         for folder in ${BEIR:-}; do names+=("beir.$(basename "$folder").$seed"); done
     done
     if [ "${1:-}" != result ]; then
-        rm -f runs/*.tsv
         pretrain
         for seed in "${SEEDS[@]}"; do three_stages "$seed"; done
     fi
-    write_retrieval_result "${names[@]}"
+    write_result "${names[@]}"
 }
 
 main "$@"

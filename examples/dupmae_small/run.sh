@@ -53,13 +53,13 @@ get_text() {
     python "$EXAMPLE/../retrieval_text.py" "$OUT/source" "$OUT"
 }
 
-# mine_negatives: each training query of train.jsonl with hard negatives that BM25 finds among all documents.
+# mine_negatives TEXT FLAG...: each training query of train.jsonl with hard negatives that BM25 finds among all documents.
 mine_negatives() {
-    python "$EXAMPLE/groups.py" collect "$TEXT" "$OUT"
+    python "$EXAMPLE/groups.py" collect "$1" "$OUT"
     plugin bm25 --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --depth 100 --output "$OUT/bm25.trec"
     plugin mine --corpus "$OUT/corpus.jsonl" --queries "$OUT/queries.jsonl" --qrels "$OUT/qrels.txt" \
-        --run "$OUT/bm25.trec" "${MINING[@]}" --output "$OUT/mined.jsonl"
-    python "$EXAMPLE/groups.py" join "$TEXT" "$OUT/mined.jsonl" "$OUT/groups.jsonl"
+        --run "$OUT/bm25.trec" "${@:2}" --output "$OUT/mined.jsonl"
+    python "$EXAMPLE/groups.py" join "$1" "$OUT/mined.jsonl" "$OUT/groups.jsonl"
 }
 
 pretrain() {
@@ -95,7 +95,7 @@ main() {
     TEXT=$FOLDER
     stage data-bin prepare_encoder --vocab-size "$VOCABULARY" --lowercase --mono en="$TEXT/text.txt"
     ALL=$FOLDER/data-bin
-    stage groups mine_negatives
+    stage groups mine_negatives "$TEXT" "${MINING[@]}"
     GROUPS_FOLDER=$FOLDER
     for collection in "${COLLECTIONS[@]}"; do names+=("bm25.$collection"); done
     for seed in "${SEEDS[@]}"; do
@@ -104,7 +104,6 @@ main() {
         done
     done
     if [ "${1:-}" != result ]; then
-        rm -f runs/*.tsv
         job bm25
         for objective in mlm retromae dupmae; do job pretrain "$objective"; done
         finish_jobs
@@ -114,7 +113,7 @@ main() {
         done
         finish_jobs
     fi
-    write_retrieval_result "${names[@]}"
+    write_result "${names[@]}"
 }
 
 main "$@"

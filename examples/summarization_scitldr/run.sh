@@ -14,6 +14,7 @@ c71a563ce24d20460f9d3173f6bb0c57135ba6e4cececac07eca4359eb731a13 valid.target
 96c8a876ab4f4f736b4bc3abfe7a56620ff7e3c7a516e84b29948288f8337b12 test.target
 "
 source "$CONFIG"
+[ -z "${DATA:-}" ] || CALLED="DATA=folder" # its text to pre-train on is not the download's to the letter
 
 # With DATA: train.jsonl and dev.jsonl of SciTLDR-A, and corpus_train.csv or data.tar.gz of SciFact; all but the last may be .xz.
 get_text() {

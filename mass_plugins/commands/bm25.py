@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from mass_plugins.commands.flags import positive
+from mass_plugins.errors import InputError
 
 HELP = "rank a corpus by BM25; writes a TREC run"
 
@@ -42,6 +43,8 @@ def run(options):
         return
     judged = read_judgements(options.judged, "--judged") if options.judged else None
     queries = [query for query in read_queries(options.queries) if judged is None or query.id in judged]
+    if not queries:
+        raise InputError(f"--judged: {options.judged} judges none of the queries; give their judgements")
     index = Bm25(read_passages(options.corpus), settings)
     rest = iter(queries[file.done :])
     batches = iter(lambda: list(islice(rest, 256)), [])

@@ -1,7 +1,6 @@
 """Flags of the commands that take a text encoder."""
 
 import argparse
-import json
 from pathlib import Path
 
 from mass_plugins.commands.flags import add_running_flags, positive
@@ -42,10 +41,3 @@ def load_with(options):
 
     how = {name: getattr(options, name) for name in ("data", "device", "dtype", "batch_tokens")}
     return load_encoder(options.checkpoint, **vector_flags(options), **how)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write a file at once: it is whole or as it was."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)

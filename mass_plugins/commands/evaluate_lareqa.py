@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with, write_json
+from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
+from mass_plugins.commands.flags import write_numbers
 
 HELP = "mAP@20 of XQuAD-R (LAReQA): the answer sentences of all languages, in one pool, to each question"
 
@@ -44,4 +45,4 @@ def run(options):
     signature = f"{lareqa.signature()}|{similarity}"
     print(signature)
     if options.json:
-        write_json(options.json, {"average": found["all"], "signature": signature, "mAP@20": found})
+        write_numbers(options.json, {"average": found["all"], "signature": signature, "mAP@20": found})

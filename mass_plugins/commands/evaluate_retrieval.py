@@ -1,10 +1,11 @@
 """``mass-plugins evaluate retrieval``: TREC runs against judgements."""
 
 import argparse
-import json
 import os
 from itertools import combinations
 from pathlib import Path
+
+from mass_plugins.commands.flags import write_numbers
 
 HELP = "nDCG, MRR and recall of TREC runs, and paired tests between them"
 
@@ -60,14 +61,8 @@ def run(options):
         )
     print("\n".join(signatures.values()))
     if options.json:
-        content = {
-            "signatures": signatures,
-            "queries": found,
-            "comparisons": [c._asdict() for c in comparisons],
-        }
-        temporary = options.json.with_name(options.json.name + ".tmp")
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, options.json)
+        tests = [c._asdict() for c in comparisons]
+        write_numbers(options.json, {"signatures": signatures, "queries": found, "comparisons": tests})
 
 
 def _name_and_path(text: str) -> tuple[str, Path]:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with, write_json
+from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
+from mass_plugins.commands.flags import write_numbers
 
 HELP = "accuracy of the nearest neighbour among the translations, both ways, of files of parallel sentences"
 
@@ -43,4 +44,4 @@ def run(options):
     print(f"average of both ways over {len(found)} pairs of languages: {mean:.2f}\n{bitext.signature()}")
     if options.json:
         pairs = {name: accuracy._asdict() for name, accuracy in found.items()}
-        write_json(options.json, {"average": mean, "signature": bitext.signature(), "pairs": pairs})
+        write_numbers(options.json, {"average": mean, "signature": bitext.signature(), "pairs": pairs})

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.encoder_flags import write_json
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import positive, write_numbers
 
 HELP = "R@2kt and R@5kt of XOR-Retrieve: an answer in the first 2000 or 5000 tokens of the retrieved passages"
 
@@ -34,4 +33,4 @@ def run(options):
     print(f"{len(questions)} questions" + (f"; {missing} without a ranking count 0" if missing else ""))
     print("\n".join(signatures.values()))
     if options.json:
-        write_json(options.json, {"signatures": signatures, "recall": found})
+        write_numbers(options.json, {"signatures": signatures, "recall": found})

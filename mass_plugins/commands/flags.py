@@ -54,6 +54,22 @@ def set_only(options, *names):
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
+def write_numbers(path, content):
+    """What ``--json FILE`` asks for.
+
+    Raises:
+        InputError: the file can't be written.
+    """
+    from mass_plugins.data.json_file import write_json
+    from mass_plugins.errors import InputError
+
+    try:
+        write_json(path, content)
+    except OSError as error:
+        mend = "name a file in a folder that is there"
+        raise InputError(f"--json: {path} can't be written ({error.strerror}); {mend}") from None
+
+
 def add_translation_model(command):
     command.add_argument("checkpoint", help="a checkpoint_*.pt of seq2seq_finetuning or unsupervised_translation")
     command.add_argument("--source", required=True, help="language of the input, for instance de")

@@ -3,9 +3,10 @@
 from itertools import islice
 from pathlib import Path
 
-from mass_plugins.commands.flags import natural, not_negative, positive, refuse_idle, seed
+from mass_plugins.commands.flags import natural, not_negative, positive, refuse_idle, seed, set_only
 
 HELP = "make groups for training the retriever: positives, hard negatives of an index or a run; goes on where cut off"
+_OF_NEGATIVES = ("depth", "skip", "negatives", "overlap", "margin", "seed")
 
 
 def add_flags(command):
@@ -20,15 +21,15 @@ def add_flags(command):
     add("--index", type=Path, help="search this index instead")
     add("--query-vectors", type=Path, metavar="FOLDER", help="of --index: the represented queries")
     add("--score", choices=("cls", "ot", "both"), help="of --index: part to search by (default cls)")
-    add("--depth", type=positive, default=200, help="documents of a ranking looked at (default 200)")
-    add("--skip", type=natural, default=0, help="leave out this many at its top (default 0)")
-    add("--negatives", type=positive, default=30, help="kept a query, drawn from what is left (default 30)")
+    add("--depth", type=positive, help="documents of a ranking looked at (default 200)")
+    add("--skip", type=natural, help="leave out this many at its top (default 0)")
+    add("--negatives", type=positive, help="kept a query, drawn from what is left (default 30)")
     add("--margin", type=not_negative,
         help="keep documents that score this much below the query's best positive (default: any); a run must hold it, "
         "an index scores it")  # fmt: skip
-    add("--overlap", type=float, default=0.8,
+    add("--overlap", type=float,
         help="leave out documents with this Jaccard index of words with a positive (default 0.8)")  # fmt: skip
-    add("--seed", type=seed, default=1, help="of the draw (default 1)")
+    add("--seed", type=seed, help="of the draw (default 1)")
 
 
 def run(options):
@@ -40,16 +41,11 @@ def run(options):
     from mass_plugins.retrieval.lines_file import LinesFile
     from mass_plugins.retrieval.mining import MiningSettings, make_groups
 
-    settings = MiningSettings(
-        options.depth,
-        options.skip,
-        options.negatives,
-        options.overlap,
-        options.margin,
-        options.seed,
-        hard=bool(options.ranking or options.index),
-    )
-    source = _open_source(options)
+    hard = bool(options.ranking or options.index)
+    if not hard:
+        refuse_idle(options, _OF_NEGATIVES, "without --run or --index")
+    settings = MiningSettings(**set_only(options, *_OF_NEGATIVES), hard=hard)
+    source = _open_source(options, settings.depth)
     made_of = asdict(settings) | {
         "queries": [fingerprint(path) for path in options.queries],
         **{name: fingerprint(getattr(options, name)) for name in ("qrels", "corpus")},
@@ -62,7 +58,8 @@ def run(options):
         judged = {name for grades in judgements.values() for name in grades}
         check_judged_documents(judgements, options.qrels, (name for name in judged if name in store))
         rankings = _rankings(options, source, judgements, {query.id for query in queries}, file.done)
-        groups = make_groups(queries, judgements, store, rankings, settings, file.counts, file.done)
+        origin = _origin(options)
+        groups = make_groups(queries, judgements, store, rankings, settings, file.counts, file.done, origin)
         file.write(_batches(groups, file.counts), len(queries), "mine")
     counts = sorted((reason, count) for reason, count in file.counts.items() if reason != "groups")
     left_out = ", ".join(f"{count} {reason}" for reason, count in counts) or "nothing"
@@ -75,7 +72,7 @@ def _batches(groups, counts, size=64):
         yield ["" if group is None else group.as_json() for group in batch]
 
 
-def _open_source(options):
+def _open_source(options, depth):
     """The index with its queries, or None."""
     from mass_plugins.errors import InputError
 
@@ -93,7 +90,16 @@ def _open_source(options):
     index, queries = Index(options.index), Representations(options.query_vectors)
     score = options.score or "cls"
     index.check_queries(queries, score)
-    return IndexedQueries(Searcher(index, SearchSettings(score, options.depth)), queries)
+    return IndexedQueries(Searcher(index, SearchSettings(score, depth)), queries)
+
+
+def _origin(options):
+    """Where the ranking of a query names a document."""
+    from mass_plugins.data.retrieval_files import places_in_run
+
+    if options.ranking:
+        return lambda query, document: next(places_in_run(options.ranking, "--run", query, document))
+    return lambda query, document: f"--index: {options.index}"
 
 
 def _rankings(options, source, judgements, known, done):

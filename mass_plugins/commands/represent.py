@@ -41,10 +41,13 @@ def run(options):
     from mass_plugins.encoding.represent import represent
     from mass_plugins.encoding.retrieval_models import RetrieverModel, Running
 
+    if options.corpus:
+        refuse_idle(options, ["judged", "query_tokens"], "on --corpus")
+    else:
+        refuse_idle(options, ["passage_tokens"], "on --queries")
     shard = Shard.parse(options.shard)
     running = Running(options.device, options.dtype, options.batch_tokens)
     model = RetrieverModel(options.checkpoint, options.data, running)
-    refuse_idle(options, ["query_tokens" if options.corpus else "passage_tokens"], "on the other texts")
     model.set_lengths(options.query_tokens, options.passage_tokens)
     if options.parts != "all":
         model.keep(options.parts)

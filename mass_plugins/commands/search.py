@@ -1,6 +1,7 @@
 """``mass-plugins search``: queries against an index, into a TREC run."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
 
@@ -40,11 +41,11 @@ def run(options):
 
     index, score = Index(options.index), options.score
     settings = SearchSettings(score, options.depth, **_effective(options, index.settings.kind))
-    adopted = options.output.with_name(options.output.name + ".vectors")
-    queries = Representations(adopt_files([options.queries], options.ids, adopted, "queries", options.overwrite)[0])
-    count = search_to_file(
-        index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
-    )
+    with TemporaryDirectory() as adopted:  # of a .npy file, whose contents the run's record knows
+        queries = Representations(adopt_files([options.queries], options.ids, Path(adopted), "queries")[0])
+        count = search_to_file(
+            index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
+        )
     print(f"{options.output}: {count} queries, {min(options.depth, len(index))} of {len(index)} documents each")
 
 

@@ -45,7 +45,8 @@ def run(options):
     file = LinesFile(options.output, settings, options.overwrite)
     rest = islice((groups[number] for number in range(len(groups))), file.done, None)
     if options.scores:
-        lines = import_scores({query: dict(found) for query, found in read_run(options.scores, "--scores")}, rest)
+        scores = {query: dict(found) for query, found in read_run(options.scores, "--scores")}
+        lines = import_scores(scores, rest, f"--scores: {options.scores}")
     else:
         lines = teach(model, rest)
     file.write(lines, len(groups), "teach")  # which asks for nothing if it is finished

@@ -13,6 +13,7 @@ are in ``retrieval_groups.py``.
 
 import json
 import math
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
@@ -233,9 +234,19 @@ def read_run(path: Path, flag: str = "--run") -> Iterator[tuple[str, Ranking]]:
 
 
 def _sorted(ranking: Ranking, flag: str, path: Path, query: str) -> Ranking:
-    if len({document for document, _ in ranking}) < len(ranking):
-        raise InputError(f"{flag}: {path}: query {query} has a document twice; keep one line of each")
+    counts = Counter(document for document, _ in ranking)
+    if len(counts) < len(ranking):
+        twice = counts.most_common(1)[0][0]
+        place = list(places_in_run(path, flag, query, twice))[1]
+        raise InputError(f"{place}: query {query} has the document {twice} twice; keep one line of each")
     return sorted(ranking, key=lambda found: -found[1])
+
+
+def places_in_run(path: Path, flag: str, query: str, document: str) -> Iterator[str]:
+    """Where a run names a document for a query, for errors: flag, file and line."""
+    for number, line in numbered_lines(path, flag):
+        if line.split()[0:3:2] == [query, document]:
+            yield f"{flag}: {path}, line {number}"
 
 
 def run_lines(query: str, ranking: Ranking, name: str) -> str:

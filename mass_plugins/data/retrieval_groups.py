@@ -185,8 +185,10 @@ class PassageStore:
         self._hashes, self._offsets = found[order], np.array(offsets, dtype=np.int64)[order]
         same = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
         if len(same):
-            twice = self._lines.at(int(self._offsets[same[0] + 1]), parse_passage).id
-            raise InputError(f"{flag}: {path}: the id {twice} comes twice; ids must be unique")
+            second = int(self._offsets[same[0] + 1])
+            lines = self._lines.scan(parse_passage)
+            number, twice = next((number, passage.id) for offset, number, passage in lines if offset == second)
+            raise InputError(f"{flag}: {path}, line {number}: the id {twice} came before; ids must be unique")
 
     def __len__(self) -> int:
         return len(self._hashes)

@@ -82,8 +82,10 @@ def teach(model: CrossEncoderModel, groups: Iterator[Group], size: int = 64) -> 
         yield [_with_scores(group, [next(scores) for _ in _candidates(group)]) for group in batch]
 
 
-def import_scores(scores: dict[str, dict[str, float]], groups: Iterator[Group], size: int = 64) -> Iterator[list[str]]:
-    """As :func:`teach`, with scores by query and document that another program has computed.
+def import_scores(
+    scores: dict[str, dict[str, float]], groups: Iterator[Group], origin: str, size: int = 64
+) -> Iterator[list[str]]:
+    """As :func:`teach`, with scores by query and document that another program has computed; ``origin`` names them.
 
     Raises:
         InputError: a passage of a group has none.
@@ -94,7 +96,10 @@ def import_scores(scores: dict[str, dict[str, float]], groups: Iterator[Group], 
             own = scores.get(group.query.id, {})
             for found in _candidates(group):
                 if found.passage.id not in own:
-                    raise InputError(f"--scores has none for query {group.query.id} and passage {found.passage.id}")
+                    raise InputError(
+                        f"{origin} has no score for query {group.query.id} and passage {found.passage.id}; give a run "
+                        "that holds all passages of the groups"
+                    )
             lines.append(_with_scores(group, [own[found.passage.id] for found in _candidates(group)]))
         yield lines
 

@@ -20,6 +20,22 @@ def as_rows(cls: Tensor | None, values: Tensor | None, entries: Tensor | None, v
     return torch.cat([part for part in (cls, values) if part is not None], dim=1)
 
 
+def group_scores(queries: Tensor, passages: Tensor) -> Tensor:
+    """The score of each query for the passages of its own group, float32 whatever the encoder computes in.
+
+    Autocast would round scores of some hundreds to whole numbers: what a teacher tells apart would be equal.
+
+    Args:
+        queries: (Q, D).
+        passages: (Q, G, D).
+
+    Returns:
+        (Q, G).
+    """
+    with torch.autocast(queries.device.type, enabled=False):
+        return torch.einsum("qd,qgd->qg", queries.float(), passages.float())
+
+
 def distillation(scores: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
     """``sum_q KL(softmax(teacher_q / t) || softmax(scores_q / t))`` over each query's own passages.
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 1024  # positions, of all texts together, whose logits exist at once
+from mass_plugins.modules.vocabulary_maximum import CHUNK, working_type
 
 
 class TokenLoss(NamedTuple):
@@ -36,23 +36,19 @@ def projected_cross_entropy(
         target: (N,) int64.
         chunk: positions at once.
     """
-    loss, correct = _ProjectedCrossEntropy.apply(hidden, weight, bias, target, chunk)
+    learning = torch.is_grad_enabled()  # which it isn't inside, nor do the inputs tell
+    loss, correct = _ProjectedCrossEntropy.apply(hidden, weight, bias, target, chunk, learning)
     return TokenLoss(loss, correct, len(hidden))
-
-
-def _working_type(tensor: Tensor) -> torch.dtype:
-    device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, weight, bias, target, chunk):
-        dtype = _working_type(hidden)
-        wanted = any(ctx.needs_input_grad[:3])
+    def forward(ctx, hidden, weight, bias, target, chunk, learning):
+        dtype = working_type(hidden)
+        wanted = learning and any(ctx.needs_input_grad[:3])
         of_hidden = torch.empty_like(hidden) if wanted else None
         of_weight = torch.zeros_like(weight) if wanted else None
-        of_bias = None if bias is None else torch.zeros_like(bias)
+        of_bias = torch.zeros_like(bias) if wanted and bias is not None else None
         loss = torch.zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32), device=hidden.device)
         correct = torch.zeros((), dtype=torch.int64, device=hidden.device)
         with torch.autocast(hidden.device.type, enabled=False):
@@ -85,7 +81,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     def backward(ctx, gradient, _):
         of_hidden, of_weight, *of_bias = ctx.saved_tensors
         scaled = [found * gradient.to(found.dtype) for found in (of_hidden, of_weight, *of_bias)]
-        return scaled[0], scaled[1], scaled[2] if of_bias else None, None, None
+        return scaled[0], scaled[1], scaled[2] if of_bias else None, None, None, None
 
 
 def bag_of_words(mu: Tensor, rows: Tensor, tokens: Tensor, shares: Tensor) -> Tensor:

@@ -99,14 +99,9 @@ class BagOfWordsEncoder(TextEncoder):
     def project_vocabulary(self, hidden: Tensor) -> tuple[Tensor, Tensor, Optional[Tensor]]:
         """What ``mu`` is the maximum of: hidden states (..., D), weight (V, D), bias (V,) or None."""
         if self.bow_projection_kind == "mlm_head":
-            return self.lm_transform(hidden), self.output_weight, self.lm_head.bias
+            return self.lm_head.transform(hidden), self.output_weight, self.lm_head.bias
         weight = self.output_weight if self.bow_projection is None else self.bow_projection.weight
         return hidden, weight, None
-
-    def lm_transform(self, hidden: Tensor) -> Tensor:
-        """The MLM head up to its projection: (..., D) -> (..., D)."""
-        head = self.lm_head
-        return head.layer_norm(head.activation(head.dense(hidden)))
 
     def bag_of_words(self, hidden: Tensor, allowed: Tensor) -> Tensor:
         """``mu``: (B, S, D) hidden states and (B, S) bool, the positions that count -> (B, V)."""

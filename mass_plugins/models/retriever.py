@@ -23,7 +23,6 @@ from mass_plugins.models.text_encoder import (
 
 REPRESENTATIONS = ("cls", "ot", "both")
 ACTIVATIONS = ("none", "relu", "log1p_relu")
-ROLES = ("queries", "documents")
 
 
 @dataclass

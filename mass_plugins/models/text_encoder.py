@@ -148,6 +148,12 @@ def check_same_encoder(path: str, trained, cfg) -> None:
                 f"{path} was trained with --{option.replace('_', '-')} {trained[option]}, "
                 f"not {cfg[option]}; set it, or the --arch, as it was"
             )
+    learnt, wanted = (str(options.get("bow_projection") or "tied") for options in (trained, cfg))
+    if learnt not in ("tied", wanted) and cfg.get("bow_projection") and cfg.get("representation") != "cls":
+        raise InputError(
+            f"{path} was trained with --bow-projection {learnt}, which {wanted} would leave out; set "
+            f"--bow-projection {learnt}"
+        )
 
 
 class EncoderLayer(TransformerEncoderLayerBase):
@@ -175,7 +181,11 @@ class MaskedLmHead(nn.Module):
 
     def forward(self, hidden: Tensor, weight: Tensor) -> Tensor:
         """(..., D) and (V, D) -> (..., V)."""
-        return F.linear(self.layer_norm(self.activation(self.dense(hidden))), weight, self.bias)
+        return F.linear(self.transform(hidden), weight, self.bias)
+
+    def transform(self, hidden: Tensor) -> Tensor:
+        """All but the projection: (..., D) -> (..., D)."""
+        return self.layer_norm(self.activation(self.dense(hidden)))
 
 
 @register_model("text_encoder", dataclass=TextEncoderConfig)

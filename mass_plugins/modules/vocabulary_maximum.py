@@ -8,6 +8,12 @@ from torch import Tensor
 CHUNK = 1024  # positions, of all texts together, whose logits exist at once
 
 
+def working_type(tensor: Tensor) -> torch.dtype:
+    """What products of ``tensor`` are computed in: autocast's type, where it is on."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
 def max_over_positions(
     hidden: Tensor, weight: Tensor, bias: Optional[Tensor], allowed: Tensor, chunk: int = CHUNK
 ) -> Tensor:
@@ -32,7 +38,7 @@ class _MaxOverPositions(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, bias, allowed, slots):
         device, (texts, width, _) = hidden.device.type, hidden.shape
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+        dtype = working_type(hidden)
         wide = torch.promote_types(hidden.dtype, torch.float32)
         best = torch.full((texts, len(weight)), -torch.inf, dtype=wide, device=hidden.device)
         where = torch.zeros(best.shape, dtype=torch.int32, device=hidden.device)

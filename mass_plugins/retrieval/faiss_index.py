@@ -91,7 +91,9 @@ def read(path: Path):
         return faiss.read_index(str(path))
     except RuntimeError as error:
         words = str(error).replace("\n", " ")
-        raise InputError(f"{path} is damaged or cut off ({words[-120:]}); build the index anew") from None
+        raise InputError(
+            f"{path} is damaged or cut off ({words[-120:]}); make the index anew: mass-plugins index … --overwrite"
+        ) from None
 
 
 def set_effort(index, probes: int, depth: int) -> None:

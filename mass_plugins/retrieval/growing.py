@@ -95,15 +95,15 @@ def _open(path: Path, anew: bool) -> BinaryIO:
     return open(path, "r+b")
 
 
-def open_array(path: Path, mmap: bool = True) -> np.ndarray:
-    """A .npy file of numbers, its rows read as they are used.
+def open_array(path: Path, mend: str = "make it anew") -> np.ndarray:
+    """A .npy file of numbers, its rows read as they are used; errors end in ``mend``.
 
     Raises:
         InputError: missing, truncated, or no such file.
     """
     try:
-        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path} doesn't exist; make it anew") from None
+        raise InputError(f"{path} doesn't exist; {mend}") from None
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} is damaged or cut off ({error}); make it anew") from None
+        raise InputError(f"{path} is damaged or cut off ({error}); {mend}") from None

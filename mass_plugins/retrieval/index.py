@@ -10,10 +10,11 @@ A shard that is finished is not built again: the same command goes on where it w
 import os
 import shutil
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
+from mass_plugins.data.json_file import ANEW, read_record, write_json
 from mass_plugins.data.progress import Progress
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval import faiss_index
@@ -24,12 +25,12 @@ from mass_plugins.retrieval.representations import (
     Representations,
     check_sizes,
     given,
-    read_json,
-    write_json,
+    make_folder,
 )
 
 VERSION = 1
 INDEX = "index.json"
+_PLAN_FIELDS = {"settings": dict, "sources": list}
 _TRAINED, _VECTORS = "trained.faiss", "vectors.faiss"
 
 
@@ -47,7 +48,8 @@ def build(
         block: documents in memory at once.
 
     Raises:
-        InputError: representations that don't belong together or twice the same id; another index is there.
+        InputError: representations that don't belong together or twice the same id; another index is there, or one
+            whose files are truncated; no folder can be made.
     """
     shards = [Representations(source) for source in sources]
     check_together(shards)
@@ -55,7 +57,7 @@ def build(
         "settings": settings.as_dict(),
         "sources": [{"rows": len(shard), "description": vars(shard.description)} for shard in shards],
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _start(folder, plan, overwrite)
     _check_ids(shards)
     with Progress("index", progress, sum(map(len, shards))) as bar:
@@ -77,7 +79,7 @@ def build(
 
 
 def _start(folder: Path, plan: dict, overwrite: bool) -> None:
-    earlier = None if overwrite else read_json(folder / "plan.json", VERSION)
+    earlier = None if overwrite else read_record(folder / "plan.json", VERSION, _PLAN_FIELDS)
     changed = earlier is not None and {**plan, "version": VERSION} != earlier
     if changed and any(folder.glob("[0-9]" * 4 + "/.done")):
         raise InputError(
@@ -89,6 +91,12 @@ def _start(folder: Path, plan: dict, overwrite: bool) -> None:
         for name in (INDEX, _TRAINED):
             (folder / name).unlink(missing_ok=True)
         write_json(folder / "plan.json", {"version": VERSION, **plan})
+    elif finished := _read_index(folder, ANEW):  # its shards are passed over, so they have to be whole
+        check_sizes(folder, finished["sizes"], ANEW)
+
+
+def _read_index(folder: Path, mend: str) -> Optional[dict[str, Any]]:
+    return read_record(folder / INDEX, VERSION, {**_PLAN_FIELDS, "sizes": dict}, mend)
 
 
 def check_together(shards: Sequence[Representations]) -> None:
@@ -97,7 +105,7 @@ def check_together(shards: Sequence[Representations]) -> None:
         if shard.description.role != "documents":
             raise InputError(f"{shard.folder} holds {shard.description.role}; an index is made of documents")
         if difference := shards[0].description.difference(shard.description):
-            raise InputError(f"{shard.folder} and {shards[0].folder} differ in {difference}; encode both alike")
+            raise InputError(f"{shard.folder} and {shards[0].folder} differ in {difference}; represent both alike")
 
 
 def _check_ids(shards: Sequence[Representations]) -> None:
@@ -105,7 +113,10 @@ def _check_ids(shards: Sequence[Representations]) -> None:
     for shard in shards:
         ids = shard.ids()
         if len(ids) != len(shard):
-            raise InputError(f"{shard.folder / 'ids.txt'} has {len(ids)} lines for {len(shard)} rows; encode it anew")
+            raise InputError(
+                f"{shard.folder / 'ids.txt'} has {len(ids)} lines for {len(shard)} rows; make it anew: "
+                f"mass-plugins represent … --destdir {shard.folder} --overwrite"
+            )
         twice = seen.intersection(ids)
         if twice:
             raise InputError(f"{shard.folder}: the id {min(twice)} is in an earlier shard, too; ids must be unique")
@@ -159,13 +170,17 @@ class Index:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        content = read_json(self.folder / INDEX, VERSION)
+        mend = f"make it anew: mass-plugins index {folder} … --overwrite"
+        content = _read_index(self.folder, mend)
         if content is None:
             half = (self.folder / "plan.json").exists()
-            mend = "is not finished; run its mass-plugins index again" if half else f"holds no {INDEX}; give an index"
-            raise InputError(f"{folder} {mend}")
-        check_sizes(self.folder, content["sizes"])
-        self.settings = FaissSettings(**content["settings"])
+            state = "is not finished; run its mass-plugins index again" if half else f"holds no {INDEX}; give an index"
+            raise InputError(f"{folder} {state}")
+        check_sizes(self.folder, content["sizes"], mend)
+        try:
+            self.settings = FaissSettings(**content["settings"])
+        except TypeError as error:
+            raise InputError(f"{self.folder / INDEX} is damaged ({error}); {mend}") from None
         self.shards = [Representations(self.folder / f"{n:04d}") for n in range(len(content["sources"]))]
         self.starts = np.cumsum([0, *map(len, self.shards)])
         self.description: Description = self.shards[0].description
@@ -192,8 +207,8 @@ class Index:
             raise InputError(f"{queries.folder} holds {queries.description.role}; give queries")
         if difference := self.description.difference(queries.description, which):
             raise InputError(
-                f"{self.folder} and {queries.folder} differ in {difference}; encode the queries as the documents"
+                f"{self.folder} and {queries.folder} differ in {difference}; represent the queries as the documents"
             )
         for part, present in (("cls", self.description.cls), ("ot", self.description.ot)):
             if which in (part, "both") and not present:
-                raise InputError(f"{self.folder} has no {part} part; choose another --score, or encode with it")
+                raise InputError(f"{self.folder} has no {part} part; choose another --score, or represent with it")

@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
+from mass_plugins.data.json_file import read_record, write_json
 from mass_plugins.data.progress import Progress
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.growing import GrowingLines
-from mass_plugins.retrieval.representations import read_json, write_json
 
 _VERSION = 1
+_FIELDS = {"settings": dict, "items": int, "size": int, "counts": dict, "finished": bool}
 
 
 class LinesFile:
@@ -31,7 +32,7 @@ class LinesFile:
     def __init__(self, output: Path, settings: dict, overwrite: bool = False):
         self.output, self._settings = output, json.loads(json.dumps(settings))
         self._part, self._record = Path(f"{output}.part"), Path(f"{output}.json")
-        record = None if overwrite else read_json(self._record, _VERSION)
+        record = None if overwrite else read_record(self._record, _VERSION, _FIELDS)
         if record is None and output.exists() and not overwrite:
             raise InputError(f"{output} exists; name another file, or give --overwrite to lose it")
         if record is not None and record["settings"] != self._settings:

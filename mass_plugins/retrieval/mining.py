@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import Iterable, Iterator, Mapping, Optional
+from typing import Callable, Iterable, Iterator, Mapping, Optional
 
 import numpy as np
 
@@ -59,6 +59,7 @@ def make_groups(
     settings: MiningSettings,
     report: Counter,
     done: int = 0,
+    origin: Callable[[str, str], str] = lambda query, document: "the ranking",
 ) -> Iterator[Optional[Group]]:
     """A group or None for each query: in the order of the rankings, then those without a ranking.
 
@@ -67,6 +68,7 @@ def make_groups(
         rankings: of some or all queries, streamed; a query without one gets no negatives.
         report: reason -> queries and documents that are left out, counted along.
         done: queries that an earlier run has dealt with, passed over; their rankings may be empty.
+        origin: where a ranking names a document for a query, for errors.
 
     Raises:
         InputError: a document that is judged or ranked is not in the corpus.
@@ -81,15 +83,15 @@ def make_groups(
             yield query, []
 
     for query, ranking in islice(in_order(), done, None):
-        yield _group(query, ranking, judgements, passages, settings, report)
+        yield _group(query, ranking, judgements, passages, settings, report, origin)
 
 
 def _group(
-    query: Query, ranking: Ranking, judgements: Judgements, passages, settings: MiningSettings, report: Counter
+    query: Query, ranking: Ranking, judgements: Judgements, passages, settings: MiningSettings, report: Counter, origin
 ) -> Optional[Group]:
     """One group, or none and the reason in the report."""
     names = [name for name, grade in judgements.get(query.id, {}).items() if grade > 0]
-    positives = [_passage(passages, name, "--qrels") for name in names]
+    positives = [_passage(passages, name, lambda _: f"--qrels: query {query.id}") for name in names]
     kept = [passage for passage in positives if passage.whole]
     if not names:
         report["queries without a relevant document"] += 1
@@ -100,14 +102,17 @@ def _group(
     elif not kept:
         report["queries whose relevant documents have no text"] += 1
     else:
-        negatives = _draw(list(_negatives(ranking, positives, passages, settings, report)), query, settings)
+        found = _negatives(ranking, positives, passages, settings, report, lambda name: origin(query.id, name))
+        negatives = _draw(list(found), query, settings)
         if not settings.hard or negatives:
             return Group(query, [Candidate(passage) for passage in kept], [Candidate(found) for found in negatives])
         report["queries without a negative"] += 1
     return None
 
 
-def _negatives(ranking: Ranking, positives: list[Passage], passages, settings: MiningSettings, report: Counter):
+def _negatives(
+    ranking: Ranking, positives: list[Passage], passages, settings: MiningSettings, report: Counter, origin
+) -> Iterator[Passage]:
     ids, words = {passage.id for passage in positives}, [_words(passage) for passage in positives]
     best = max((score for name, score in ranking if name in ids), default=-math.inf)
     for name, score in ranking[settings.skip : settings.depth]:
@@ -117,7 +122,7 @@ def _negatives(ranking: Ranking, positives: list[Passage], passages, settings: M
             unknown = best == -math.inf
             report["documents whose positive has no score" if unknown else "documents within the margin"] += 1
             continue
-        passage = _passage(passages, name, "--run")
+        passage = _passage(passages, name, origin)
         own = _words(passage)
         if not passage.whole:
             report["documents without text"] += 1
@@ -136,13 +141,11 @@ def _draw(negatives: list[Passage], query: Query, settings: MiningSettings) -> l
     return [negatives[place] for place in np.sort(chosen)]
 
 
-def _passage(passages: Mapping[str, Passage], name: str, flag: str) -> Passage:
+def _passage(passages: Mapping[str, Passage], name: str, origin: Callable[[str], str]) -> Passage:
     try:
         return passages[name]
     except KeyError:
-        raise InputError(
-            f"{flag} names the document {name}, which is not in the corpus; give the whole corpus"
-        ) from None
+        raise InputError(f"{origin(name)}: the document {name} is not in the corpus; give the whole corpus") from None
 
 
 def _words(passage: Passage) -> frozenset[str]:

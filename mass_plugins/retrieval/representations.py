@@ -12,8 +12,6 @@ ot_dense.npy           (N, V) all values; queries
 
 import fcntl
 import hashlib
-import json
-import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,14 +19,14 @@ from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from mass_plugins.data.json_file import ANEW, read_record, write_json
 from mass_plugins.data.retrieval_files import read_passages, read_queries
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.growing import GrowingArray, GrowingLines, open_array
 
 VERSION = 1
 RECORD = "representations.json"
-ROLES = ("documents", "queries")
-DTYPES = ("float32", "float16")
+_FIELDS = {"description": dict, "rows": int, "sizes": dict, "finished": bool}
 
 
 class Parts(NamedTuple):
@@ -105,7 +103,8 @@ class RepresentationWriter:
         overwrite: give up rows that were made otherwise.
 
     Raises:
-        InputError: rows of another description are there, or another process writes them.
+        InputError: rows of another description are there, or truncated ones, or another process writes them; no folder
+            can be made.
     """
 
     def __init__(self, folder: Path, description: Description, overwrite: bool = False):
@@ -114,7 +113,7 @@ class RepresentationWriter:
         self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> "RepresentationWriter":
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with ExitStack() as stack:
             lock = stack.enter_context(open(self.folder / ".lock", "w"))
             try:
@@ -133,18 +132,20 @@ class RepresentationWriter:
         self._stack.close()
 
     def _find_earlier(self) -> None:
-        record = _read_record(self.folder) if not self._overwrite else None
+        record = _read_record(self.folder, ANEW) if not self._overwrite else None
         if record is None:
             return
         old, new = record["description"], asdict(self.description)
         if old != new:
             names = [name for name in new if name != "text" and old.get(name) != new[name]]
-            names += [name for name, value in new["text"].items() if old["text"].get(name) != value]
+            names += [name for name, value in new["text"].items() if old.get("text", {}).get(name) != value]
             raise InputError(
                 f"{self.folder} holds other representations ({', '.join(names)} differ); name another folder, or give "
                 "--overwrite to lose them"
             )
         self.rows, self._sizes, self.finished = record["rows"], record["sizes"], record["finished"]
+        if self.finished:
+            check_sizes(self.folder, self._sizes, ANEW)
 
     def _open(self, stack: ExitStack) -> None:
         if not self.rows:  # what --overwrite gives up, too
@@ -205,17 +206,19 @@ class Representations:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        record = _read_record(self.folder)
+        mend = f"make it anew: mass-plugins represent … --destdir {folder} --overwrite"
+        record = _read_record(self.folder, mend)
         if record is None:
-            raise InputError(f"{folder} holds no {RECORD}; give a folder that mass-plugins encode has written")
+            raise InputError(f"{folder} holds no {RECORD}; give a folder that mass-plugins represent has written")
         if not record["finished"]:
             raise InputError(
-                f"{folder} is not finished ({record['rows']} rows so far); run its encode again, which goes on"
+                f"{folder} is not finished ({record['rows']} rows so far); run its mass-plugins represent again, "
+                "which goes on"
             )
-        check_sizes(self.folder, record["sizes"])
+        check_sizes(self.folder, record["sizes"], mend)
         self.description = Description(**record["description"])
         self.rows: int = record["rows"]
-        self._arrays = {name: open_array(self.folder / name) for name in self.description.layout()}
+        self._arrays = {name: open_array(self.folder / name, mend) for name in self.description.layout()}
 
     def __len__(self) -> int:
         return self.rows
@@ -294,45 +297,30 @@ def adopt_files(
     return folders
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Replace ``path``, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def read_json(path: Path, version: int) -> Optional[dict]:
-    """None if there is none.
-
-    Raises:
-        InputError: damaged, or of another version.
-    """
+def make_folder(folder: Path) -> None:
+    """Raises InputError: a file is in the way, or nothing may be written there."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = content["version"]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}); make it anew with --overwrite") from None
-    if found != version:
-        raise InputError(f"{path} is of version {found}, this program reads {version}; make it anew with --overwrite")
-    return content
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} can't be made ({error.strerror}); name another one") from None
 
 
-def check_sizes(folder: Path, sizes: dict[str, int]) -> None:
-    """Raises InputError: a file is gone, or has another size than when it was finished."""
+def check_sizes(folder: Path, sizes: dict[str, int], mend: str) -> None:
+    """Raises InputError: a file is gone, or has another size than when it was finished; ends in ``mend``."""
     for name, size in sizes.items():
         try:
             found = (folder / name).stat().st_size
         except FileNotFoundError:
-            raise InputError(f"{folder / name} is gone; make {folder} anew") from None
+            raise InputError(f"{folder / name} is gone; {mend}") from None
         if found != size:
-            raise InputError(f"{folder / name} has {found} bytes instead of {size}: truncated or changed; make it anew")
+            raise InputError(f"{folder / name} has {found} bytes instead of {size}: truncated or changed; {mend}")
 
 
-def _read_record(folder: Path) -> Optional[dict]:
-    return read_json(folder / RECORD, VERSION)
+def _read_record(folder: Path, mend: str) -> Optional[dict[str, Any]]:
+    record = read_record(folder / RECORD, VERSION, _FIELDS, mend)
+    if record is not None:
+        try:
+            Description(**record["description"])
+        except TypeError as error:
+            raise InputError(f"{folder / RECORD} is damaged ({error}); {mend}") from None
+    return record

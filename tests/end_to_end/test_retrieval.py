@@ -213,7 +213,7 @@ def test_one_part_and_other_lengths(represented, retriever, collection, tmp_path
     np.testing.assert_allclose(short.parts(0, len(short)).cls, whole.represent(texts, "documents").cls, atol=1e-6)
     for words, said in (
         ([*corpus, 65], "--passage-tokens 65 is not between 3 and the model's 64 positions"),
-        ([*corpus, 5, "--query-tokens", 5], "--query-tokens has no effect on the other texts"),
+        ([*corpus, 5, "--query-tokens", 5], "--query-tokens has no effect on --corpus"),
     ):
         assert cli.main([str(word) for word in [*words, "--destdir", tmp_path / "y"]]) == 1
         assert said in capsys.readouterr().err
@@ -261,12 +261,17 @@ def test_export_to_sentence_transformers(retriever, collection, tmp_path):
     (["represent", "{dupmae}", "--corpus", "{collection}/corpus.jsonl"], "is a text encoder of another task"),
     (["represent", "{retriever}", "--corpus", "{collection}/none"], "can't be read (No such file"),
     (["represent", "{retriever}", "--queries", "{collection}/queries.tsv", "--judged", "{other}"], "no text falls"),
+    (["represent", "{retriever}", "--corpus", "{collection}/corpus.jsonl", "--judged", "{other}"],
+     "--judged has no effect on --corpus; leave it out"),
+    (["represent", "{retriever}", "--corpus", "{collection}/corpus.jsonl", "--destdir", "{other}/x"],
+     "other/x can't be made (Not a directory); name another one"),
 ])  # fmt: skip
 def test_bad_input(words, said, dupmae, retriever, collection, tmp_path, capsys):
     other = tmp_path / "other"
     other.write_text("q999 0 d1 1\n")
     places = {"dupmae": dupmae, "retriever": retriever, "collection": collection, "other": other}
-    assert cli.main([word.format(**places) for word in words] + ["--destdir", str(tmp_path / "out")]) == 1
+    words = [word.format(**places) for word in words]
+    assert cli.main([*words[:2], "--destdir", str(tmp_path / "out"), *words[2:]]) == 1
     errors = capsys.readouterr().err.strip().splitlines()
     assert said in errors[-1] and errors[-1].startswith("mass_plugins: error: ")
 

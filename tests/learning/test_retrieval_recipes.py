@@ -80,6 +80,7 @@ THIRD=(--group-size 3 --batch-size 4 --contrastive-weight 0.2 --distillation-wei
 TEACHER=(--task relevance_finetuning --criterion relevance --query-tokens 12 --passage-tokens 40 --group-size 3
     --batch-size 4 --lr 1e-3 --disable-validation)
 REPRESENT=(--batch-tokens 500 --output-dtype float16)
+TEACH=(--batch-tokens 500)
 """
     (tmp_path / "config.sh").write_text(config)
     variables = {"BERT": str(tmp_path / "bert"), "BEIR": str(tmp_path / "beir")}
@@ -124,7 +125,7 @@ def small_files(tmp_path):
 
 def test_small_collections(small_files):
     config = (ROOT / "examples" / "dupmae_small" / "config.sh").read_text()
-    config = config.replace("UPDATES=2500", "UPDATES=3").replace("FINE_UPDATES=320", "FINE_UPDATES=3")
+    config = config.replace("UPDATES=2000", "UPDATES=3").replace("FINE_UPDATES=200", "FINE_UPDATES=3")
     config = config.replace("VOCABULARY=8000", "VOCABULARY=320")
     config += f"""
 SHAPE=({TINY} --max-positions 192)

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "errors": set(),
     "generation": {"generation", "models", "modules", "data", "errors"},
     "interop": {"interop", "encoding", "models", "modules", "data", "generation", "compat", "errors"},
-    "losses": {"losses", "errors"},
+    "losses": {"losses", "modules", "errors"},
     "models": {"models", "modules", "data", "errors"},
     "modules": {"modules"},
     "objectives": {"objectives", "models", "modules", "data", "losses", "generation", "scoring", "errors"},

@@ -85,7 +85,8 @@ class DupMaeCriterion(FairseqCriterion):
 
         def token_loss(states: Tensor, slots: Tensor, target_slots: Tensor) -> TokenLoss:
             rows = states.reshape(-1, states.shape[-1]).index_select(0, slots)
-            return projected_cross_entropy(model.lm_transform(rows), weight, bias, tokens.index_select(0, target_slots))
+            targets = tokens.index_select(0, target_slots)
+            return projected_cross_entropy(model.lm_head.transform(rows), weight, bias, targets)
 
         nothing = TokenLoss(hidden.new_zeros(()), tokens.new_zeros(()), 0)
         encoder = token_loss(hidden, sample["masked_slots"], sample["masked_slots"])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mass_plugins.errors import InputError
 from mass_plugins.losses.info_nce import info_nce
-from mass_plugins.losses.retrieval import as_rows, distillation, hidden_positives
+from mass_plugins.losses.retrieval import as_rows, distillation, group_scores, hidden_positives
 from mass_plugins.models.retriever import Represented
 from mass_plugins.modules.all_gather import all_gather_rows
 
@@ -69,8 +69,7 @@ class RetrievalCriterion(FairseqCriterion):
         distilled = own.new_zeros(())
         if self.distillation_weight:
             theirs = as_rows(*passages, vocabulary).view(count, group, -1)
-            scores = torch.einsum("qd,qgd->qg", own, theirs)
-            distilled = distillation(scores, sample["teacher"], self.distillation_temperature)
+            distilled = distillation(group_scores(own, theirs), sample["teacher"], self.distillation_temperature)
         loss = self.contrastive_weight * contrast.loss + self.distillation_weight * distilled
         return loss, count, self._log(loss, contrast.loss, distilled, contrast.correct, count)
 

@@ -6,7 +6,7 @@ The gradients are those of one large batch.
 """
 
 from contextlib import nullcontext
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, ContextManager, Iterator, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,7 +40,13 @@ def _join(parts: list[Represented]) -> Represented:
 
 
 def backward_in_chunks(
-    model, sample: dict, compare: Callable, backward: Callable[[Tensor], None], texts: int, scale: float = 1.0
+    model,
+    sample: dict,
+    compare: Callable,
+    backward: Callable[[Tensor], None],
+    texts: int,
+    scale: float = 1.0,
+    autocast: Callable[[], ContextManager] = nullcontext,
 ):
     """What ``backward(compare(model(queries), model(passages), sample)[0])`` does, in less memory.
 
@@ -50,6 +56,8 @@ def backward_in_chunks(
         backward: of a loss, as the optimizer wants it.
         texts: represented at once.
         scale: the loss is multiplied by it; 0 for a dummy batch.
+        autocast: makes the context in which texts are represented and compared; gradients are computed outside of it,
+            as without caching: inside, the float32 products of ``compare`` would go back in bfloat16.
 
     Returns:
         what ``compare`` returned.
@@ -61,18 +69,21 @@ def backward_in_chunks(
             found = []
             for tokens in sample[name].split(texts):
                 chunks.append(_Chunk(tokens, role, _generator_state(device)))
-                found.append(model(tokens, role=role))
+                with autocast():
+                    found.append(model(tokens, role=role))
             sides.append(_join(found))
     after = _generator_state(device)
     with torch.enable_grad():
-        loss, size, logged = compare(*sides, sample)
+        with autocast():
+            loss, size, logged = compare(*sides, sample)
         (loss * scale).backward()
     gradients = iter(_split(sides, texts))
     for number, chunk in enumerate(chunks):
         last = number == len(chunks) - 1
         _set_generator(chunk.state, device)
         with nullcontext() if last or not hasattr(model, "no_sync") else model.no_sync():
-            again = model(chunk.tokens, role=chunk.role).differentiable()
+            with autocast():
+                again = model(chunk.tokens, role=chunk.role).differentiable()
             backward(sum((part * wanted).sum() for part, wanted in zip(again, next(gradients))))
     _set_generator(after, device)
     return loss, size, logged

@@ -49,6 +49,28 @@ class GroupsTask(EncoderTask):
     def vocabulary_size(self) -> int:
         return len(self.text.dictionary)
 
+    def build_model(self, cfg, from_checkpoint=False):
+        model = super().build_model(cfg, from_checkpoint)
+        self._check_lengths(model.max_positions())
+        return model
+
+    def _check_lengths(self, positions: int) -> None:
+        """Now, not at the first long text.
+
+        Raises:
+            InputError: texts that are cut to the lengths of the flags don't fit the model.
+        """
+        lengths = {"--query-tokens": self.cfg.query_tokens, "--passage-tokens": self.cfg.passage_tokens}
+        for flag, tokens in lengths.items():
+            if not 3 <= tokens <= positions:
+                raise InputError(f"{flag} {tokens} is not between 3 and the model's {positions} positions; set it so")
+        if self.PAIRS and sum(lengths.values()) - 1 > positions:
+            given = " and ".join(f"{flag} {tokens}" for flag, tokens in lengths.items())
+            raise InputError(
+                f"{given} make pairs of {sum(lengths.values()) - 1} tokens, more than the model's {positions} "
+                "positions; lower one of them"
+            )
+
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         training = split == self.cfg.train_subset
         flag = "--train-groups" if training else "--valid-groups"
@@ -90,10 +112,10 @@ class RetrievalFinetuningTask(GroupsTask):
             return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
         model.train()
         model.set_num_updates(update_num)
-        with self.autocast(model):
-            loss, size, logged = backward_in_chunks(
-                model, sample, criterion.compare, optimizer.backward, self.cfg.cache_texts, 0.0 if ignore_grad else 1.0
-            )
+        loss, size, logged = backward_in_chunks(
+            model, sample, criterion.compare, optimizer.backward, self.cfg.cache_texts, 0.0 if ignore_grad else 1.0,
+            lambda: self.autocast(model),
+        )  # fmt: skip
         return loss.detach(), size, logged
 
     def valid_step(self, sample, model, criterion):

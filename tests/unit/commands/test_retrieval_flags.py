@@ -1,5 +1,8 @@
 """What a flag can't be, and one that would change nothing, is told in one line; the others reach the index."""
 
+import json
+
+import numpy as np
 import pytest
 
 from mass_plugins import cli
@@ -21,6 +24,12 @@ def folder(tmp_path_factory):
     (folder / "corpus").write_text("".join(f"d{n}\ttext {n}\n" for n in range(30)))
     (folder / "asked").write_text("q0\ttext\n")
     (folder / "qrels").write_text("q0 0 d1 1\n")
+    (folder / "others").write_text("q7 0 d1 1\n")
+    (folder / "unknown").mkdir()
+    (folder / "unknown" / "run.trec").write_text("q0 Q0 d1 1 2.0 n\nq0 Q0 dx 2 1.0 n\n")
+    passages = [{"docid": f"d{n}", "title": "", "text": "a"} for n in (1, 2)]
+    group = {"query_id": "q0", "query": "text", "positive_passages": passages[:1], "negative_passages": passages[1:]}
+    (folder / "groups").write_text(json.dumps(group) + "\n")
     return folder
 
 
@@ -38,13 +47,22 @@ INDEX = "index {0}/out --documents {0}/docs"
     (f"{SEARCH % 'hnsw'} --score ot --search-depth 5", "--search-depth has no effect on --score ot"),
     (f"{INDEX} --kind ivfpq --lists -1", "--lists: -1 is below 0"),
     (f"{INDEX} --kind hnsw --codes 4", "--codes has no effect on --kind hnsw"),
+    ("index {0}/corpus --documents {0}/docs", "corpus can't be made (File exists); name another one"),
     (f"{INDEX} --links 4", "--links has no effect on --kind flat"),
     (f"{MINE} --skip -3", "--skip: -3 is below 0"),
     (f"{MINE} --margin nan", "--margin: nan is not a number of 0 or more"),
     (f"{MINE} --score both", "--score has no effect without --index"),
+    *((f"{MINE.replace('--run {0}/x/run.trec', '')} {flag} 1", f"{flag} has no effect without --run or --index")
+      for flag in ("--depth", "--skip", "--negatives", "--overlap", "--margin", "--seed")),
+    (MINE.replace("x/run", "unknown/run"), "--run: {0}/unknown/run.trec, line 2: the document dx is not in the corpus"),
+    ("teach --groups {0}/groups --scores {0}/x/run.trec --output {0}/out",
+     "--scores: {0}/x/run.trec has no score for query q0 and passage d2; give a run"),
+    (f"{BM25} --judged {{0}}/others", "--judged: {0}/others judges none of the queries; give their judgements"),
     (f"{MINE} --query-vectors {{0}}/queries", "--query-vectors has no effect without --index"),
     (f"{BM25} --k1 -3", "--k1 -3.0 is not a number of 0 or more"),
     (f"{BM25} --b 7", "--b 7.0 is not between 0 and 1"),
+    ("evaluate retrieval {0}/x/run.trec --qrels {0}/qrels --json {0}/none/x.json",
+     "--json: {0}/none/x.json can't be written (No such file or directory); name a file in a folder that is there"),
     ("evaluate retrieval {0}/x/run.trec {0}/y/run.trec --qrels {0}/qrels", "two runs have the name run; tell them"),
 ])  # fmt: skip
 def test_refused_in_one_line(folder, words, said, capsys):
@@ -53,7 +71,19 @@ def test_refused_in_one_line(folder, words, said, capsys):
     except SystemExit as end:  # argparse
         status = end.code
     errors = capsys.readouterr().err.strip().splitlines()
-    assert status and said in errors[-1] and not (folder / "out").exists()
+    assert status and said.format(folder) in errors[-1] and not (folder / "out").exists()
+
+
+def test_vectors_of_queries_leave_nothing_behind(folder, tmp_path, capsys):
+    """Neither after a search nor after vectors of another width, whose corrected file is as good as a first one."""
+    vectors, out = tmp_path / "v.npy", tmp_path / "runs" / "out"
+    words = ["search", f"{folder}/flat", "--queries", str(vectors), "--ids", f"{folder}/asked", "--output", str(out)]
+    np.save(vectors, np.ones((1, synthetic.WIDTH + 1), dtype=np.float32))
+    assert cli.main(words) == 1 and "differ in the width of their vectors" in capsys.readouterr().err
+    assert not out.parent.exists()
+    np.save(vectors, np.ones((1, synthetic.WIDTH), dtype=np.float32))
+    assert cli.main(words) == 0 and cli.main(words) == 0
+    assert {path.name for path in out.parent.iterdir()} == {"out", "out.json"}
 
 
 def test_the_others_are_used(folder, tmp_path, capsys):

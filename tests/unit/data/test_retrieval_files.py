@@ -120,7 +120,7 @@ def test_a_run_there_and_back(tmp_path):
     (["q1 Q0 d1 1 high x"], "line 1: the score 'high' is no number"),
     (["q1 Q0 d1 1 nan x"], "line 1: the score 'nan' is no number"),
     (["q1 Q0 d1 1 3 x", "q2 Q0 d1 1 3 x", "q1 Q0 d2 2 2 x"], "line 3: the lines of query q1 don't stand together"),
-    (["q1 Q0 d1 1 3 x", "q1 Q0 d1 2 2 x"], "query q1 has a document twice"),
+    (["q1 Q0 d1 1 3 x", "q1 Q0 d1 2 2 x"], "line 2: query q1 has the document d1 twice"),
     ([], "is empty"),
 ])  # fmt: skip
 def test_bad_runs(tmp_path, lines, words):

@@ -76,5 +76,5 @@ def test_passages_by_id(tmp_path):
     with pytest.raises(KeyError):
         store["x"]
     path.write_text("a\tb\nb\tc\na\td\n")
-    with pytest.raises(InputError, match="the id a comes twice"):
+    with pytest.raises(InputError, match="corpus, line 3: the id a came before"):
         PassageStore(path)

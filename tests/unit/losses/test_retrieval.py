@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.losses.retrieval import as_rows, distillation, hidden_positives
+from mass_plugins.losses.retrieval import as_rows, distillation, group_scores, hidden_positives
 
 
 def test_products_of_rows_are_the_score_of_the_paper():
@@ -31,6 +31,13 @@ def test_distillation_by_hand():
     loss.backward()
     assert scores.grad[0, 0].item() == pytest.approx((0.5 - p) / 2, abs=1e-6)
     assert distillation(teacher + 7, teacher).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_scores_to_distil_are_not_rounded_by_autocast():
+    queries, passages = torch.tensor([[177.0, 1.0]]), torch.tensor([[[1.0, 0.01], [1.0, 0.86]]])
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = group_scores(queries, passages)
+    assert scores.dtype == torch.float32 and scores.tolist() == [[pytest.approx(177.01), pytest.approx(177.86)]]
 
 
 def test_other_answers_are_hidden_but_not_the_own_positive():

@@ -49,6 +49,17 @@ def test_cross_entropy_of_nothing_and_without_gradients():
     assert torch.allclose(found.loss, F.cross_entropy(hidden @ weight.T, torch.tensor([1, 2, 3, 4]), reduction="sum"))
 
 
+def test_cross_entropy_computes_no_gradient_where_none_is_asked_for():
+    """In validation, too, where weights want gradients and autograd is off."""
+    hidden, weight, _ = inputs(4, 5, vocabulary=1000)
+    target = torch.tensor([1, 2, 3, 4])
+    with torch.no_grad(), Largest() as without:
+        projected_cross_entropy(hidden, weight, None, target)
+    with Largest() as training:
+        projected_cross_entropy(hidden, weight, None, target)
+    assert without.made < training.made
+
+
 def numpy_maximum(hidden, weight, bias, allowed):
     """Position after position: (B, V)."""
     found = np.zeros((len(hidden), len(weight)))
@@ -102,13 +113,13 @@ def test_autocast_computes_in_bfloat16_and_sums_in_float32():
 class Largest(TorchDispatchMode):
     """Elements of the largest tensor that any operation makes, backward included."""
 
-    elements = 0
+    elements = made = 0  # of the largest; tensors
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         made = function(*args, **(kwargs or {}))
         for tensor in tree_leaves(made):
             if isinstance(tensor, torch.Tensor):
-                self.elements = max(self.elements, tensor.numel())
+                self.elements, self.made = max(self.elements, tensor.numel()), self.made + 1
         return made
 
 

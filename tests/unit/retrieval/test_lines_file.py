@@ -45,6 +45,11 @@ def test_a_finished_file_given_again_is_nothing_to_do(tmp_path):
     path.write_text("changed")
     with pytest.raises(InputError, match="out has 7 bytes instead of 8: changed"):
         write(path)
+    record = json.loads((tmp_path / "out.json").read_text())
+    del record["settings"]
+    (tmp_path / "out.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"out.json is damaged \(its 'settings' is no dict\); .* --overwrite"):
+        write(path)
     (tmp_path / "other").write_text("of another program")
     with pytest.raises(InputError, match="other exists; name another file"):
         write(tmp_path / "other")

@@ -88,7 +88,7 @@ def test_depth_skip_and_the_draw():
 
 
 def test_a_ranked_document_outside_the_corpus():
-    with pytest.raises(InputError, match="--run names the document dx, which is not in the corpus"):
+    with pytest.raises(InputError, match="the ranking: the document dx is not in the corpus"):
         mine({"q1": [("dx", 1.0)]})
     with pytest.raises(InputError, match="--overlap 0"):
         MiningSettings(overlap=0)
@@ -159,7 +159,7 @@ def test_mining_goes_on_where_it_was_cut_off(indexed, tmp_path, monkeypatch, cap
         cli.main(words_of(folder, tmp_path / "cut"))
     assert len(steps) == 1 and not (tmp_path / "cut").exists()
     searched, search = [], mining.make_groups
-    monkeypatch.setattr(mining, "make_groups", lambda *words: (searched.append(words[-1]), search(*words))[1])
+    monkeypatch.setattr(mining, "make_groups", lambda *words: (searched.append(words[-2]), search(*words))[1])
     capsys.readouterr()
     assert cli.main(words_of(folder, tmp_path / "cut")) == 0 and searched == [64]
     assert capsys.readouterr().out.replace("/cut:", "/whole:") == said and "8 queries without a relevant" in said

@@ -82,9 +82,34 @@ def test_damaged_folders(tmp_path):
         file.truncate(150)
     with pytest.raises(InputError, match="cls.npy has 150 bytes instead of"):
         Representations(folder)
+    record = folder / "representations.json"
+    content = record.read_text()
+    for damaged, said in (
+        (content.replace('"rows"', '"row"'), "its 'rows' is no int"),
+        (content.replace('"role"', '"part"'), "unexpected keyword argument 'part'"),
+        ("[]", "it has no version"),
+    ):
+        record.write_text(damaged)
+        with pytest.raises(
+            InputError, match=f"json is damaged .*{said}.*: mass-plugins represent … --destdir .*/r --over"
+        ):
+            Representations(folder)
     (folder / "representations.json").write_text("{")
     with pytest.raises(InputError, match="representations.json is damaged"):
         Representations(folder)
+
+
+def test_the_mend_of_a_truncated_file_mends_it(tmp_path):
+    """The same command doesn't call the folder finished; with --overwrite, which both errors name, it is whole."""
+    folder = synthetic.write(tmp_path / "r", synthetic.documents(5), "documents", "d")
+    with open(folder / "cls.npy", "r+b") as file:
+        file.truncate(150)
+    with pytest.raises(InputError, match="make it anew: mass-plugins represent … --destdir .*/r --overwrite"):
+        Representations(folder)
+    with pytest.raises(InputError, match="cls.npy has 150 bytes .* make it anew with the same command and --overwrite"):
+        synthetic.write(folder, synthetic.documents(5), "documents", "d")
+    synthetic.write(folder, synthetic.documents(5), "documents", "d", overwrite=True)
+    assert (Representations(folder).parts(0, 5).cls == synthetic.documents(5).cls).all()
 
 
 def test_a_growing_array_shorter_than_its_record(tmp_path):

@@ -184,6 +184,37 @@ def test_a_truncated_or_missing_file(collection, tmp_path, name):
         Index(tmp_path / "index")
 
 
+@pytest.mark.parametrize("name", ["0000/vectors.faiss", "0001/ot_value.npy"])
+def test_the_mend_of_a_truncated_file_mends_it(collection, tmp_path, name):
+    """The same command doesn't call the index finished; with --overwrite, which both errors name, it is whole."""
+    before = build_index(collection, tmp_path).ids().tolist()
+    path = tmp_path / "index" / name
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-9])
+    with pytest.raises(InputError, match="make it anew: mass-plugins index .*index … --overwrite"):
+        Index(tmp_path / "index")
+    with pytest.raises(InputError, match="instead of .*; make it anew with the same command and --overwrite"):
+        build_index(collection, tmp_path)
+    sources = [collection[0] / "first", collection[0] / "second"]
+    index = build(sources, tmp_path / "index", FLAT, overwrite=True, progress=False)
+    assert index.ids().tolist() == before and path.stat().st_size == len(content)
+    assert len(build_index(collection, tmp_path)) == DOCUMENTS  # finished
+
+
+@pytest.mark.parametrize("file, name", [("index.json", "sizes"), ("plan.json", "settings")])
+def test_a_record_that_lacks_something(collection, tmp_path, file, name):
+    build_index(collection, tmp_path)
+    record = tmp_path / "index" / file
+    content = json.loads(record.read_text())
+    del content[name]
+    record.write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=f"{file} is damaged \\(its '{name}' is no dict\\); make it anew .* --overwrite"
+    ):
+        build_index(collection, tmp_path)
+
+
 def test_queries_of_another_model_or_width(collection, tmp_path):
     index = build_index(collection, tmp_path)
     queries = synthetic.queries(3)

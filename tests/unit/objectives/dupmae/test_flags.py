@@ -8,6 +8,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from mass_plugins.errors import InputError
 from mass_plugins.models.dupmae import DupMaeBertBaseConfig, DupMaeOptions
 from mass_plugins.models.retriever import RetrieverOptions
+from mass_plugins.models.text_encoder import check_same_encoder
 from mass_plugins.objectives.dupmae.task import DupMaePretrainingConfig
 from mass_plugins.objectives.encoder_task import EncoderTaskConfig
 from mass_plugins.objectives.retrieval.task import RetrievalConfig
@@ -103,6 +104,32 @@ def test_finetuning(tiny_data_bin, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             set_up(tiny_data_bin, *flow.RETRIEVER, *given, *flags)
+
+
+@pytest.mark.parametrize("start, flags, said", [
+    (flow.RETRIEVER, ("--passage-tokens", 144), "--passage-tokens 144 is not between 3 and the model's 64 positions"),
+    (flow.RETRIEVER, ("--query-tokens", 2), "--query-tokens 2 is not between 3"),
+    (flow.TEACHER, ("--passage-tokens", 60), "--query-tokens 16 and --passage-tokens 60 make pairs of 75 tokens, more"),
+])  # fmt: skip
+def test_lengths_that_the_model_has_no_positions_for(tiny_data_bin, start, flags, said):
+    task, _, cfg = set_up(tiny_data_bin, *start, *flags, "--train-groups", "x", "--no-save")
+    with pytest.raises(InputError, match=said):
+        task.build_model(cfg.model)
+
+
+@pytest.mark.parametrize("learnt, wanted, fits", [
+    ("own", (), False), ("mlm_head", ("--bow-projection", "own"), False), ("own", ("--bow-projection", "own"), True),
+    ("tied", ("--bow-projection", "own"), True), ("own", ("--representation", "cls"), True),
+])  # fmt: skip
+def test_a_learnt_projection_is_not_left_out(tiny_data_bin, learnt, wanted, fits):
+    trained = set_up(tiny_data_bin, *flow.PRETRAIN, "--bow-projection", learnt)[2].model
+    cfg = set_up(tiny_data_bin, *flow.RETRIEVER, *wanted)[2].model
+    if fits:
+        check_same_encoder("old.pt", trained, cfg)
+    else:
+        with pytest.raises(InputError, match=f"old.pt was trained with --bow-projection {learnt}, .* set --bow-proj"):
+            check_same_encoder("old.pt", trained, cfg)
+    check_same_encoder("old.pt", trained, set_up(tiny_data_bin, *flow.TEACHER)[2].model)  # has none
 
 
 def test_presets():

@@ -92,6 +92,30 @@ def test_dropout_is_the_same_in_both_passes():
     assert other != loss
 
 
+def test_autocast_gives_the_same_gradients_with_and_without_caching():
+    """In float32, but for linear maps: the sum of both sides' gradients is rounded where it is made in one graph."""
+    model, sample = make_model("both", dropout=0.3), make_sample()
+
+    def autocast():
+        return torch.autocast("cpu", torch.bfloat16)
+
+    torch.manual_seed(7)
+    with autocast():
+        loss, _, _ = make_criterion()(model, sample)
+    loss.backward()
+    expected = gradients(model)
+    torch.manual_seed(7)
+    found_loss, _, _ = backward_in_chunks(
+        model, sample, make_criterion().compare, lambda x: x.backward(), 100, autocast=autocast
+    )
+    found = gradients(model)
+    assert torch.equal(loss.detach(), found_loss.detach()) and set(found) == set(expected)
+    for name in expected:
+        error = (found[name] - expected[name]).norm() / expected[name].norm()
+        linear = any(part in name for part in ("_proj.", ".fc", "cls_projection"))
+        assert error < (5e-3 if linear else 1e-5), name
+
+
 def test_a_dummy_batch_teaches_nothing():
     model, sample = make_model("both"), make_sample() | {"dummy": True}
     loss, found, _ = in_chunks(model, sample, 3)
