@@ -216,7 +216,7 @@ evaluate_peer() {
     python "${TOOLS[1]}" evaluate "$2" "$OUT/run.json" --data "$1" --system "$3" --seed "$4" --sets "$5"
 }
 
-# begin WORD-ALLOWED... -- [WORD]: an unknown word is refused; a run of everything forgets what was recorded before.
+# begin WORD-ALLOWED... -- [WORD]: an unknown word is refused.
 begin() {
     local allowed=()
     while [ "$1" != -- ]; do allowed+=("$1"); shift; done
