@@ -52,8 +52,8 @@ PY
     mv "$OUT/$2.tmp" "$OUT/$2"
 }
 
-# get_text DATA LANGUAGES
-get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2"; }
+# get_text DATA LANGUAGES PICTURE
+get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2" "$3"; }
 
 # prepare_text TEXT SUB-WORDS LANGUAGE...: $OUT/data-bin
 prepare_text() {
@@ -138,9 +138,9 @@ draw() {
 }
 
 main() {
-    local seed name system before names=()
+    local seed name system names=()
     [ -n "$DATA" ] || get_files
-    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")"
+    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")" "$(joined "${PICTURE[@]}")"
     TEXT_FOLDER=$FOLDER
     stage data-bin prepare_text "$TEXT_FOLDER" "$VOCABULARY" "${LANGUAGES[@]}"
     ALL=$FOLDER/data-bin
@@ -155,11 +155,6 @@ main() {
             for name in "${SYSTEMS[@]}"; do ! has_seed "$name" "$seed" || job system "$name" "$seed"; done
         done
         finish_jobs
-        pretrain start "${SEEDS[0]}"
-        before=$FOLDER/checkpoint_last.pt
-        pretrain msm "${SEEDS[0]}"
-        stage picture draw "$before" "$FOLDER/checkpoint_last.pt" "${PICTURE[@]}"
-        [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$FOLDER/vectors.png" "$EXAMPLE/vectors.png"
     fi
     for name in zero-shot fine-tuned-on-English; do
         for system in "${SYSTEMS[@]}"; do
@@ -168,6 +163,17 @@ main() {
     done
     SCORER=encoder_runs
     write_result "${names[@]}"
+    [ "${1:-}" = result ] || picture
+}
+
+# picture: before and after the first seed's MSM, drawn last so that the result doesn't wait for it
+picture() {
+    local before
+    pretrain start "${SEEDS[0]}"
+    before=$FOLDER/checkpoint_last.pt
+    pretrain msm "${SEEDS[0]}"
+    stage picture draw "$before" "$FOLDER/checkpoint_last.pt" "${PICTURE[@]}"
+    [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$FOLDER/vectors.png" "$EXAMPLE/vectors.png"
 }
 
 main "$@"
