@@ -84,10 +84,9 @@ class RetrievalFinetuningTask(GroupsTask):
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         self.check_teacher(criterion.distillation_weight > 0)
-        if ignore_grad:
-            sample = {**sample, "dummy": True}
         if not self.cfg.cache_texts:
             return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        sample = self.mark_dummy(sample, ignore_grad)
         model.train()
         model.set_num_updates(update_num)
         with self.autocast(model):
