@@ -6,6 +6,8 @@ import os
 from itertools import combinations
 from pathlib import Path
 
+from mass_plugins.commands.flags import name_and_path
+
 HELP = "nDCG, MRR and recall of TREC runs, and paired tests between them"
 
 
@@ -36,7 +38,7 @@ def run(options):
         check_judged_documents(judgements, options.qrels, (passage.id for passage in read_passages(options.corpus)))
     found = {}
     for text in options.runs:
-        name, path = _name_and_path(text)
+        name, path = name_and_path(text)
         if name in found:
             raise InputError(f"two runs have the name {name}; tell them apart, as in NAME={path}")
         rankings = dict(read_run(path, "RUN"))
@@ -68,11 +70,3 @@ def run(options):
         temporary = options.json.with_name(options.json.name + ".tmp")
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, options.json)
-
-
-def _name_and_path(text: str) -> tuple[str, Path]:
-    """``"dupmae=a.trec"`` -> ``("dupmae", a.trec)``; the name is the file's own by default."""
-    name, equals, path = text.partition("=")
-    if equals and not os.path.exists(text):
-        return name, Path(path)
-    return Path(text).stem, Path(text)

@@ -76,7 +76,9 @@ def test_one_chapter_for_the_picture(made):
     assert not (made[0] / "parallel.de.txt").exists()
 
 
-@pytest.mark.parametrize("change", (lambda text: text.replace("Esther", "Ruth"), lambda text: text + "Esther\t1\t25\tx\n"))
+@pytest.mark.parametrize(
+    "change", (lambda text: text.replace("Esther", "Ruth"), lambda text: text + "Esther\t1\t25\tx\n")
+)
 def test_a_picture_of_different_verses_is_refused(change, made, tmp_path, capsys):
     path = tmp_path / "data" / "bible.fr.tsv"
     path.write_text(change(path.read_text()))
