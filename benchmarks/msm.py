@@ -1,14 +1,14 @@
-"""MSM's masked documents against the all-pairs way: time and peak memory of a step, by documents a batch.
+"""MSM's masked documents against the all-pairs way: time and peak memory of a step and an update, by documents a batch.
 
     python benchmarks/msm.py [--output benchmarks/msm.json]
 
 Both sides take the units' vectors of D documents of 32 units through the document encoder, both heads and the
-hierarchical loss, forward and backward: what differs of an update. A last comparison is of whole updates with
+hierarchical loss, forward and backward: what differs of an update. Beside such a step stands a whole update with
 documents, the sentence encoder (3 layers) on units of 64 tokens and Adam's step included. Ours gives every unit a copy
 of its own document, (N, 32, d). The other, as the authors' release does, puts each of the N units beside all N,
 (N, N, d), masks the diagonal, and takes out the blocks of the documents; the rest is the same code. That both find the
 same loss is checked before anything is timed. The memory of a side is what a process of its own holds more at its peak
-than before the step. In the end: how both grow with the documents.
+than before. In the end: how all of it grows with the documents.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from benchmarks.harness.pairs import (  # noqa: E402
 from mass_plugins.losses.hierarchical import Units, hierarchical_contrast  # noqa: E402
 from mass_plugins.models.msm import DocumentEncoder, Msm, MsmTinyConfig  # noqa: E402
 
-UNITS, TOKENS = 32, 64
+UNITS, TOKENS, LAYERS = 32, 64, 3
 PEER = "all pairs of the batch's units"
 
 
@@ -131,10 +131,14 @@ def make_update(model: Msm, tokens: Tensor, predict) -> Callable[[], Tensor]:
     return update
 
 
+def make_update_sides(documents: int, width: int) -> tuple[Msm, Tensor]:
+    tokens = torch.randint(4, 100, (documents * UNITS, TOKENS), generator=torch.Generator().manual_seed(2))
+    return make_model(width, layers=LAYERS), tokens
+
+
 def compare_updates(documents: int, width: int, pairs: int, clock: str) -> Comparison:
     """Times of whole updates with documents; that both find the same loss is checked."""
-    model = make_model(width, layers=3)
-    tokens = torch.randint(4, 100, (documents * UNITS, TOKENS), generator=torch.Generator().manual_seed(2))
+    model, tokens = make_update_sides(documents, width)
     updates = {name: make_update(model, tokens, predict) for name, predict in SIDES.items()}
     losses = [update() for update in updates.values()]
     torch.testing.assert_close(*losses, rtol=1e-4, atol=0)
@@ -145,11 +149,22 @@ def compare_updates(documents: int, width: int, pairs: int, clock: str) -> Compa
     return Comparison(name, PEER, seconds["ours"], seconds["pairs"], documents * UNITS, "units per second")
 
 
-def memory_of(side: str, documents: int, width: int) -> int:
-    """Megabytes of a step in a process of its own, where nothing freed before can be used again."""
-    command = [sys.executable, __file__, "--memory-of", side, "--documents", str(documents), "--width", str(width)]
+WORK = {"step": (make_step, make_sides), "update": (make_update, make_update_sides)}
+TITLES = {"step": "a step", "update": "a whole update"}
+
+
+def memory_of(what: str, side: str, documents: int, width: int) -> int:
+    """Megabytes of a step or an update in a process of its own, where nothing freed before can be used again."""
+    command = [sys.executable, __file__, "--memory-of", what, side]
+    command += ["--documents", str(documents), "--width", str(width)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout)
+
+
+def print_memory(what: str, side: str, documents: int, width: int) -> None:
+    make, sides = WORK[what]
+    model, inputs = sides(documents, width)
+    print(peak(make(model, inputs, SIDES[side])))
 
 
 def growth(documents: list[int], values: list[float]) -> float:
@@ -176,41 +191,44 @@ def main(argv=None) -> int:
     add_common_options(parser)
     parser.add_argument("--documents", type=positive, nargs="+", default=[2, 4, 8, 16], help="(default: 2 4 8 16)")
     parser.add_argument("--width", type=positive, default=256, help="of the vectors (default: 256)")
-    parser.add_argument("--memory-of", choices=SIDES, help="print the megabytes of one side's step, and end")
+    parser.add_argument(
+        "--memory-of", nargs=2, metavar=("WHAT", "SIDE"),
+        help="print the megabytes of a step or update, ours or pairs, and end",
+    )  # fmt: skip
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     sizes, width = sorted(set(arguments.documents)), arguments.width
     if arguments.memory_of:
-        model, vectors = make_sides(sizes[0], width)
-        print(peak(make_step(model, vectors, SIDES[arguments.memory_of])))
+        print_memory(*arguments.memory_of, sizes[0], width)
         return 0
     hardware = f"{processor()}, 1 core, Python {platform.python_version()}, torch {torch.__version__}"
     settings, records = {"width": width, "units": UNITS, "clock": arguments.clock}, []
-    seconds: dict[str, list[float]] = {"ours": [], "pairs": []}
-    megabytes: dict[str, list[float]] = {"ours": [], "pairs": []}
-    for documents in sizes:
-        comparison = compare(documents, width, arguments.pairs, arguments.clock)
-        for name, times in (("ours", comparison.ours), ("pairs", comparison.theirs)):
-            seconds[name].append(round(median(times), 4))
-            megabytes[name].append(memory_of(name, documents, width))
-        print(comparison.line(), flush=True)
-        ours, theirs = megabytes["ours"][-1], megabytes["pairs"][-1]
-        print(f"  memory at the peak: {ours} MB against {theirs} MB", flush=True)
-        records.append(comparison.record(hardware, settings))
-        records.append(
-            {
-                "benchmark": f"msm, memory of a step of {documents} documents of {UNITS} units", "peer": PEER,
-                "ours": ours, "theirs": theirs, "unit": "megabytes at the peak",
-                "ratio": round(theirs / max(1, ours), 3), "pairs": 1, "hardware": hardware, "settings": settings,
-            }
-        )  # fmt: skip
-    updates = compare_updates(sizes[-1], width, arguments.pairs, arguments.clock)
-    print(updates.line(), flush=True)
-    records.append(updates.record(hardware, {**settings, "layers": 3, "tokens of a unit": TOKENS}))
-    if len(sizes) > 1:
-        for what, unit, values in (("time", "seconds", seconds), ("memory", "megabytes", megabytes)):
-            found = growth_record(what, unit, sizes, values["ours"], values["pairs"])
-            records.append({**found, "hardware": hardware, "settings": settings})
+    of_updates = {**settings, "layers": LAYERS, "tokens of a unit": TOKENS}
+    for what, compared, described in (("step", compare, settings), ("update", compare_updates, of_updates)):
+        measured: dict[str, dict[str, list[float]]] = {
+            "time": {"ours": [], "pairs": []}, "memory": {"ours": [], "pairs": []}
+        }  # fmt: skip
+        for documents in sizes:
+            comparison = compared(documents, width, arguments.pairs, arguments.clock)
+            for side, times in (("ours", comparison.ours), ("pairs", comparison.theirs)):
+                measured["time"][side].append(round(median(times), 4))
+                measured["memory"][side].append(memory_of(what, side, documents, width))
+            print(comparison.line(), flush=True)
+            ours, theirs = (measured["memory"][side][-1] for side in ("ours", "pairs"))
+            print(f"  memory at the peak: {ours} MB against {theirs} MB", flush=True)
+            records.append(comparison.record(hardware, described))
+            records.append(
+                {
+                    "benchmark": f"msm, memory of {TITLES[what]} of {documents} documents of {UNITS} units",
+                    "peer": PEER, "ours": ours, "theirs": theirs, "unit": "megabytes at the peak",
+                    "ratio": round(theirs / max(1, ours), 3), "pairs": 1, "hardware": hardware, "settings": described,
+                }
+            )  # fmt: skip
+        if len(sizes) > 1:
+            for name, unit in (("time", "seconds"), ("memory", "megabytes")):
+                values = measured[name]
+                found = growth_record(f"{name} of {TITLES[what]}", unit, sizes, values["ours"], values["pairs"])
+                records.append({**found, "hardware": hardware, "settings": described})
     report(records, arguments.output)
     return 0
 

@@ -26,6 +26,7 @@ WORK=${WORK:-$EXAMPLE/work}
 CONFIG=$(realpath "${CONFIG:-$EXAMPLE/config.sh}")
 export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 
+plugin() { python -m mass_plugins "$@"; }
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 

@@ -1,11 +1,12 @@
 """Public text with an order of sentences -> the files that the recipes of MSM read.
 
-    python examples/msm_text.py FOLDER OUT de,en,es,...
+    python examples/msm_text.py FOLDER OUT de,en,es,... [de,en]
 
 FOLDER holds the downloads (see msm_small/run.sh), plain or packed, in any folder below it. OUT gets
 documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; for the test
-tatoeba/<language>.{source,english} and xquad/<language>.json; for a picture parallel.<language>.txt; and groups.jsonl,
-English questions with their answers to fine-tune on (MedQuAD, SciFact). What is missing ends it with one line.
+tatoeba/<language>.{source,english} and xquad/<language>.json; for a picture of the last languages
+parallel.<language>.txt; and groups.jsonl, English questions with their answers to fine-tune on (MedQuAD, SciFact). What
+is missing ends it with one line.
 
     bible          book, chapter, verse, text: a chapter is a document, a verse a line; bible.<language>.tsv, or the CSV
                    of the version that VERSIONS names, as scrollmapper/bible_databases has it
@@ -22,7 +23,7 @@ import tarfile
 import zipfile
 from itertools import groupby
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Sequence
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
@@ -42,6 +43,8 @@ VERSIONS = {
     "cs": "CzeBKR", "de": "GerElb1871", "el": "GreVamvas", "en": "ASV", "es": "SpaRV", "fr": "FrePGR", "ja": "JapBungo",
     "ko": "KorRV", "nl": "DutSVV", "pt": "PorBLivre", "vi": "Viet", "zh": "ChiUn",
 }  # fmt: skip
+# of the picture: as many verses in all these versions, and unlike Genesis 1 none that says what another does
+PARALLEL = ("Esther", "1")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}  # of gettext
 _EAST_ASIAN = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
 _SPACE_BETWEEN = re.compile(f"(?<=[{_EAST_ASIAN}])\\s+(?=[{_EAST_ASIAN}])")
@@ -124,12 +127,20 @@ def write_documents(folder: Path, out: Path, language: str) -> int:
     return count
 
 
-def write_parallel(folder: Path, out: Path, languages: list[str]) -> None:
-    """parallel.<language>.txt: the first verses of Ruth, line n of one the translation of line n of the others."""
+def write_parallel(folder: Path, out: Path, languages: list[str]) -> str:
+    """parallel.<language>.txt: the verses of one chapter, line n of one the translation of line n of the others.
+
+    Returns:
+        what is wrong with them: a language that hasn't the chapter, or has another number of verses; "" if nothing.
+    """
+    counts = {}
     for language in languages:
-        found = [text for book, chapter, text in verses(folder, language) if (book, chapter) == ("Ruth", "1")]
-        if found:
-            (out / f"parallel.{language}.txt").write_text("".join(f"{text}\n" for text in found), encoding="utf-8")
+        found = [text for book, chapter, text in verses(folder, language) if (book, chapter) == PARALLEL]
+        (out / f"parallel.{language}.txt").write_text("".join(f"{text}\n" for text in found), encoding="utf-8")
+        counts[language] = len(found)
+    if 0 in counts.values() or len(set(counts.values())) > 1:
+        return f"the Bibles in {folder} have different numbers of verses in {' '.join(PARALLEL)}: {counts}"
+    return ""
 
 
 def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
@@ -144,7 +155,7 @@ def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
     else:
         files = {path.name: path.read_bytes() for path in folder.rglob("tatoeba.*-eng.*")}
     found = []
-    (out / "tatoeba").mkdir()
+    (out / "tatoeba").mkdir(exist_ok=True)
     for language in languages:
         code = LONG_CODES.get(language)
         names = [f"tatoeba.{code}-eng.{code}", f"tatoeba.{code}-eng.eng"]
@@ -166,20 +177,23 @@ def write_groups(folder: Path, out: Path) -> int:
     return count
 
 
-def main(source: Path, out: Path, languages: list[str]) -> int:
+def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] = ()) -> int:
     for language in languages:
         count = write_documents(source, out, language)
         if count == 0:
             print(f"error: {source} has no documents in {language} (bible.{language}.tsv)", file=sys.stderr)
             return 1
         print(f"{language}: {count} lines")
-    write_parallel(source, out, languages)
+    wrong = write_parallel(source, out, list(picture))
+    if wrong:
+        print(f"error: {wrong}; choose other languages for the picture (PICTURE)", file=sys.stderr)
+        return 1
     found = write_tatoeba(source, out, languages)
     if not found:
         print(f"error: {source} has no tatoeba-v1.tar.xz, nor its files", file=sys.stderr)
         return 1
     print("tatoeba:", ",".join(found))
-    (out / "xquad").mkdir()
+    (out / "xquad").mkdir(exist_ok=True)
     for language in languages:
         path = find(source, f"xquad-r/{language}.json")
         if path is not None:
@@ -191,4 +205,5 @@ def main(source: Path, out: Path, languages: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(",")))
+    source, out, *lists = sys.argv[1:]
+    sys.exit(main(Path(source), Path(out), *(names.split(",") for names in lists)))

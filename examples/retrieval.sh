@@ -3,8 +3,6 @@
 SHARED=("${BASH_SOURCE[0]}" "$EXAMPLE/../retrieval_text.py") # the result depends on them
 SCORER=retrieval_runs
 
-plugin() { python -m mass_plugins "$@"; }
-
 # prepare_encoder WORDS...: preprocess/prepare_encoder.py into $OUT/data-bin.
 prepare_encoder() {
     python "$ROOT/preprocess/prepare_encoder.py" "$@" --destdir "$OUT/data-bin" --overwrite

@@ -4,7 +4,9 @@
 
 LANGUAGE=FILE [FILE ...] names documents: JSON lines ({"text": "a line\\nanother"} or {"lines": [...]}), where the name
 has .jsonl in it, else text with empty lines between documents, a sentence or paragraph a line. Plain, .gz, .xz and .bz2
-files are read, once and in a stream. Consecutive lines are packed into units, consecutive units are a document.
+files are read in a stream, twice: first to tell whether DESTDIR was made of them. Consecutive lines are packed into
+units, consecutive units are a document. Nothing is held out: text to validate on is --valid-documents; without it train
+with --disable-validation.
 """
 
 import argparse

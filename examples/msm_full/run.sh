@@ -15,8 +15,6 @@ MRTYDI=${MRTYDI:+$(cd "$INVOKED" && realpath "$MRTYDI")}
 XOR=${XOR:+$(cd "$INVOKED" && realpath "$XOR")}
 count_processes "$GPUS_OF_A_BATCH"
 
-plugin() { python -m mass_plugins "$@"; }
-
 import_xlmr() { plugin import huggingface-encoder "$XLMR" --destdir "$OUT/model"; }
 
 cut_text() { python "$EXAMPLE/../crawl_text.py" documents "$1" "$2" "$OUT/documents.txt.gz"; }
@@ -130,7 +128,7 @@ evaluate_xor() {
 note() {
     local system=$1 seed=$2 setting=$3 metric name
     shift 3
-    name="runs/$system.$seed.${setting//[ ,]/-}.tsv"
+    name="$RUNS/$system.$seed.${setting//[ ,]/-}.tsv"
     for metric; do printf '%s\t%s\t%s\t%s\t%s\n' "$system" "$seed" "$setting" "$metric" "$PWD/$FOLDER/scores.json"; done >"$name.tmp"
     mv "$name.tmp" "$name"
 }
@@ -172,7 +170,6 @@ main() {
         prepare_text
         get_tests
         [ "${1:-}" != text ] || exit 0
-        rm -f runs/*.tsv
         for name in "${SYSTEMS[@]}"; do
             start=$MODEL/checkpoint.pt
             if [ "$name" = msm ]; then
@@ -186,8 +183,8 @@ main() {
         done
     fi
     SCORER=encoder_runs
-    for name in runs/*.tsv; do
-        name=${name#runs/}
+    for name in "$RUNS"/*.tsv; do
+        name=${name##*/}
         names+=("${name%.tsv}")
     done
     write_result "${names[@]}"

@@ -12,8 +12,6 @@ source "$EXAMPLE/../large.sh"
 source "$CONFIG"
 SHARED+=("$EXAMPLE/../msm_text.py" "$EXAMPLE/../retrieval_text.py")
 
-plugin() { python -m mass_plugins "$@"; }
-
 joined() { local IFS=,; echo "$*"; }
 
 # get_files: links to all downloads in $WORK/source; DATA is that folder afterwards.
@@ -30,8 +28,8 @@ get_files() {
     for language in "${XQUAD_LANGUAGES[@]}"; do link "$XQUAD/$language.json" "xquad-r/$language.json"; done
     link "$MEDQUAD" medquad.zip
     link "$SCIFACT"
-    for name in claims_train.csv corpus_train.csv; do
-        stage "unpacked.$name" unpack source/scifact.zip "$name"
+    for name in "${!SCIFACT_SUMS[@]}"; do
+        stage "unpacked.$name" unpack source/scifact.zip "$name" "${SCIFACT_SUMS[$name]}"
         ln -sf "$PWD/$FOLDER/$name" "source/$name"
     done
 }
@@ -42,6 +40,7 @@ link() {
     ln -sf "$PWD/$FILE" "source/${2:-${1##*/}}"
 }
 
+# unpack ARCHIVE NAME SHA256: $OUT/NAME
 unpack() {
     python - "$1" "$2" "$OUT/$2.tmp" <<'PY'
 import sys, zipfile
@@ -49,11 +48,13 @@ import sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive, open(sys.argv[3], "wb") as out:
     out.write(archive.read(next(name for name in archive.namelist() if name.endswith(sys.argv[2]))))
 PY
+    echo "$3  $OUT/$2.tmp" | sha256sum --check --quiet - ||
+        { echo "error: $2 of $1 has another checksum than the file that this recipe is for" >&2; return 1; }
     mv "$OUT/$2.tmp" "$OUT/$2"
 }
 
-# get_text DATA LANGUAGES
-get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2"; }
+# get_text DATA LANGUAGES PICTURE
+get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2" "$3"; }
 
 # prepare_text TEXT SUB-WORDS LANGUAGE...: $OUT/data-bin
 prepare_text() {
@@ -106,22 +107,27 @@ measure() {
 
 # note SYSTEM SETTING SEED: the numbers of FOLDER, a line each
 note() {
-    local run="$1.$3.${2// /-}"
-    printf '%s\n' "tatoeba, $2	accuracy	$PWD/$FOLDER/tatoeba.json" "lareqa, $2	mAP@20	$PWD/$FOLDER/lareqa.json" |
-        while IFS= read -r line; do printf '%s\t%s\t%s\n' "$1" "$3" "$line"; done >"runs/$run.tsv.tmp"
-    mv "runs/$run.tsv.tmp" "runs/$run.tsv"
+    local metric run="$1.$3.${2// /-}"
+    {
+        for metric in accuracy "accuracy, forward" "accuracy, backward"; do
+            printf '%s\t%s\ttatoeba, %s\t%s\t%s\n' "$1" "$3" "$2" "$metric" "$PWD/$FOLDER/tatoeba.json"
+        done
+        printf '%s\t%s\tlareqa, %s\tmAP@20\t%s\n' "$1" "$3" "$2" "$PWD/$FOLDER/lareqa.json"
+    } >"$RUNS/$run.tsv.tmp"
+    mv "$RUNS/$run.tsv.tmp" "$RUNS/$run.tsv"
 }
 
 # system SYSTEM SEED: pre-training, fine-tuning, and the numbers of both
 system() {
-    local system=$1 seed=$2 checkpoint
+    local system=$1 seed=$2 pooling=${POOLING[$1]:-cls} checkpoint
     pretrain "$system" "$seed"
     checkpoint=$FOLDER/checkpoint_last.pt
-    stage "$system.$seed.zero-shot" measure "$checkpoint" "${POOLING[$system]:-cls}" cosine "$TEXT_FOLDER"
+    stage "$system.$seed.zero-shot" measure "$checkpoint" "$pooling" cosine "$TEXT_FOLDER"
     note "$system" zero-shot "$seed"
     stage "$system.$seed.fine" train "$(dirname "$checkpoint")" "${FINE_TUNING[@]}" "${SHAPE[@]}" --seed "$seed" \
-        --train-groups "$TEXT_FOLDER/groups.jsonl" --pretrained-checkpoint "$checkpoint"
-    stage "$system.$seed.english" measure "$FOLDER/checkpoint_last.pt" cls dot "$TEXT_FOLDER"
+        --train-groups "$TEXT_FOLDER/groups.jsonl" --pretrained-checkpoint "$checkpoint" \
+        --vector-pooling "$pooling"
+    stage "$system.$seed.english" measure "$FOLDER/checkpoint_last.pt" "$pooling" dot "$TEXT_FOLDER"
     note "$system" "fine-tuned on English" "$seed"
 }
 
@@ -138,16 +144,15 @@ draw() {
 }
 
 main() {
-    local seed name system before names=()
+    local seed name system names=()
     [ -n "$DATA" ] || get_files
-    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")"
+    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")" "$(joined "${PICTURE[@]}")"
     TEXT_FOLDER=$FOLDER
     stage data-bin prepare_text "$TEXT_FOLDER" "$VOCABULARY" "${LANGUAGES[@]}"
     ALL=$FOLDER/data-bin
     stage documents prepare_documents "$TEXT_FOLDER" "$ALL" "${DOCUMENTS[@]}"
     UNITS=$FOLDER/documents
     if [ "${1:-}" != result ]; then
-        rm -f runs/*.tsv
         for seed in "${SEEDS[@]}"; do job pretrain start "$seed"; done
         finish_jobs
         [ "${1:-}" != start ] || exit 0
@@ -155,11 +160,6 @@ main() {
             for name in "${SYSTEMS[@]}"; do ! has_seed "$name" "$seed" || job system "$name" "$seed"; done
         done
         finish_jobs
-        pretrain start "${SEEDS[0]}"
-        before=$FOLDER/checkpoint_last.pt
-        pretrain msm "${SEEDS[0]}"
-        stage picture draw "$before" "$FOLDER/checkpoint_last.pt" "${PICTURE[@]}"
-        [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$FOLDER/vectors.png" "$EXAMPLE/vectors.png"
     fi
     for name in zero-shot fine-tuned-on-English; do
         for system in "${SYSTEMS[@]}"; do
@@ -168,6 +168,17 @@ main() {
     done
     SCORER=encoder_runs
     write_result "${names[@]}"
+    [ "${1:-}" = result ] || picture
+}
+
+# picture: before and after the first seed's MSM, drawn last so that the result doesn't wait for it
+picture() {
+    local before
+    pretrain start "${SEEDS[0]}"
+    before=$FOLDER/checkpoint_last.pt
+    pretrain msm "${SEEDS[0]}"
+    stage picture draw "$before" "$FOLDER/checkpoint_last.pt" "${PICTURE[@]}"
+    [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp "$FOLDER/vectors.png" "$EXAMPLE/vectors.png"
 }
 
 main "$@"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import write_numbers
+from mass_plugins.commands.flags import check_folder_of, write_numbers
 
 HELP = "mAP@20 of XQuAD-R (LAReQA): the answer sentences of all languages, in one pool, to each question"
 
@@ -22,11 +22,13 @@ def add_flags(command):
 
 
 def run(options):
-    import numpy as np
-
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import lareqa
+    from mass_plugins.scoring.retrieval import load_ir_measures
+    from mass_plugins.scoring.unit_rows import unit_rows
 
+    check_folder_of(options.json, "--json")
+    load_ir_measures()  # missing it ends here, not after the encoding
     files = {}
     for text in options.xquad:
         language, _, path = text.partition("=")
@@ -38,7 +40,7 @@ def run(options):
     vectors = [encoder.encode(texts) for texts in ([question.text for question in pool.questions], pool.sentences)]
     similarity = options.similarity or encoder.similarity
     if similarity == "cosine":
-        vectors = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in vectors]
+        vectors = [unit_rows(rows) for rows in vectors]
     found = lareqa.mean_average_precision(pool, *vectors)
     print(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
     print("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))

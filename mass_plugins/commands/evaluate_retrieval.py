@@ -1,11 +1,10 @@
 """``mass-plugins evaluate retrieval``: TREC runs against judgements."""
 
 import argparse
-import os
 from itertools import combinations
 from pathlib import Path
 
-from mass_plugins.commands.flags import write_numbers
+from mass_plugins.commands.flags import check_folder_of, name_and_path, write_numbers
 
 HELP = "nDCG, MRR and recall of TREC runs, and paired tests between them"
 
@@ -30,6 +29,7 @@ def run(options):
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import retrieval
 
+    check_folder_of(options.json, "--json")
     measures = tuple(dict.fromkeys(options.measures or retrieval.MEASURES))
     signatures = {measure: retrieval.signature(measure) for measure in measures}
     judgements = read_judgements(options.qrels)
@@ -37,7 +37,7 @@ def run(options):
         check_judged_documents(judgements, options.qrels, (passage.id for passage in read_passages(options.corpus)))
     found = {}
     for text in options.runs:
-        name, path = _name_and_path(text)
+        name, path = name_and_path(text)
         if name in found:
             raise InputError(f"two runs have the name {name}; tell them apart, as in NAME={path}")
         rankings = dict(read_run(path, "RUN"))
@@ -63,11 +63,3 @@ def run(options):
     if options.json:
         tests = [c._asdict() for c in comparisons]
         write_numbers(options.json, {"signatures": signatures, "queries": found, "comparisons": tests})
-
-
-def _name_and_path(text: str) -> tuple[str, Path]:
-    """``"dupmae=a.trec"`` -> ``("dupmae", a.trec)``; the name is the file's own by default."""
-    name, equals, path = text.partition("=")
-    if equals and not os.path.exists(text):
-        return name, Path(path)
-    return Path(text).stem, Path(text)

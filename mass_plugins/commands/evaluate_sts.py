@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_speed_flags, add_vector_flags, vector_flags
-from mass_plugins.commands.flags import natural, positive
+from mass_plugins.commands.flags import check_folder_of, natural, positive
 from mass_plugins.errors import InputError
 
 HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and sets of words"
@@ -53,8 +53,7 @@ def run(options):
         return None
     if not options.checkpoint:
         raise InputError("which encoder? name its checkpoint, or --list the sets")
-    if options.output and not options.output.parent.is_dir():
-        raise InputError(f"--output: the folder {options.output.parent} doesn't exist; make it")
+    check_folder_of(options.output, "--output")
     sets = [read_set(name, found[name]) for name in choose_sets(found, options.sets)]
 
     from mass_plugins import load_encoder

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import write_numbers
+from mass_plugins.commands.flags import check_folder_of, write_numbers
 
 HELP = "accuracy of the nearest neighbour among the translations, both ways, of files of parallel sentences"
 
@@ -24,6 +24,7 @@ def run(options):
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import bitext
 
+    check_folder_of(options.json, "--json")
     sides = {}
     for text in options.pairs:
         name, _, rest = text.partition("=")

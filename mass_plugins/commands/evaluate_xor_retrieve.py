@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive, write_numbers
+from mass_plugins.commands.flags import check_folder_of, positive, write_numbers
 
 HELP = "R@2kt and R@5kt of XOR-Retrieve: an answer in the first 2000 or 5000 tokens of the retrieved passages"
 
@@ -20,6 +20,7 @@ def run(options):
     from mass_plugins.data.retrieval_files import read_passages, read_run
     from mass_plugins.scoring import xor_retrieve
 
+    check_folder_of(options.json, "--json")
     questions = xor_retrieve.read_questions(options.questions)
     rankings = dict(read_run(Path(options.run_file), "RUN"))
     texts = xor_retrieve.texts_of(read_passages(options.corpus), rankings)

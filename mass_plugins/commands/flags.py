@@ -2,6 +2,9 @@
 
 import argparse
 import math
+import os
+from pathlib import Path
+from typing import Optional
 
 
 def positive(text):
@@ -10,6 +13,26 @@ def positive(text):
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
+
+
+def name_and_path(text: str) -> tuple[str, Path]:
+    """``"mass=logs/a.log"`` -> ``("mass", logs/a.log)``; the name is the file's own by default."""
+    name, equals, path = text.partition("=")
+    if equals and not os.path.exists(text):
+        return name, Path(path)
+    return Path(text).stem, Path(text)
+
+
+def check_folder_of(path: Optional[Path], flag: str) -> None:
+    """Before the work whose result goes to ``path``, if one is given.
+
+    Raises:
+        InputError: there is no folder to write it to.
+    """
+    from mass_plugins.errors import InputError
+
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"{flag}: the folder {path.parent} doesn't exist; make it")
 
 
 def natural(text):

@@ -1,7 +1,6 @@
 """``mass-plugins plot``: training curves of one or more runs."""
 
-import os
-from pathlib import Path
+from mass_plugins.commands.flags import name_and_path
 
 HELP = "draw the training curves of one or more runs as a PNG"
 
@@ -19,14 +18,6 @@ def add_flags(command):
 def run(options):
     from mass_plugins.scoring.curves import draw, read_run
 
-    runs = [read_run(*_name_and_path(text)) for text in options.runs]
+    runs = [read_run(*name_and_path(text)) for text in options.runs]
     draw(runs, [metric.strip() for metric in options.metrics.split(",")], options.output)
     print(options.output)
-
-
-def _name_and_path(text):
-    """``"mass=logs/a.log"`` → ``("mass", "logs/a.log")``; the name is the file's own by default."""
-    name, equals, path = text.partition("=")
-    if equals and not os.path.exists(text):
-        return name, path
-    return Path(text).stem, text

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "draw sentence vectors of a parallel text in two dimensions (principal axes), a panel an encoder, as a PNG"
+HELP = "draw sentence vectors of a parallel text in two dimensions (principal axes), a panel an encoder"
 
 
 def add_flags(command: argparse.ArgumentParser):
@@ -21,26 +21,38 @@ def run(options):
     from mass_plugins import load_encoder
     from mass_plugins.data.text_files import read_lines
     from mass_plugins.errors import InputError
+    from mass_plugins.scoring.pictures import check_output
     from mass_plugins.scoring.vector_picture import draw_vectors
 
+    check_output(options.output)
     poolings = options.pooling or [None] * len(options.checkpoints)
     if len(poolings) != len(options.checkpoints):
         raise InputError(f"{len(poolings)} --pooling for {len(options.checkpoints)} encoders; give one each, or none")
-    texts = dict(_pair(text, "--text LANGUAGE=FILE") for text in options.text)
+    checkpoints = _pairs(options.checkpoints, "NAME=CHECKPOINT")
+    texts = _pairs(options.text, "--text LANGUAGE=FILE")
     lines = {language: [line for _, line in read_lines([Path(path)], "--text")] for language, path in texts.items()}
     panels = {}
-    for text, pooling in zip(options.checkpoints, poolings):
-        name, path = _pair(text, "NAME=CHECKPOINT")
+    for (name, path), pooling in zip(checkpoints.items(), poolings):
         encoder = load_encoder(path, pooling=pooling)
         panels[name] = {language: encoder.encode(rows) for language, rows in lines.items()}
     draw_vectors(panels, options.output)
     print(options.output)
 
 
-def _pair(text: str, form: str) -> tuple[str, str]:
+def _pairs(texts: list[str], form: str) -> dict[str, str]:
+    """``name=path`` of each.
+
+    Raises:
+        InputError: another form, or a name that stands there twice.
+    """
     from mass_plugins.errors import InputError
 
-    name, equals, path = text.partition("=")
-    if not equals or not name or not path:
-        raise InputError(f"{text} is not of the form {form}")
-    return name, path
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise InputError(f"{text} is not of the form {form}")
+        if name in pairs:
+            raise InputError(f"{text}: {name} stands for {pairs[name]} already; give each a name of its own ({form})")
+        pairs[name] = path
+    return pairs

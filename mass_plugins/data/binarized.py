@@ -100,14 +100,14 @@ def monolingual_languages(data_path: str, split: str) -> list[str]:
     return languages
 
 
-def open_monolingual(data_path: str, split: str, language: str, dictionary: Dictionary):
-    """``<split>.<l>-None.<l>``, as ``fairseq-preprocess --only-source`` writes it."""
+def open_monolingual(data_path: str, split: str, language: str, dictionary: Dictionary, flag: str = "--langs"):
+    """``<split>.<l>-None.<l>``, as ``fairseq-preprocess --only-source`` writes it; ``flag`` named the language."""
     prefix = _monolingual_prefix(data_path, split, language)
     if not indexed_dataset.dataset_exists(prefix, "mmap"):
         missing = ".idx" if os.path.exists(prefix + ".bin") else ".bin"
         raise InputError(
             f"{prefix}{missing} doesn't exist: no monolingual {split} text for {language!r}; "
-            "prepare it, or leave the language out (--mono-langs, --directions)"
+            f"prepare it, or leave the language out of {flag}"
         )
     return open_checked(prefix, dictionary)
 

@@ -10,6 +10,7 @@ more than once has several), and ``language``; ``masked_slots (0,)`` and ``targe
 """
 
 import os
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,18 +43,40 @@ def counts_file(folder: str, split: str, language: str) -> str:
     return os.path.join(folder, f"{split}.{language}.documents.npy")
 
 
+def _how_to_make(split: str) -> str:
+    """The mend where documents are missing; prepare_documents.py holds nothing out to validate on."""
+    if split == "train":
+        return "make them with preprocess/prepare_documents.py --documents"
+    return "make them with preprocess/prepare_documents.py --valid-documents, or train with --disable-validation"
+
+
+def document_languages(folder: str, split: str) -> list[str]:
+    """Languages with documents in a folder, sorted.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = (re.fullmatch(rf"{re.escape(split)}\.(.+)\.documents\.npy", name) for name in names)
+    languages = sorted(match[1] for match in found if match)
+    if not languages:
+        raise InputError(f"{folder} has no {split} documents; {_how_to_make(split)}")
+    return languages
+
+
 def open_documents(folder: str, split: str, language: str, dictionary: Dictionary) -> Documents:
     """Raises InputError: a file is missing, or they don't fit one another."""
     path = counts_file(folder, split, language)
-    units = open_monolingual(folder, split, language, dictionary)
     try:
         counts = np.load(path).astype(np.int64)
     except FileNotFoundError:
         raise InputError(
-            f"{path} doesn't exist: {folder} holds no documents; make them with preprocess/prepare_documents.py"
+            f"{path} doesn't exist: no {split} documents in {language}; leave the language out of --langs, "
+            f"{_how_to_make(split)}"
         ) from None
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}); prepare the documents again") from None
+    units = open_monolingual(folder, split, language, dictionary)
     if counts.ndim != 1 or counts.sum() != len(units) or counts.min(initial=1) < 1:
         raise InputError(
             f"{path} tells of {counts.sum()} units and there are {len(units)}; prepare the documents again"

@@ -20,6 +20,7 @@ from mass_plugins.data.binarized import MASK, find_languages, load_joint_diction
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.text import SETTINGS_FILE, SPACE_SIGN, TextCodec, open_tokenizer
+from mass_plugins.data.text_files import write_whole
 from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 
@@ -224,8 +225,8 @@ class TokenizerText(EncoderText):
 
     def save(self, folder: str | os.PathLike) -> None:
         content = {"version": VERSION, "specials": self.specials, "size": len(self.dictionary)}
-        _write_whole(Path(folder) / TOKENIZER_FILE, self.content)
-        _write_whole(Path(folder) / ENCODER_FILE, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
+        write_whole(Path(folder) / TOKENIZER_FILE, self.content)
+        write_whole(Path(folder) / ENCODER_FILE, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "TokenizerText":
@@ -339,9 +340,3 @@ def _is_text(line) -> bool:
         return isinstance(line, str) and line.encode("utf-8") is not None
     except UnicodeEncodeError:
         return False
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from mass_plugins.data.text_files import write_whole
 from mass_plugins.errors import InputError
 
 VERSION = 1
@@ -253,9 +254,9 @@ class TextCodec(WordPipeline):
         """Write ``text.json`` and the model file into ``folder``, each whole or not at all."""
         name = MODEL_FILES[self.settings.subwords]
         content = {"version": VERSION, **self.settings.as_dict(), "model": name}
-        _write_whole(Path(folder) / name, self.model)
+        write_whole(Path(folder) / name, self.model)
         text = json.dumps(content, indent=2) + "\n"
-        _write_whole(Path(folder) / SETTINGS_FILE, text.encode("utf-8"))
+        write_whole(Path(folder) / SETTINGS_FILE, text.encode("utf-8"))
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "TextCodec":
@@ -345,9 +346,3 @@ def _open_bpe(model: bytes):
         raise InputError(
             "not a file of BPE codes (two symbols a line); give what subword-nmt learn-bpe wrote"
         ) from None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -144,6 +144,13 @@ def read_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, skip: int
                         raise not_utf8(f"{flag}: {path}", number - before, line) from None
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file at once: it is whole or as it was."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
 def fingerprint(path: Path) -> str:
     """A file's name, size and content in few letters: what a run that goes on compares.
 

@@ -40,7 +40,7 @@ class LoadedEncoder:
         options: of :class:`TextEncoderConfig`.
         vectors: as the checkpoint's task tells; None if it doesn't.
         representation: of a retriever ``cls``, ``ot`` or ``both``; None: it is no retriever.
-        projection: (d, D), a retriever's ``W_cls`` on the CLS state; None: it has none.
+        projection: (d, D), a retriever's ``W_cls`` on the pooled state; None: it has none.
     """
 
     path: Path
@@ -69,9 +69,9 @@ class LoadedEncoder:
         settings = replace(self.vectors or VectorSettings(), **chosen)
         if settings.pooling not in POOLINGS:
             raise InputError(f"pooling {settings.pooling!r} is not one of {', '.join(POOLINGS)}")
-        if self.projection is not None and settings.pooling != "cls":
+        if self.projection is not None and self.vectors and settings.pooling != self.vectors.pooling:
             raise InputError(
-                f"{self.path} is a retriever whose vectors are projected from the first token's state; leave out "
+                f"{self.path} is a retriever whose vectors are projected from another pooling; leave out "
                 f"--pooling {settings.pooling}, or take the checkpoint that it was fine-tuned from"
             )
         positions = self.model.max_positions()
@@ -111,7 +111,7 @@ def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] 
     if "representation" in options:  # a retriever, whatever its task says of the checkpoint that it started from
         task, positions = state["cfg"]["task"], model.max_positions()
         longest = max(int(task["query_tokens"]), int(task["passage_tokens"]))
-        loaded.vectors = VectorSettings("cls", False, min(longest, positions))
+        loaded.vectors = VectorSettings(str(options.get("vector_pooling", "cls")), False, min(longest, positions))
         loaded.representation = str(options["representation"])
         loaded.projection = state["model"].get("cls_projection.weight")
     return loaded

@@ -35,7 +35,8 @@ def write_retriever(encoder: LoadedEncoder, folder: Path) -> None:
     if options["representation"] == "ot":
         raise InputError(f"{encoder.path} has no vectors, and sentence-transformers can't hold its ordinary tokens")
     longest = min(max(int(task["query_tokens"]), int(task["passage_tokens"])), encoder.model.max_positions())
-    write_sentence_transformer(encoder, VectorSettings("cls", False, longest), folder)
+    pooling = str(options.get("vector_pooling", "cls"))  # older checkpoints have no choice
+    write_sentence_transformer(encoder, VectorSettings(pooling, False, longest), folder)
     (folder / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}\n', encoding="utf-8")
     weight = state["model"].get("cls_projection.weight")
     if weight is None:  # the state as it is

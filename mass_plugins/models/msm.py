@@ -130,6 +130,8 @@ class Msm(TextEncoder):
         for option in ("document_layers", "units_per_document"):
             if flat[option] < 1:
                 raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not 1 or more")
+        if flat["head_dim"] < 0:
+            raise InputError(f"--head-dim {flat['head_dim']} is not 0 (the encoder's width) or more")
         self.document_encoder = DocumentEncoder(
             layer_config(flat), flat["document_layers"], flat["units_per_document"],
             flat["layer_norm_epsilon"], flat["dropout"], str(flat["document_context"]),

@@ -20,6 +20,7 @@ from mass_plugins.models.text_encoder import (
     TextEncoderTinyConfig,
     register_shapes,
 )
+from mass_plugins.modules.pooling import pool
 
 REPRESENTATIONS = ("cls", "ot", "both")
 ACTIVATIONS = ("none", "relu", "log1p_relu")
@@ -30,7 +31,14 @@ class RetrieverOptions(BagOfWordsOptions):
     representation: ChoiceEnum(REPRESENTATIONS) = field(
         default="both", metadata={"help": "cls: h', the projected [CLS]; ot: mu', the ordinary tokens; both (paper)"}
     )
-    cls_dim: int = field(default=384, metadata={"help": "width of h' (paper: 384); 0: the [CLS] state as it is"})
+    vector_pooling: ChoiceEnum(("cls", "mean")) = field(
+        default="cls",
+        metadata={
+            "help": "what h' is made of: the [CLS] state (paper), or the mean of all tokens' states, for an "
+            "encoder whose [CLS] was never trained as a vector"
+        },
+    )
+    cls_dim: int = field(default=384, metadata={"help": "width of h' (paper: 384); 0: the state as it is"})
     ot_top: int = field(default=384, metadata={"help": "values of mu that a document keeps (paper: 384)"})
     ot_activation: ChoiceEnum(ACTIVATIONS) = field(
         default="none", metadata={"help": "on mu: none (paper), relu, or log1p_relu, log(1 + relu(mu))"}
@@ -92,6 +100,7 @@ class Retriever(BagOfWordsEncoder):
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.representation, self.activation = str(cfg.representation), str(cfg.ot_activation)
+        self.vector_pooling = str(cfg.vector_pooling)
         self.ot_top, dim = min(cfg.ot_top, num_tokens), self.output_weight.shape[1]
         if cfg.ot_top < 1 or cfg.cls_dim < 0:
             raise InputError(f"--ot-top {cfg.ot_top} and --cls-dim {cfg.cls_dim}: at least 1 and 0 are needed")
@@ -118,11 +127,11 @@ class Retriever(BagOfWordsEncoder):
         """
         hidden = super().forward(src_tokens)
         cls = values = entries = None
+        real = src_tokens.ne(self.padding_idx)
         if self.representation != "ot":
-            cls = hidden[:, 0] if self.cls_projection is None else self.cls_projection(hidden[:, 0])
-            cls = cls.float()
+            cls = pool(hidden, real, self.vector_pooling)
+            cls = (cls if self.cls_projection is None else self.cls_projection(cls)).float()
         if self.representation != "cls":
-            real = src_tokens.ne(self.padding_idx)
             inside = real & F.pad(real[:, 1:], (0, 1), value=False)  # not the last real one
             inside[:, 0] = False
             values = self._activate(self.bag_of_words(hidden, inside))

@@ -24,4 +24,4 @@ class ContrastHead(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(N, D) -> (N, out), float32; not yet of unit length."""
-        return self.outer_norm(self.outer(self.inner_norm(self.inner(rows)).relu()))
+        return self.outer_norm(self.outer(self.inner_norm(self.inner(rows)).relu())).float()

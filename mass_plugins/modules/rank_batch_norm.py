@@ -59,9 +59,10 @@ class RankBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(dim))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(N, D) -> (N, D) float32, whatever autocast says: moments of bfloat16 are too coarse."""
-        rows = rows.float()
-        mean, variance = self.running_mean, self.running_var
+        """(N, D) -> (N, D) of the weights' dtype, float32 under autocast; computed in float32: moments in 16 bits are
+        too coarse."""
+        rows, dtype = rows.float(), self.running_mean.dtype
+        mean, variance = self.running_mean.float(), self.running_var.float()
         if self.training:
             total = sum_over_ranks if self.across else lambda values: values
             sums = total(torch.cat([rows.sum(dim=0), rows.new_tensor([float(len(rows))])]))
@@ -74,9 +75,11 @@ class RankBatchNorm(nn.Module):
             else:  # in step with the others, and with their gradients
                 mean, variance = mean + 0 * found, variance + 0 * spread
         normed = (rows - mean) * torch.rsqrt(variance + self.epsilon)
-        return normed if self.weight is None or self.bias is None else normed * self.weight + self.bias
+        if self.weight is not None and self.bias is not None:
+            normed = normed * self.weight + self.bias
+        return normed.to(dtype)
 
     @torch.no_grad()
     def _keep(self, mean: Tensor, variance: Tensor) -> None:
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance, self.momentum)
+        self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+        self.running_var.lerp_(variance.to(self.running_var), self.momentum)

@@ -14,7 +14,7 @@ from omegaconf import II, MISSING
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.errors import InputError
-from mass_plugins.models.text_encoder import check_same_encoder
+from mass_plugins.models.text_encoder import TextEncoder, check_same_encoder
 from mass_plugins.modules.pooling import POOLINGS
 from mass_plugins.objectives.pretrained import build_from
 from mass_plugins.objectives.training_task import TrainingTask, with_values_of_other_groups
@@ -53,6 +53,7 @@ class EncoderTask(TrainingTask):
 
     cfg: EncoderTaskConfig
     CRITERION: str  # the one that reads its batches
+    MODEL: type[TextEncoder] = TextEncoder  # what the criterion needs
     POSITIONS_FLAG = "--max-positions"
 
     def __init__(self, cfg: EncoderTaskConfig, text: EncoderText):
@@ -86,13 +87,20 @@ class EncoderTask(TrainingTask):
 
     def build_model(self, cfg, from_checkpoint=False):
         start = None if from_checkpoint else self.cfg.pretrained_checkpoint
-        model = build_from(
-            start, self, cfg, lambda: super(EncoderTask, self).build_model(cfg, from_checkpoint), check_same_encoder
-        )
+        model = build_from(start, self, cfg, lambda: self._build(cfg, from_checkpoint), check_same_encoder)
         if self.cfg.save_dir and not self.cfg.no_save and not from_checkpoint:
             if distributed_utils.get_global_rank() == 0:
                 os.makedirs(self.cfg.save_dir, exist_ok=True)
                 self.text.save(self.cfg.save_dir)
+        return model
+
+    def _build(self, cfg, from_checkpoint: bool) -> TextEncoder:
+        model = super().build_model(cfg, from_checkpoint)
+        if not isinstance(model, self.MODEL):
+            wanted = self.MODEL.__name__.lower()
+            raise InputError(
+                f"--arch {cfg._name} has not what this task trains; set --arch {wanted}, {wanted}_tiny, .."
+            )
         return model
 
     def build_criterion(self, cfg, from_checkpoint=False):
@@ -129,6 +137,16 @@ class EncoderTask(TrainingTask):
                 f"{origin} was trained with another dictionary than the one in {self.cfg.data}; prepare the text with "
                 "that model's tokenizer (prepare_encoder.py --like)"
             )
+
+    # -- steps
+
+    def mark_dummy(self, sample: dict[str, Any], ignore_grad: bool) -> dict[str, Any]:
+        """A batch that only keeps this process in step with the others says so: it gives them no negatives."""
+        return {**sample, "dummy": True} if ignore_grad else sample
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        sample = self.mark_dummy(sample, ignore_grad)
+        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.adopt(state_dict, "the checkpoint")

@@ -1,7 +1,7 @@
-"""What every task with masked text shares: its options, and text of one language or more as a data set."""
+"""What every task with text of one language or more shares: its options, masks, and the text as a data set."""
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Callable, Optional
 
 from fairseq.data import TokenBlockDataset
 from fairseq.dataclass import ChoiceEnum
@@ -20,17 +20,13 @@ BREAK_MODES = ("eos", "complete", "none")
 
 
 @dataclass
-class MaskingConfig(EncoderTaskConfig):
+class TextConfig(EncoderTaskConfig):
     langs: Optional[str] = field(
         default=None, metadata={"help": "languages to train on, like de,en; default: all that the data-bin has"}
     )
     language_alpha: float = field(
         default=1.0,
         metadata={"help": "languages are drawn in proportion to size^alpha: 0 uniform, 1 as they are (XLM-R: 0.3)"},
-    )
-    mask_ratio: float = field(default=0.15, metadata={"help": "share of the tokens to mask (BERT: 0.15)"})
-    whole_words: bool = field(
-        default=False, metadata={"help": "mask all tokens of a word or none (BERT's second release)"}
     )
     mask_keep_rand: str = field(
         default="0.8,0.1,0.1",
@@ -39,6 +35,14 @@ class MaskingConfig(EncoderTaskConfig):
     long_lines: ChoiceEnum(LONG_LINES) = field(
         default="error",
         metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
+    )
+
+
+@dataclass
+class MaskingConfig(TextConfig):
+    mask_ratio: float = field(default=0.15, metadata={"help": "share of the tokens to mask (BERT: 0.15)"})
+    whole_words: bool = field(
+        default=False, metadata={"help": "mask all tokens of a word or none (BERT's second release)"}
     )
 
 
@@ -66,7 +70,53 @@ class MaskedTextConfig(MaskingConfig):
     )
 
 
-class MaskingTask(EncoderTask):
+class TextTask(EncoderTask):
+    """A task with text of one language or more."""
+
+    cfg: TextConfig
+
+    def languages(self, folder: str, split: str, find: Callable[[str, str], list[str]]) -> list[str]:
+        """Those of ``--langs``, else all that ``find`` finds in a folder."""
+        return parse_languages(self.cfg.langs) if self.cfg.langs else find(folder, split)
+
+    def mixture_options(self, split: str, shards: int) -> dict:
+        """What every mixture of streams is told."""
+        return {
+            "seed": self.cfg.seed,
+            "alpha": self.cfg.language_alpha,
+            "long_lines": str(self.cfg.long_lines),
+            "fixed": split != self.cfg.train_subset,
+            "shards": shards,
+        }
+
+    def text_streams(
+        self, folder: str, split: str, masker: Callable, mode: str, tokens: int, copies: int = 1
+    ) -> list[MaskedTextStream]:
+        """The split's text, a stream a language.
+
+        Args:
+            mode: one of ``BREAK_MODES``.
+            tokens: of a sample that is no line, [CLS] included.
+            copies: rows that the masker makes of a text.
+
+        Raises:
+            InputError: text that is missing or damaged; no room for text in a sample.
+        """
+        if mode != "eos" and tokens < 3:
+            raise InputError(f"--tokens-per-sample {tokens} has no room for text; set it like 512")
+        streams, voc = [], self.text.vocabulary
+        for language in self.languages(folder, split, monolingual_languages):
+            dataset = open_monolingual(folder, split, language, self.text.dictionary)
+            if mode != "eos":  # [CLS] comes before the block
+                dataset = TokenBlockDataset(
+                    dataset, dataset.sizes, tokens - 1, pad=voc.pad, eos=voc.eos, break_mode=mode
+                )
+            name = f"{folder}, {split} {language}"
+            streams.append(MaskedTextStream(name, dataset, dataset.sizes, masker, self.text.cls, copies))
+        return streams
+
+
+class MaskingTask(TextTask):
     """A task that masks tokens."""
 
     cfg: MaskingConfig
@@ -96,39 +146,10 @@ class MaskedTextTask(MaskingTask):
     def masked_text(self, split: str, epoch: int, places: Optional[int] = None) -> MaskedTextDataset:
         """The split's text; ``places`` of an epoch, by default as many as there are samples."""
         folder, shards = self.shard(split, epoch)
-        given = self.cfg.langs
-        languages = parse_languages(given) if given else monolingual_languages(folder, split)
-        masker = self.build_masker()
+        mode, tokens, copies = str(self.cfg.sample_break_mode), self.cfg.tokens_per_sample, max(1, self.cfg.mask_sets)
         return MaskedTextDataset(
-            [self._stream(folder, split, language, masker) for language in languages],
-            seed=self.cfg.seed,
-            alpha=self.cfg.language_alpha,
-            long_lines=str(self.cfg.long_lines),
+            self.text_streams(folder, split, self.build_masker(), mode, tokens, copies),
+            **self.mixture_options(split, shards),
             separate=self.cfg.separate_languages,
-            fixed=split != self.cfg.train_subset,
-            shards=shards,
             places=places,
-        )
-
-    def _stream(self, folder: str, split: str, language: str, masker: TextMasker) -> MaskedTextStream:
-        dataset = open_monolingual(folder, split, language, self.text.dictionary)
-        mode, block = str(self.cfg.sample_break_mode), self.cfg.tokens_per_sample - 1  # [CLS] comes before it
-        if mode != "eos":
-            if block < 2:
-                raise InputError(f"--tokens-per-sample {block + 1} has no room for text; set it like 512")
-            dataset = TokenBlockDataset(
-                dataset,
-                dataset.sizes,
-                block,
-                pad=self.text.vocabulary.pad,
-                eos=self.text.vocabulary.eos,
-                break_mode=mode,
-            )
-        return MaskedTextStream(
-            f"{folder}, {split} {language}",
-            dataset,
-            dataset.sizes,
-            masker,
-            self.text.cls,
-            copies=max(1, self.cfg.mask_sets),
         )

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mass_plugins.scoring.unit_rows import unit_rows
+
 _AT_ONCE = 4096  # sentences whose similarities to all others exist at once
 
 
@@ -35,13 +37,8 @@ def bitext_accuracy(source: np.ndarray, target: np.ndarray) -> BitextAccuracy:
     """
     if source.shape != target.shape or not len(source):
         raise ValueError(f"vectors of {source.shape} and {target.shape}; both sides of the pairs are needed")
-    source, target = (_unit(rows) for rows in (source, target))
+    source, target = (unit_rows(rows) for rows in (source, target))
     return BitextAccuracy(_accuracy(source, target), _accuracy(target, source), len(source))
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 def _accuracy(queries: np.ndarray, keys: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mass_plugins.errors import InputError
+from mass_plugins.scoring.pictures import new_figure, save_picture
 
 # fairseq's tag → ours. "train" is the mean over an epoch, drawn only where nothing finer is there.
 TRAINING, EPOCH = "train_inner", "train"
@@ -48,7 +49,7 @@ class Run:
         return found
 
 
-def read_run(name: str, path: str) -> Run:
+def read_run(name: str, path: str | os.PathLike) -> Run:
     """Read the log file or TensorBoard folder ``path``; InputError if it holds no curve."""
     if not os.path.exists(path):
         raise InputError(f"{path} doesn't exist; give fairseq-train's output or a TensorBoard folder")
@@ -108,7 +109,7 @@ def _parse_json(tag: str | None, text: str) -> tuple[str, dict[str, float]]:
     return tag, numbers
 
 
-def _read_tensorboard(name: str, folder: str) -> Run:
+def _read_tensorboard(name: str, folder: str | os.PathLike) -> Run:
     """The scalars of --tensorboard-logdir: a folder per split."""
     try:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -138,13 +139,7 @@ def draw(runs: Sequence[Run], metrics: Sequence[str], output: str) -> list[str]:
     if not present:
         known = sorted({metric for run in runs for _, metric in run.values})
         raise InputError(f"no run has {' or '.join(metrics)}; choose --metrics from {', '.join(known)}")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("matplotlib isn't installed; pip install mass_plugins[plot]") from error
-    figure = Figure(figsize=(6.4 * len(present), 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(6.4 * len(present), 4.4), layout="constrained")
     for panel, metric in zip(figure.subplots(1, len(present), squeeze=False)[0], present):
         for number, run in enumerate(runs):
             _draw_run(panel, run, metric, colour=f"C{number}")
@@ -154,7 +149,7 @@ def draw(runs: Sequence[Run], metrics: Sequence[str], output: str) -> list[str]:
     once = list({(curve.get_label(), curve.get_color()): curve for curve in curves}.values())
     # one legend below all panels, where it hides no curve
     figure.legend(handles=once, loc="outside lower center", ncols=min(3, len(once)), frameon=False)
-    _save_picture(figure, output)
+    save_picture(figure, output)
     return present
 
 
@@ -165,14 +160,3 @@ def _draw_run(panel, run: Run, metric: str, colour: str):
         label = f"{run.name}, {'train' if training else split}"
         style = {"linewidth": 1, "alpha": 0.6} if training else {"linewidth": 1.8, "marker": "o", "markersize": 3}
         panel.plot(updates, values, color=colour, label=label, **style)
-
-
-def _save_picture(figure, output: str):
-    temporary = f"{output}.tmp"
-    try:
-        figure.savefig(temporary, format=Path(output).suffix.lstrip(".") or "png", dpi=120)
-        os.replace(temporary, output)
-    except (OSError, ValueError) as error:  # ValueError: a format that matplotlib doesn't know
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise InputError(f"cannot write {output}: {error}; name a file that ends in .png") from error

@@ -16,13 +16,18 @@ from mass_plugins.scoring.result import Score
 
 
 def find_number(content: dict[str, Any], metric: str) -> tuple[float, str]:
-    """The number of a metric in a file, and its signature; tatoeba's and lareqa's have one alone.
+    """The number of a metric in a file, and its signature.
+
+    Of ``tatoeba`` the average of both ways, or of one: ``accuracy, forward``, ``accuracy, backward``; ``lareqa`` has
+    one number.
 
     Raises:
         KeyError, TypeError, ValueError: there is none.
     """
     if "average" in content:
-        return float(content["average"]), str(content["signature"])
+        _, _, way = metric.partition(", ")
+        ways = [float(pair[way]) for pair in content["pairs"].values()] if way else [float(content["average"])]
+        return sum(ways) / len(ways), str(content["signature"])
     signature = str(content["signatures"][metric])
     if "recall" in content:
         return float(content["recall"][metric]["all"]), signature

@@ -13,6 +13,7 @@ import numpy as np
 from mass_plugins.data.text_files import open_text, reading
 from mass_plugins.doctor import version_of
 from mass_plugins.errors import InputError
+from mass_plugins.scoring.retrieval import load_ir_measures
 
 DEPTH = 20
 
@@ -48,18 +49,21 @@ def read_pool(files: Mapping[str, Path], flag: str = "--xquad") -> Pool:
         files: language -> file, plain or compressed.
 
     Raises:
-        InputError: a file that is missing or of another format, an answer in no sentence.
+        InputError: a file that is missing, of another format or without a question, an answer in no sentence.
     """
     pool = Pool([], [], [], {})
     for language, path in files.items():
         with reading(path, flag), open_text(path) as stream:
             content = stream.read()
+        before = len(pool.questions)
         try:
             for article in json.loads(content)["data"]:
                 for paragraph in article["paragraphs"]:
                     _add(pool, language, paragraph)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(f"{flag}: {path} is not XQuAD-R ({error!r}); fetch it again") from None
+        if len(pool.questions) == before:
+            raise InputError(f"{flag}: {path} has no question; fetch it again, or leave {language} out")
     return pool
 
 
@@ -90,8 +94,7 @@ def mean_average_precision(
         questions: (Q, D), compared by dot product: normalize for cosines.
         sentences: (S, D).
     """
-    import ir_measures
-
+    ir_measures = load_ir_measures()
     measure, values = ir_measures.AP @ depth, {}
     for language in dict.fromkeys(question.language for question in pool.questions):
         places = [n for n, question in enumerate(pool.questions) if question.language == language]

@@ -19,6 +19,19 @@ RESAMPLES = 10_000
 Values = dict[str, dict[str, float]]  # measure -> query -> value in percent
 
 
+def load_ir_measures():
+    """The module; not before it is needed, as not everyone has it.
+
+    Raises:
+        InputError: it is missing.
+    """
+    try:
+        import ir_measures
+    except ImportError as error:
+        raise InputError("ir_measures isn't installed; pip install mass_plugins[retrieval]") from error
+    return ir_measures
+
+
 def name_there(measure: str) -> str:
     """``MRR@100`` -> ``RR@100``, as ir_measures has it.
 
@@ -50,8 +63,7 @@ def measure_queries(
         rankings: (query, documents with scores, best first).
         measures: as :func:`name_there` takes them.
     """
-    import ir_measures
-
+    ir_measures = load_ir_measures()
     run = {
         query: {document: -float(rank) for rank, (document, _) in enumerate(ranking)}
         for query, ranking in rankings

@@ -1,12 +1,13 @@
 """A picture of sentence vectors in two dimensions: the same sentences in several languages."""
 
 import os
-from pathlib import Path
 from typing import Mapping
 
 import numpy as np
 
 from mass_plugins.errors import InputError
+from mass_plugins.scoring.pictures import new_figure, save_picture
+from mass_plugins.scoring.unit_rows import unit_rows
 
 
 def principal_axes(rows: np.ndarray) -> np.ndarray:
@@ -23,22 +24,19 @@ def draw_vectors(panels: Mapping[str, Mapping[str, np.ndarray]], path: str | os.
 
     Args:
         panels: title -> language -> (N, D), row n of each language the same sentence; compared at unit length.
-        path: the picture, a PNG.
+        path: the picture, in the format that its name ends in.
 
     Raises:
-        InputError: languages with different numbers of sentences.
+        InputError: languages with different numbers of sentences; matplotlib is missing, or no picture can be written.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(5.5 * len(panels), 5), squeeze=False)
-    for axis, (title, languages) in zip(axes[0], panels.items()):
+    for languages in panels.values():
         counts = {language: len(rows) for language, rows in languages.items()}
         if len(set(counts.values())) != 1 or min(counts.values()) < 2:
             raise InputError(f"languages need as many sentences each, two at least, and have {counts}")
-        unit = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in languages.values()]
+    figure = new_figure(figsize=(5.5 * len(panels), 5), layout="tight")
+    axes = figure.subplots(1, len(panels), squeeze=False)
+    for axis, (title, languages) in zip(axes[0], panels.items()):
+        unit = [unit_rows(rows) for rows in languages.values()]
         places = principal_axes(np.concatenate(unit)).reshape(len(languages), -1, 2)
         for sentence in places.transpose(1, 0, 2):
             axis.plot(*sentence.T, color="0.85", linewidth=0.8, zorder=1)
@@ -48,12 +46,4 @@ def draw_vectors(panels: Mapping[str, Mapping[str, np.ndarray]], path: str | os.
         axis.set_xticks([])
         axis.set_yticks([])
     axes[0, 0].legend(fontsize="small")
-    figure.tight_layout()
-    _save(figure, Path(path))
-    pyplot.close(figure)
-
-
-def _save(figure, path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
-    temporary.replace(path)
+    save_picture(figure, path)

@@ -139,6 +139,7 @@ def test_max_tokens_count_both_units_of_a_pair(max_tokens, data):
 
 
 def test_what_does_not_fit_together_is_refused(data, run_fairseq):
+    msm = [data / "data-bin", "--documents", data / "documents", *MSM]
     for words, message in (
         ([data / "data-bin", *MSM], "set --documents"),
         (
@@ -147,6 +148,15 @@ def test_what_does_not_fit_together_is_refused(data, run_fairseq):
         ),
         ([data / "data-bin", *MLM, "--criterion", "msm"], "set --criterion masked_tokens"),
         ([data / "documents", *CMLM, "--criterion", "msm"], "set --criterion masked_tokens"),
+        (
+            [*msm, "--arch", "text_encoder_tiny"],
+            "--arch text_encoder_tiny has not what this task trains; set --arch msm",
+        ),
+        ([*msm, "--arch", "cmlm_tiny"], "set --arch msm, msm_tiny"),
+        ([data / "documents", *CMLM, "--arch", "msm_tiny"], "set --arch cmlm, cmlm_tiny"),
+        ([data / "documents", *CMLM, "--arch", "text_encoder_tiny"], "set --arch cmlm, cmlm_tiny"),
+        ([*msm, "--head-dim", "-3"], "--head-dim -3"),
+        ([*msm, "--units-per-document", "3"], "document 1 has 4 units, more than --units-per-document 3"),
     ):
         done = run_fairseq("train", *words, "--max-update", "1", "--no-save", expect=None)
         assert message in done.stderr.splitlines()[-1], done.stderr[-1000:]

@@ -282,3 +282,23 @@ def test_a_query_without_negatives_is_told(collection, dupmae, run_fairseq, tmp_
     command("mine", *files, "--qrels", collection / "qrels.txt", "--output", groups)
     done = run_fairseq("train", dupmae, *flow.RETRIEVER, "--train-groups", groups, "--save-dir", tmp_path, expect=None)
     assert "has a query without negatives" in done.output
+
+
+def test_vectors_of_the_mean(dupmae, collection, run_fairseq, tmp_path):
+    """``--vector-pooling mean``: encode, represent and the export make the same vector, which isn't [CLS]'s."""
+    from sentence_transformers import SentenceTransformer
+
+    words = (*flow.RETRIEVER, "--vector-pooling", "mean", "--train-groups", collection / "groups.jsonl")
+    run_fairseq("train", dupmae, *words, "--max-update", 2, "--save-dir", tmp_path)
+    checkpoint = tmp_path / "checkpoint_last.pt"
+    texts = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
+    model = RetrieverModel(checkpoint)
+    wanted = model.represent(texts, "documents").cls
+    np.testing.assert_allclose(load_encoder(checkpoint).encode(texts), wanted, atol=1e-5)
+    with pytest.raises(InputError, match="leave out --pooling cls"):
+        load_encoder(checkpoint, pooling="cls")
+    command("export", "retriever", checkpoint, "--destdir", tmp_path / "st")
+    theirs = SentenceTransformer(str(tmp_path / "st"), device="cpu")
+    np.testing.assert_allclose(theirs.encode(texts), wanted, atol=1e-5)
+    model.model.vector_pooling = "cls"
+    assert np.abs(model.represent(texts, "documents").cls - wanted).max() > 0.01

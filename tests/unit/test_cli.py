@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 import mass_plugins
 import mass_plugins_launcher
 from mass_plugins import cli, doctor
-from mass_plugins.commands import plot
+from mass_plugins.commands import flags
 from mass_plugins.data.text_files import Shard
 from mass_plugins.generation import back_translate as work
 from mass_plugins.generation.back_translate import Settings
@@ -316,11 +316,12 @@ class TestBackTranslate:
 
 class TestPlot:
     def test_names_and_paths(self, tmp_path):
-        assert plot._name_and_path("mass=logs/a.log") == ("mass", "logs/a.log")
-        assert plot._name_and_path("logs/a.log") == ("a", "logs/a.log")
-        (tmp_path / "lr=1.log").touch()
-        assert plot._name_and_path(f"{tmp_path}/lr=1.log") == ("lr=1", f"{tmp_path}/lr=1.log")
-        assert plot._name_and_path(f"a={tmp_path}/lr=1.log") == ("a", f"{tmp_path}/lr=1.log")
+        assert flags.name_and_path("mass=logs/a.log") == ("mass", Path("logs/a.log"))
+        assert flags.name_and_path("logs/a.log") == ("a", Path("logs/a.log"))
+        log = tmp_path / "lr=1.log"
+        log.touch()
+        assert flags.name_and_path(str(log)) == ("lr=1", log)
+        assert flags.name_and_path(f"a={log}") == ("a", log)
 
     def test_a_picture(self, tmp_path, capsys):
         line = "x | INFO | valid | epoch 001 | valid on 'valid' subset | loss 3 | ppl 8 | num_updates 5\n"
@@ -368,3 +369,36 @@ class TestHowItEnds:
         monkeypatch.setattr(doctor, "main", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             cli.main(["doctor"])
+
+
+class TestBeforeTheEncoding:
+    """What can't end well ends before a checkpoint is read; there is none here."""
+
+    @pytest.mark.parametrize("command", (
+        ["evaluate", "tatoeba", "none.pt", "--pairs", "a=b,c"],
+        ["evaluate", "lareqa", "none.pt", "--xquad", "a=b"],
+        ["evaluate", "xor-retrieve", "none.trec", "--questions", "q", "--corpus", "c"],
+    ))  # fmt: skip
+    def test_no_folder_for_the_numbers(self, command, tmp_path, capsys):
+        assert cli.main([*command, "--json", f"{tmp_path}/none/x.json"]) == 1
+        assert f"--json: the folder {tmp_path}/none doesn't exist; make it" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("words, said", [
+        (["a=x.pt", "a=y.pt", "--text", "en=t"], "a=y.pt: a stands for x.pt already"),
+        (["a=x.pt", "--text", "en=s", "en=t"], "en=t: en stands for s already"),
+        (["x.pt", "--text", "en=t"], "is not of the form NAME=CHECKPOINT"),
+        (["a=x.pt", "--text", "en=t", "--output", "none/x.png"], "the folder none doesn't exist"),
+        (["a=x.pt", "--text", "en=t", "--output", "x.abc"], "no format abc"),
+    ])  # fmt: skip
+    def test_vectors(self, words, said, capsys):
+        assert cli.main(["plot-vectors", *words]) == 1
+        assert said in capsys.readouterr().err
+
+    @pytest.mark.parametrize("module, command, said", [
+        ("ir_measures", ["evaluate", "lareqa", "none.pt", "--xquad", "a=b"], "pip install mass_plugins[retrieval]"),
+        ("matplotlib.figure", ["plot-vectors", "a=x.pt", "--text", "en=t"], "pip install mass_plugins[plot]"),
+    ])  # fmt: skip
+    def test_a_missing_package(self, module, command, said, monkeypatch, capsys):
+        monkeypatch.setitem(sys.modules, module, None)
+        assert cli.main(command) == 1
+        assert said in capsys.readouterr().err

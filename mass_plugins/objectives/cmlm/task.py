@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from fairseq.tasks import register_task
 
-from mass_plugins.data.binarized import monolingual_languages
-from mass_plugins.data.documents import open_documents
-from mass_plugins.data.languages import parse_languages
+from mass_plugins.data.documents import document_languages, open_documents
 from mass_plugins.errors import InputError
+from mass_plugins.models.cmlm import Cmlm
 from mass_plugins.objectives.cmlm.dataset import PairDataset, PairStream
 from mass_plugins.objectives.masked_text_task import MaskingConfig, MaskingTask
 
@@ -23,6 +22,7 @@ class CmlmPretrainingTask(MaskingTask):
 
     cfg: CmlmPretrainingConfig
     CRITERION = "masked_tokens"
+    MODEL = Cmlm
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
@@ -31,10 +31,8 @@ class CmlmPretrainingTask(MaskingTask):
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)
-        given = self.cfg.langs
-        languages = parse_languages(given) if given else monolingual_languages(folder, split)
         masker, streams = self.build_masker(), []
-        for language in languages:
+        for language in self.languages(folder, split, document_languages):
             documents = open_documents(folder, split, language, self.text.dictionary)
             if documents.counts.max() < 2:
                 raise InputError(
@@ -42,11 +40,4 @@ class CmlmPretrainingTask(MaskingTask):
                     "documents with shorter units (prepare_documents.py --unit-tokens or --no-packing)"
                 )
             streams.append(PairStream(f"{folder}, {split} {language}", documents, masker, self.text.cls))
-        self.datasets[split] = PairDataset(
-            streams,
-            seed=self.cfg.seed,
-            alpha=self.cfg.language_alpha,
-            long_lines=str(self.cfg.long_lines),
-            fixed=split != self.cfg.train_subset,
-            shards=shards,
-        )
+        self.datasets[split] = PairDataset(streams, **self.mixture_options(split, shards))

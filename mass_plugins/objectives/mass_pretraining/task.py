@@ -115,7 +115,7 @@ class MassPretrainingTask(Seq2SeqTask):
 
     def _monolingual(self, folder: str, split: str, language: str, masker: Masker) -> MonolingualStream:
         index = self.language_index(language, "--mono-langs")
-        dataset = open_monolingual(folder, split, language, self.dictionary)
+        dataset = open_monolingual(folder, split, language, self.dictionary, "--mono-langs")
         if str(self.cfg.masking) == "block":
             if self.cfg.tokens_per_block < 1:
                 raise InputError(f"--tokens-per-block {self.cfg.tokens_per_block} is not positive; set it like 512")

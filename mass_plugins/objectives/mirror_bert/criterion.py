@@ -31,13 +31,13 @@ class MirrorBertCriterion(FairseqCriterion):
     def forward(self, model, sample, reduce=True):
         """(summed loss in nats, anchors, logs).
 
-        ``sample["ignored"]``: a dummy batch of a process that has no batch left; it takes part in what is
+        ``sample["dummy"]``: a dummy batch of a process that has no batch left; it takes part in what is
         collective and gives no negatives.
         """
         tokens = sample["net_input"]["src_tokens"]
         hidden = model(**sample["net_input"])
         vectors = pool(hidden, tokens.ne(self.padding_idx), self.settings.pooling).float()  # sums over processes
-        if sample.get("ignored"):
+        if sample.get("dummy"):
             gathered = all_gather_rows(vectors[:0])
             nothing = (gathered.rows.sum() + vectors.sum()) * 0
             zero = nothing.detach()

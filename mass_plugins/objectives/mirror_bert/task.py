@@ -144,12 +144,6 @@ class MirrorBertTask(EncoderTask):
 
     # -- steps
 
-    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
-        """A dummy batch (``ignore_grad``) keeps out of the other processes' negatives."""
-        if ignore_grad:
-            sample = {**sample, "ignored": True}
-        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-
     def valid_step(self, sample, model, criterion):
         """Spearman of the sets of pairs in ``sample``."""
         with torch.no_grad(), self.autocast(model):

@@ -12,14 +12,13 @@ from fairseq.data import data_utils
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from mass_plugins.data.binarized import monolingual_languages
 from mass_plugins.data.dictionary_hash import dictionary_hash
-from mass_plugins.data.documents import DocumentDataset, DocumentStream, open_documents
+from mass_plugins.data.documents import DocumentDataset, DocumentStream, document_languages, open_documents
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.joint import JointDataset
-from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.errors import InputError
+from mass_plugins.models.msm import Msm
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
 
 
@@ -45,8 +44,10 @@ class MsmPretrainingTask(MaskedTextTask):
 
     cfg: MsmPretrainingConfig
     CRITERION = "msm"
+    MODEL = Msm
     balance: Optional[float] = None  # masked tokens of a batch of text over units of a batch of documents
     positions: float = np.inf  # of the model
+    most_units: float = np.inf  # of a document, by the model
 
     @classmethod
     def setup_task(cls, cfg: MsmPretrainingConfig, **kwargs):
@@ -68,7 +69,7 @@ class MsmPretrainingTask(MaskedTextTask):
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
         self.describe_vectors("cls")
-        self.positions = model.max_positions()
+        self.positions, self.most_units = model.max_positions(), cfg.units_per_document
         return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
@@ -106,25 +107,25 @@ class MsmPretrainingTask(MaskedTextTask):
         return max(1, len(batches))
 
     def load_documents(self, split: str, epoch: int) -> DocumentDataset:
-        """The split's documents of all languages."""
+        """The split's documents of all languages.
+
+        Raises:
+            InputError: documents that are missing, damaged, or longer than the model's.
+        """
         folders = utils.split_paths(self.cfg.documents)
         shards = len(folders) if split == self.cfg.train_subset else 1
         folder = folders[(epoch - 1) % shards]
-        languages = parse_languages(self.cfg.langs) if self.cfg.langs else monolingual_languages(folder, split)
-        streams = [
-            DocumentStream(
-                f"{folder}, {split} {language}",
-                open_documents(folder, split, language, self.text.dictionary),
-                number,
-                self.text.vocabulary,
-                self.text.cls,
-            )
-            for number, language in enumerate(languages)
-        ]
+        streams = []
+        for number, language in enumerate(self.languages(folder, split, document_languages)):
+            documents = open_documents(folder, split, language, self.text.dictionary)
+            name = f"{folder}, {split} {language}"
+            stream = DocumentStream(name, documents, number, self.text.vocabulary, self.text.cls)
+            longest = int(documents.counts.argmax())
+            if documents.counts[longest] > self.most_units:
+                raise InputError(
+                    f"{stream.locate(longest)} has {documents.counts[longest]} units, more than --units-per-document "
+                    f"{self.most_units}; raise it, or prepare shorter documents (prepare_documents.py --units)"
+                )
+            streams.append(stream)
         fixed = split != self.cfg.train_subset
         return DocumentDataset(streams, self.cfg.seed, self.cfg.language_alpha, fixed, shards)
-
-    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
-        if ignore_grad:  # a batch that only keeps this process in step gives the others no units
-            sample = {**sample, "dummy": True}
-        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)

@@ -9,6 +9,7 @@ from fairseq.tasks import register_task
 
 from mass_plugins.data.retrieval_groups import GroupFile
 from mass_plugins.errors import InputError
+from mass_plugins.models.retriever import Retriever
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
 from mass_plugins.objectives.retrieval.dataset import RetrievalDataset
 from mass_plugins.objectives.retrieval.gradient_cache import backward_in_chunks
@@ -103,13 +104,13 @@ class RetrievalFinetuningTask(GroupsTask):
 
     cfg: RetrievalConfig
     CRITERION = "retrieval"
+    MODEL = Retriever
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         self.check_teacher(criterion.distillation_weight > 0)
-        if ignore_grad:
-            sample = {**sample, "dummy": True}
         if not self.cfg.cache_texts:
             return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        sample = self.mark_dummy(sample, ignore_grad)
         model.train()
         model.set_num_updates(update_num)
         loss, size, logged = backward_in_chunks(

@@ -29,13 +29,13 @@ class TextFolders:
     def monolingual(self, folder: str, split: str, direction: Direction) -> ParallelStream:
         """Text of the target language, to be translated into the source language."""
         source, target = (self.languages.index(language) for language in direction)
-        dataset = open_monolingual(folder, split, direction.target, self.dictionary)
+        dataset = open_monolingual(folder, split, direction.target, self.dictionary, "--directions")
         name = f"{folder}, {split} {direction.target}"
         return pairs_with_itself(name, dataset, dataset.sizes, target, source, self.vocabulary)
 
     def masked(self, folder: str, split: str, language: str, masker) -> MonolingualStream:
         """Text of a language that a masker or a denoiser makes batches of."""
-        dataset = open_monolingual(folder, split, language, self.dictionary)
+        dataset = open_monolingual(folder, split, language, self.dictionary, "--directions")
         return MonolingualStream(
             f"{folder}, {split} {language}", dataset, dataset.sizes, self.languages.index(language), masker
         )

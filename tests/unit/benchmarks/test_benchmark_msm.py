@@ -33,11 +33,15 @@ def test_it_runs_and_writes_records(tmp_path, monkeypatch):
     output = tmp_path / "msm.json"
     assert msm.main(["--documents", "2", "1", "--width", "8", "--pairs", "1", "--output", str(output)]) == 0
     records = json.loads(output.read_text())
-    assert measured == [("ours", 1, 8), ("pairs", 1, 8), ("ours", 2, 8), ("pairs", 2, 8)]
-    assert [record["unit"].split()[0] for record in records] == ["units", "megabytes"] * 2 + ["units"] + [
-        "exponent"
-    ] * 2
-    assert "whole update of 2 documents" in records[4]["benchmark"]
+    assert measured == [(what, side, documents, 8) for what in ("step", "update") for documents in (1, 2)
+                        for side in ("ours", "pairs")]  # fmt: skip
+    units = ["units", "megabytes"] * 2 + ["exponent"] * 2
+    assert [record["unit"].split()[0] for record in records] == units * 2
+    for record, words in zip(records[6:], ("update of 1", "memory of a whole update of 1", "update of 2", "memory")):
+        assert words in record["benchmark"]
+    assert [record["benchmark"].split(" from ")[0] for record in records if "growth" in record["benchmark"]] == [
+        f"msm, growth of {what} of {which}" for which in ("a step", "a whole update") for what in ("time", "memory")
+    ]
 
 
 def test_updates_of_different_losses_are_not_compared(monkeypatch):
@@ -47,4 +51,4 @@ def test_updates_of_different_losses_are_not_compared(monkeypatch):
 
 
 def test_memory_is_that_of_a_process_of_its_own():
-    assert 0 < msm.memory_of("ours", 1, 64) < 500
+    assert 0 < msm.memory_of("step", "ours", 1, 64) < msm.memory_of("update", "ours", 1, 64) < 500

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.documents import DocumentDataset, Documents, DocumentStream
+from mass_plugins.data.documents import (
+    DocumentDataset,
+    Documents,
+    DocumentStream,
+    document_languages,
+    open_documents,
+)
 from mass_plugins.data.joint import JointDataset
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.errors import InputError
@@ -103,3 +109,13 @@ def test_epochs_are_walked_by_both():
     joint = JointDataset([make_dataset([[4] * 6], fixed=False)])
     joint.set_epoch(3)
     assert joint.parts[0].epoch == 3
+
+
+@pytest.mark.parametrize("split, mend", [("train", "--documents"), ("valid", "--valid-documents, or train with --dis")])
+def test_missing_documents_are_told_with_their_own_flags(split, mend, tmp_path):
+    np.save(tmp_path / f"{split}.zh-Hant.documents.npy", np.ones(1))
+    assert document_languages(str(tmp_path), split) == ["zh-Hant"]
+    with pytest.raises(InputError, match=f"no {split} documents in de; leave the language out of --langs, .*{mend}"):
+        open_documents(str(tmp_path), split, "de", None)
+    with pytest.raises(InputError, match=f"has no {split} documents; make them with .*prepare_documents.py {mend}"):
+        document_languages(str(tmp_path / "none"), split)

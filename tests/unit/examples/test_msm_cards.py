@@ -60,7 +60,7 @@ def test_small_hours_are_those_of_the_seconds_in_the_card():
     after = tuning * fine + 60
     jobs = seeds * (4 * after + more * (mlm + cmlm + msm)) + fewer * (ablations - 1) * (after + more * msm)
     hours = (15 * 60 + first * start + jobs / 4) / 3600
-    assert f"{hours:.1f} hours on 4 cores" in text and hours < 3.2
+    assert f"{hours:.1f} hours on 4 cores" in text and hours < 2.3
 
 
 def test_the_picture_is_in_the_card():

@@ -33,6 +33,22 @@ def test_equals_torch():
     torch.testing.assert_close(ours.eval()(rows(3, 2)), theirs.eval()(rows(3, 2)))
 
 
+@pytest.mark.parametrize("dtype", (torch.float16, torch.bfloat16))
+def test_heads_in_16_bits(dtype):
+    """As --fp16 and --bf16 cast a model, buffers and all: the moments are computed in float32."""
+    torch.manual_seed(0)
+    head = ContrastHead(DIM, 8, 4).to(dtype).train()
+    wide = ContrastHead(DIM, 8, 4).train()
+    wide.load_state_dict({name: value.float() for name, value in head.state_dict().items()})
+    narrow = rows(30).to(dtype).requires_grad_()
+    found, expected = head(narrow), wide(narrow.detach().float())
+    assert found.dtype == torch.float32 and head.inner_norm(rows(3).to(dtype)[:, :1].expand(3, 8)).dtype == dtype
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.1)
+    found.square().sum().backward()
+    assert narrow.grad.isfinite().all() and head.inner.weight.grad.isfinite().all()
+    assert (head.outer_norm.running_var != 1).any()
+
+
 @pytest.mark.parametrize("count", (0, 1))
 def test_too_few_rows_go_by_the_running_moments(count):
     norm = RankBatchNorm(DIM)

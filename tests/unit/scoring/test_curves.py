@@ -174,8 +174,8 @@ class TestDrawing:
     def figures(self, monkeypatch):
         """The figures that are drawn, as well as saved."""
         pytest.importorskip("matplotlib")
-        drawn, save = [], curves._save_picture
-        monkeypatch.setattr(curves, "_save_picture", lambda figure, path: (drawn.append(figure), save(figure, path)))
+        drawn, save = [], curves.save_picture
+        monkeypatch.setattr(curves, "save_picture", lambda figure, path: (drawn.append(figure), save(figure, path)))
         return drawn
 
     def test_panels_curves_and_legend(self, figures, tmp_path):

@@ -36,6 +36,15 @@ def test_result(tmp_path):
     assert (score["system"], score["metric"], score["values"]) == ("msm", "accuracy", [40.0])
 
 
+def test_tatoeba_each_way(tmp_path):
+    pairs = {"de": {"forward": 10.0, "backward": 20.0}, "fr": {"forward": 30.0, "backward": 60.0}}
+    content = {"average": 30.0, "signature": "a", "pairs": pairs}
+    found = [encoder_runs.find_number(content, f"accuracy{way}")[0] for way in ("", ", forward", ", backward")]
+    assert found == [30, 20, 40]
+    with pytest.raises(KeyError):
+        encoder_runs.find_number(content, "accuracy, sideways")
+
+
 def test_numbers_of_rankings_and_of_xor_retrieve(tmp_path):
     """The mean over queries; the mean over languages."""
     rankings = {"signatures": {"MRR@100": "rr"}, "queries": {"run": {"MRR@100": {"q1": 50.0, "q2": 0.0}}}}

@@ -72,3 +72,6 @@ def test_bad_files(tmp_path):
         lareqa.read_pool({"en": tmp_path / "bad.json"})
     with pytest.raises(InputError, match="doesn't exist"):
         lareqa.read_pool({"en": tmp_path / "none.json"})
+    (tmp_path / "empty.json").write_text('{"data": []}')
+    with pytest.raises(InputError, match="empty.json has no question; .*leave de out"):
+        lareqa.read_pool({"de": tmp_path / "empty.json"})

@@ -25,3 +25,12 @@ def test_picture(tmp_path):
     with pytest.raises(InputError, match="as many sentences"):
         draw_vectors({"x": {"en": rows[0], "de": rows[1][:3]}}, tmp_path / "b.png")
     assert not (tmp_path / "b.png").exists()
+
+
+def test_the_format_is_that_of_the_name(tmp_path):
+    rows = np.random.default_rng(1).normal(size=(2, 5, 4))
+    draw_vectors({"x": {"en": rows[0], "de": rows[1]}}, tmp_path / "a.pdf")
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(InputError, match="cannot write .*a.abc"):
+        draw_vectors({"x": {"en": rows[0], "de": rows[1]}}, tmp_path / "a.abc")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]

@@ -37,7 +37,7 @@ def test_no_flag_without_a_test():
         "train_groups", "valid_groups", "group_size", "query_tokens", "passage_tokens", "cache_texts"
     }  # fmt: skip
     assert set(DupMaeOptions.__dataclass_fields__) - {"_name"} == {"bow_projection", "decoder_queries"}
-    names = {"bow_projection", "representation", "cls_dim", "ot_top", "ot_activation"}
+    names = {"bow_projection", "representation", "vector_pooling", "cls_dim", "ot_top", "ot_activation"}
     assert set(RetrieverOptions.__dataclass_fields__) - {"_name"} == names
 
 

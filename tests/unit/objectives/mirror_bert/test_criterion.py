@@ -61,7 +61,7 @@ def test_loss_and_logs_are_numpys():
 
 def test_a_dummy_batch_gives_a_loss_of_zero_and_the_same_logs():
     model, criterion = make()
-    loss, anchors, logs = criterion(model, {**batch(), "ignored": True})
+    loss, anchors, logs = criterion(model, {**batch(), "dummy": True})
     loss.backward()
     assert float(loss.detach()) == 0 == anchors and tuple(logs) == LOGGED
     assert all(torch.count_nonzero(p.grad) == 0 for p in model.parameters() if p.grad is not None)
