@@ -58,9 +58,9 @@ CALLED="" # variables that change the result, like DATA=folder: they stand befor
 SCORING=() # more flags of the scoring code
 SCORER=translation_runs # module of mass_plugins/scoring that reads the recorded runs
 # What write_result is made from: a folder for each recipe and configuration, for several may share WORK.
-RUNS=runs/${EXAMPLE##*/}-$(cat "$CONFIG" "$EXAMPLE/run.sh" | sha256sum | head -c 8)
-STAGES=$RUNS/stages # file that lists the folders of the recipe's stages
-mkdir -p "$WORK/$RUNS"
+RECORDS=runs/${EXAMPLE##*/}-$(cat "$CONFIG" "$EXAMPLE/run.sh" | sha256sum | head -c 8)
+STAGES=$RECORDS/stages # file that lists the folders of the recipe's stages
+mkdir -p "$WORK/$RECORDS"
 cd "$WORK"
 exec 9>.lock
 flock --nonblock 9 || die "another run.sh is at work in $WORK; wait for it, or set WORK to another folder"
@@ -201,8 +201,8 @@ translate() {
 record() {
     local name=$1
     shift
-    (IFS=$'\t'; echo "$*") >"$RUNS/$name.tsv.tmp"
-    mv "$RUNS/$name.tsv.tmp" "$RUNS/$name.tsv"
+    (IFS=$'\t'; echo "$*") >"$RECORDS/$name.tsv.tmp"
+    mv "$RECORDS/$name.tsv.tmp" "$RECORDS/$name.tsv"
 }
 
 # about_result: RESULT_FLAGS afterwards, which every scoring command takes: the claim, what was called, what it rests on.
@@ -226,7 +226,7 @@ seconds_of_stages() {
 # apart that are not there yet; beside run.sh, too, unless CONFIG is another. CLAIM and STATUS are config.sh's.
 write_result() {
     local name files=()
-    for name in "$@"; do [ ! -e "$RUNS/$name.tsv" ] || files+=("$RUNS/$name.tsv"); done
+    for name in "$@"; do [ ! -e "$RECORDS/$name.tsv" ] || files+=("$RECORDS/$name.tsv"); done
     [ "${#files[@]}" -gt 0 ] || die "no run of this configuration has ended yet; run it without \"result\""
     say "result from ${#files[@]} of $# runs"
     about_result

@@ -192,8 +192,8 @@ score() {
 }
 
 keep_run() {
-    cp "$2" "$RUNS/$1.json.tmp"
-    mv "$RUNS/$1.json.tmp" "$RUNS/$1.json"
+    cp "$2" "$RECORDS/$1.json.tmp"
+    mv "$RECORDS/$1.json.tmp" "$RECORDS/$1.json"
 }
 
 # export_encoder CHECKPOINT POOLING: with the head, from which TSDAE's decoder starts
@@ -225,17 +225,17 @@ begin() {
         die "there is no $*; say $(IFS=,; echo "${allowed[*]}" | sed 's/,/, /g'), or nothing for everything"
     count_processes
     # a later call may write the result of this text, with DATA or without
-    [ "${1:-}" = result ] || echo "${DATA:+DATA=folder}" >"$RUNS/called"
+    [ "${1:-}" = result ] || echo "${DATA:+DATA=folder}" >"$RECORDS/called"
 }
 
 # write_scores NAME...: RECIPE.result.json from the runs that have ended; see write_result in common.sh. COMPARISONS
 # is config.sh's.
 write_scores() {
     local name files=()
-    for name in "$@"; do [ ! -e "$RUNS/$name.json" ] || files+=("$RUNS/$name.json"); done
+    for name in "$@"; do [ ! -e "$RECORDS/$name.json" ] || files+=("$RECORDS/$name.json"); done
     [ "${#files[@]}" -gt 0 ] || die "no run of this configuration has ended yet; run it without \"result\""
     say "result from ${#files[@]} of $# runs"
-    [ ! -e "$RUNS/called" ] || CALLED=$(cat "$RUNS/called")
+    [ ! -e "$RECORDS/called" ] || CALLED=$(cat "$RECORDS/called")
     about_result
     python -m mass_plugins.scoring.similarity_runs "${files[@]}" "${RESULT_FLAGS[@]}" --output "$RECIPE.result.json" \
         --compare "${COMPARISONS[@]}" --seconds "$(seconds_of_stages)"

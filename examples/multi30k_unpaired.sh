@@ -132,14 +132,14 @@ score() {
 
 # remember_curve RUN: that the training in FOLDER is RUN's, for draw_curves.
 remember_curve() {
-    ln -sfn "$PWD/$FOLDER/log.txt" "$RUNS/$1.log"
+    ln -sfn "$PWD/$FOLDER/log.txt" "$RECORDS/$1.log"
 }
 
 # draw_curves METRICS RUN...: curves.png of the trainings that were remembered, beside result.json.
 draw_curves() {
     local metrics=$1 run logs=()
     shift
-    for run in "$@"; do [ ! -e "$RUNS/$run.log" ] || logs+=("$run=$RUNS/$run.log"); done
+    for run in "$@"; do [ ! -e "$RECORDS/$run.log" ] || logs+=("$run=$RECORDS/$run.log"); done
     [ "${#logs[@]}" -gt 0 ] || return 0
     python -m mass_plugins plot "${logs[@]}" --metrics "$metrics" --output curves.png
     [ "$CONFIG" != "$EXAMPLE/config.sh" ] || cp curves.png "$EXAMPLE/curves.png"

@@ -128,7 +128,7 @@ evaluate_xor() {
 note() {
     local system=$1 seed=$2 setting=$3 metric name
     shift 3
-    name="$RUNS/$system.$seed.${setting//[ ,]/-}.tsv"
+    name="$RECORDS/$system.$seed.${setting//[ ,]/-}.tsv"
     for metric; do printf '%s\t%s\t%s\t%s\t%s\n' "$system" "$seed" "$setting" "$metric" "$PWD/$FOLDER/scores.json"; done >"$name.tmp"
     mv "$name.tmp" "$name"
 }
@@ -183,7 +183,7 @@ main() {
         done
     fi
     SCORER=encoder_runs
-    for name in "$RUNS"/*.tsv; do
+    for name in "$RECORDS"/*.tsv; do
         name=${name##*/}
         names+=("${name%.tsv}")
     done

@@ -113,8 +113,8 @@ note() {
             printf '%s\t%s\ttatoeba, %s\t%s\t%s\n' "$1" "$3" "$2" "$metric" "$PWD/$FOLDER/tatoeba.json"
         done
         printf '%s\t%s\tlareqa, %s\tmAP@20\t%s\n' "$1" "$3" "$2" "$PWD/$FOLDER/lareqa.json"
-    } >"$RUNS/$run.tsv.tmp"
-    mv "$RUNS/$run.tsv.tmp" "$RUNS/$run.tsv"
+    } >"$RECORDS/$run.tsv.tmp"
+    mv "$RECORDS/$run.tsv.tmp" "$RECORDS/$run.tsv"
 }
 
 # system SYSTEM SEED: pre-training, fine-tuning, and the numbers of both

@@ -62,7 +62,7 @@ INDEX = "index {0}/out --documents {0}/docs"
     (f"{BM25} --k1 -3", "--k1 -3.0 is not a number of 0 or more"),
     (f"{BM25} --b 7", "--b 7.0 is not between 0 and 1"),
     ("evaluate retrieval {0}/x/run.trec --qrels {0}/qrels --json {0}/none/x.json",
-     "--json: {0}/none/x.json can't be written (No such file or directory); name a file in a folder that is there"),
+     "--json: the folder {0}/none doesn't exist; make it"),
     ("evaluate retrieval {0}/x/run.trec {0}/y/run.trec --qrels {0}/qrels", "two runs have the name run; tell them"),
 ])  # fmt: skip
 def test_refused_in_one_line(folder, words, said, capsys):
