@@ -1,15 +1,7 @@
 # Sourced by the recipes that learn from unpaired captions, after multi30k.sh: halves that share no caption, everyday
 # sentences beside them, one vocabulary. VOCABULARY and REPEAT are config.sh's.
-#
-# Set from outside, besides what common.sh reads: PROCESSES (that share the pre-training of the recipes without
-# another objective; default: 1).
 SHARED+=("${BASH_SOURCE[0]}")
-
-PROCESSES=${PROCESSES:-1}
-case $PROCESSES in
-    1 | 2 | 4) ;;
-    *) die "PROCESSES=$PROCESSES: choose 1, 2 or 4, which share the four batches of an update" ;;
-esac
+source "$(dirname "${BASH_SOURCE[0]}")/shared_training.sh"
 
 # Everyday sentences, to be read aloud for Common Voice (CC0 1.0).
 VOICE=https://github.com/mozilla/voice-web/archive/e0bfbc4be9eb6a97f7dd92eb938200f09f04ba96.tar.gz
@@ -99,24 +91,16 @@ prepare_unpaired() {
 }
 
 # pretrain: one MASS of all languages; afterwards FOLDER is its folder. MODEL and PRETRAINING are config.sh's.
-pretrain() { shared_training pretraining; }
+pretrain() { shared_training pretraining "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}"; }
 
 # pretrain_aligned: the same from vectors that have the languages in one space. ALIGNMENT is config.sh's.
 pretrain_aligned() {
     stage vectors align "$MIXED" "${ALIGNMENT[@]}"
-    shared_training pretraining.aligned --pretrained-embeddings "$FOLDER/vectors.txt"
+    shared_training pretraining.aligned "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" --pretrained-embeddings "$FOLDER/vectors.txt"
 }
 
 # align DATA WORDS...: vectors of its tokens.
 align() { python -m mass_plugins align "$@" --output "$OUT/vectors.txt"; }
-
-# shared_training STAGE WORDS...: the pre-training, shared by PROCESSES.
-shared_training() {
-    local LAUNCH=${LAUNCH:-} name=$1
-    shift
-    [ "$PROCESSES" -eq 1 ] || LAUNCH="torchrun --standalone --nproc_per_node $PROCESSES"
-    stage "$name" train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" "$@"
-}
 
 # both PAIR: "en-fr fr-en"
 both() {

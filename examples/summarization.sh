@@ -8,9 +8,11 @@
 #   bash run.sh lead         the lead baseline alone, which needs no model
 #   bash run.sh result       result.json from the runs that have ended
 #   DATA=folder bash run.sh  text that is here already
+#   PROCESSES=4 bash run.sh  so many share the pre-training
 SUMMARY_TEXT=$(dirname "${BASH_SOURCE[0]}")/summarization_text.py
 SHARED=("${BASH_SOURCE[0]}" "$SUMMARY_TEXT") # the result depends on them
 SCORER=summary_runs
+source "$(dirname "${BASH_SOURCE[0]}")/shared_training.sh"
 
 # 3 + 3 layers of width 256, the same for every system.
 MODEL=(--arch mass_tiny --criterion label_smoothed_cross_entropy --optimizer adam --adam-betas "(0.9,0.98)"
@@ -68,7 +70,7 @@ lead() {
     text lead "$@" <"$folder/test.source" >"$OUT/summaries.txt"
 }
 
-pretrain() { stage pretraining train "$ALL" "${MODEL[@]}" "${PRETRAINING[@]}"; }
+pretrain() { shared_training pretraining "$ALL" "${MODEL[@]}" "${PRETRAINING[@]}"; }
 
 # setting NUMBER: its name; "all" has no number in it.
 setting() { echo "$1 pairs"; }
@@ -114,7 +116,7 @@ main() {
     case $goal in
         pretrain) pretrain; exit ;;
         all) for name in "${names[@]}"; do [[ $name != lead* ]] || system $name; done
-             job pretrain
+             first_job pretrain
              for name in "${names[@]}"; do [[ $name != scratch* ]] || job system $name; done # nothing that waits for it
              for name in "${names[@]}"; do [[ $name != mass* ]] || job system $name; done
              finish_jobs ;;

@@ -14,7 +14,7 @@ PRETRAINING=(--task mass_pretraining --label-smoothing 0 --dropout 0.1 --attenti
     --save-interval 1000 --save-interval-updates 500)
 declare -A OBJECTIVE=(
     [MASS]="--masking span --span-ratio 0.5"
-    [DAE]="--masking infilling --span-ratio 0.3"
+    [DAE]="--masking denoising --word-shuffle 3 --word-drop 0.1 --word-blank 0.1"
     [BERT+LM]="--masking bert-lm --span-ratio 0.15"
 )
 SYSTEMS=(MASS DAE BERT+LM)

@@ -6,8 +6,10 @@
 #   bash run.sh result       result.json from the runs that have ended
 #   DATA=folder bash run.sh  text that is here already: dialogues_train.txt, dialogues_validation.txt (these without what is
 #                            in the test set), self_dialogue.train.jsonl, each plain or .xz
+#   PROCESSES=4 bash run.sh  so many share the pre-training
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../responses.sh"
+source "$EXAMPLE/../shared_training.sh"
 
 DAILY=https://raw.githubusercontent.com/Ls-Dai/Deep-Reinforcement-Learning-for-Dialogue-Generation-in-PyTorch/bae51b16e3e8c0ce4ffd70b75ecfc40fbeb8e7ee/data
 SELF=https://github.com/jfainberg/self_dialogue_corpus/archive/113a1b0ff10308f1227c13a4aaded9bc85577816.tar.gz
@@ -59,7 +61,7 @@ all_text() {
     prepare --vocab-size "$VOCABULARY" --max-words 0 --max-characters 0 --mono en="$1/pretraining.text" --valid-mono en="$1/valid.text"
 }
 
-pretrain() { stage pretraining train "$ALL" "${MODEL[@]}" "${PRETRAINING[@]}"; }
+pretrain() { shared_training pretraining "$ALL" "${MODEL[@]}" "${PRETRAINING[@]}"; }
 
 # system NAME PAIRS SEED
 system() {
@@ -90,7 +92,7 @@ main() {
         stage data-all all_text "$TEXT"
         ALL=$FOLDER/data-bin
         if [ "$goal" = pretrain ]; then pretrain; return 0; fi
-        job pretrain
+        first_job pretrain
         for name in "${names[@]}"; do [[ $name != scratch* ]] || job system $name; done # nothing that waits for it
         for name in "${names[@]}"; do [[ $name != mass* ]] || job system $name; done
         finish_jobs

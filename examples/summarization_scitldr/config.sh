@@ -6,21 +6,23 @@ STATUS="scaled down"
 
 VALID=200   # of 619 abstracts of the validation set; the others are the test
 VOCABULARY=8000
-LONGEST=400 # sub-words of an abstract; the rest of longer ones is cut off
+LONGEST=300 # sub-words of an abstract; the rest of longer ones is cut off
 LEAD=(1)    # its first sentence
 
-# Blocks of 512 tokens that ignore line ends, half of each window of 64 masked, about 3 epochs.
-PRETRAINING=(--task mass_pretraining --masking block --span-ratio 0.5 --label-smoothing 0
+# Blocks of 256 tokens that ignore line ends, half of each window of 64 masked, about 8 epochs. An update has four
+# batches of 1024 source tokens, shared by PROCESSES processes.
+PRETRAINING=(--task mass_pretraining --masking block --tokens-per-block 256 --span-ratio 0.5 --label-smoothing 0
     --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay
-    --warmup-updates 300 --total-num-update 3000 --max-update 3000 --max-tokens 2048 --seed 1
+    --warmup-updates 400 --total-num-update 4500 --max-update 4500 --max-tokens 1024
+    --update-freq $((4 / PROCESSES)) --seed 1
     --log-interval 100 --validate-interval 1000 --validate-interval-updates 500
     --save-interval 1000 --save-interval-updates 500)
 
 PAIRS=(1000 all)
 SEEDS=(1)
-declare -A UPDATES=([1000]=800 [all]=1200)
+declare -A UPDATES=([1000]=600 [all]=1000)
 FINE_TUNING=(--task seq2seq_finetuning --label-smoothing 0.1 --dropout 0.3 --lr 1e-3 --lr-scheduler inverse_sqrt
-    --warmup-updates 200 --max-tokens 2000 --long-lines truncate --log-interval 100
+    --warmup-updates 200 --max-tokens 4000 --long-lines truncate --log-interval 100
     --eval-rouge --eval-max-len-a 0 --eval-max-len-b 60
     --best-checkpoint-metric rougeL --maximize-best-checkpoint-metric)
 GENERATION=(--beam 5 --min-len 10 --max-len 60 --no-repeat-ngram 3)

@@ -126,7 +126,7 @@ class Masker:
 
 @dataclass(frozen=True)
 class Denoiser:
-    """The denoising step of unsupervised translation: disturbed words in, the whole sentence out."""
+    """Denoising auto-encoding of unsupervised translation: disturbed words in, the whole sentence out."""
 
     noise: WordNoise
     vocabulary: Vocabulary

@@ -10,17 +10,20 @@ from omegaconf import II
 
 from mass_plugins.data.binarized import open_monolingual, open_parallel
 from mass_plugins.data.languages import parse_directions, parse_languages
-from mass_plugins.data.masker import MASKINGS, Masker
+from mass_plugins.data.masker import MASKINGS, Denoiser, Masker
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream, ParallelStream, Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.pretrained import start_embeddings
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
+from mass_plugins.objectives.word_denoising import WordNoiseConfig, word_denoiser
+
+DENOISING = "denoising"
 
 
 @dataclass
-class MassPretrainingConfig(Seq2SeqTaskConfig):
+class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
     mono_langs: Optional[str] = field(
         default=None,
         metadata={"help": "languages with monolingual text to pre-train on; default all of --langs"},
@@ -39,13 +42,14 @@ class MassPretrainingConfig(Seq2SeqTaskConfig):
             "1; those of mass-plugins align have all languages in one space"
         },
     )
-    masking: ChoiceEnum(MASKINGS) = field(
+    masking: ChoiceEnum((*MASKINGS, DENOISING)) = field(
         default="span",
         metadata={
             "help": "span: MASS; discrete: as many tokens, scattered (ablation); block: a span in each window "
-            "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence; bert-lm: "
-            "BERT on the encoder and a language model on the decoder (ablation; --span-ratio 0.15; several processes "
-            "need --find-unused-parameters)"
+            "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence; denoising: "
+            "the same from moved and missing words, by --word-shuffle, --word-drop and --word-blank instead of "
+            "--span-ratio; bert-lm: BERT on the encoder and a language model on the decoder (ablation; --span-ratio "
+            "0.15; several processes need --find-unused-parameters)"
         },
     )
     span_ratio: float = field(
@@ -85,7 +89,11 @@ class MassPretrainingTask(Seq2SeqTask):
             start_embeddings(self.cfg.pretrained_embeddings, self, model)
         return model
 
-    def build_masker(self) -> Masker:
+    def build_masker(self) -> Masker | Denoiser:
+        if str(self.cfg.masking) == DENOISING:
+            if self.cfg.feed_whole_sentence:
+                raise InputError("--feed-whole-sentence has no meaning with --masking denoising; drop one")
+            return word_denoiser(self.cfg, self)
         return Masker(
             masking=str(self.cfg.masking),
             ratio=self.cfg.span_ratio,
@@ -113,7 +121,7 @@ class MassPretrainingTask(Seq2SeqTask):
             shards=shards,
         )
 
-    def _monolingual(self, folder: str, split: str, language: str, masker: Masker) -> MonolingualStream:
+    def _monolingual(self, folder: str, split: str, language: str, masker: Masker | Denoiser) -> MonolingualStream:
         index = self.language_index(language, "--mono-langs")
         dataset = open_monolingual(folder, split, language, self.dictionary, "--mono-langs")
         if str(self.cfg.masking) == "block":

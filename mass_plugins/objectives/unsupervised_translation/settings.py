@@ -7,6 +7,7 @@ from fairseq.dataclass import ChoiceEnum
 from omegaconf import II
 
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTaskConfig
+from mass_plugins.objectives.word_denoising import WordNoiseConfig
 
 BACK_TRANSLATION, DENOISING, MASS, PAIRS = STEPS = ("back_translation", "denoising", "mass", "pairs")
 # With restriction "auto", translations are free to use every token once fewer than this share are copies.
@@ -25,7 +26,7 @@ def _weight(default: str, meaning: str):
 
 
 @dataclass
-class UnsupervisedTranslationConfig(Seq2SeqTaskConfig):
+class UnsupervisedTranslationConfig(WordNoiseConfig, Seq2SeqTaskConfig):
     pretrained_checkpoint: Optional[str] = field(
         default=None, metadata={"help": "start from this checkpoint of mass_pretraining (default: from scratch)"}
     )
@@ -65,9 +66,6 @@ class UnsupervisedTranslationConfig(Seq2SeqTaskConfig):
             f"auto: until a validation finds fewer than {FEW_COPIES:.0%} of free translations to be copies"
         },
     )
-    word_shuffle: int = field(default=3, metadata={"help": "denoising: a word moves at most so many places"})
-    word_drop: float = field(default=0.1, metadata={"help": "denoising: chance of a word to vanish"})
-    word_blank: float = field(default=0.1, metadata={"help": "denoising: chance of a token to become [MASK]"})
     span_ratio: float = field(default=0.5, metadata={"help": "MASS: share of a sentence's tokens to mask"})
     mask_keep_rand: str = field(
         default="0.8,0.1,0.1",

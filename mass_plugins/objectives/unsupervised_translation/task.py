@@ -17,9 +17,8 @@ from fairseq.tasks import register_task
 
 from mass_plugins.data.binarized import has_pairs
 from mass_plugins.data.languages import Direction, parse_directions
-from mass_plugins.data.masker import Denoiser, Masker
+from mass_plugins.data.masker import Masker
 from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.noise import WordMarks, WordNoise
 from mass_plugins.data.streams import Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
@@ -47,6 +46,7 @@ from mass_plugins.objectives.unsupervised_translation.text_folders import TextFo
 from mass_plugins.objectives.unsupervised_translation.update_dataset import UpdateDataset
 from mass_plugins.objectives.unsupervised_translation.validation import Samples, ValidationTranslator
 from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
+from mass_plugins.objectives.word_denoising import word_denoiser
 from mass_plugins.scoring.bleu import BleuStatistics, signature
 
 logger = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         directions, parts = self.directions, {}
         steps: dict[str, Callable[[], list[Stream]]] = {
             BACK_TRANSLATION: lambda: [self.text.monolingual(folder, split, direction) for direction in directions],
-            DENOISING: lambda: self._masked(folder, split, self._denoiser()),
+            DENOISING: lambda: self._masked(folder, split, word_denoiser(self.cfg, self)),
             MASS: lambda: self._masked(folder, split, self._masker()),
             PAIRS: lambda: [self.text.pairs(folder, split, d) for d in directions if has_pairs(folder, split, *d)],
         }
@@ -217,10 +217,6 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
 
     def _masker(self) -> Masker:
         return Masker("span", self.cfg.span_ratio, Replacement.parse(self.cfg.mask_keep_rand), self.vocabulary)
-
-    def _denoiser(self) -> Denoiser:
-        noise = WordNoise(self.cfg.word_shuffle, self.cfg.word_drop, self.cfg.word_blank)
-        return Denoiser(noise, self.vocabulary, WordMarks.of(self.dictionary.symbols))
 
     def _counts_on(self, device) -> torch.Tensor:
         """(L, V) int64, how often each token occurs in each language's training text, over all shards."""

@@ -7,7 +7,6 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from mass_plugins.data.languages import Direction
-from mass_plugins.data.noise import WordNoise
 from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import Sampling
 from tests import tiny
@@ -32,11 +31,6 @@ def test_length_and_sampling_of_back_translations(tiny_data_bin):
 def test_a_length_without_a_token_is_refused(a, b, tiny_data_bin):
     with pytest.raises(InputError, match="--back-translation-max-len-a .* --back-translation-max-len-b"):
         set_up(tiny_data_bin, "--back-translation-max-len-a", a, "--back-translation-max-len-b", b)
-
-
-def test_noise(tiny_data_bin):
-    task = set_up(tiny_data_bin, "--word-shuffle", "1", "--word-drop", "0.2", "--word-blank", "0.4")
-    assert task._denoiser().noise == WordNoise(1, 0.2, 0.4)
 
 
 @pytest.mark.parametrize("number", (0, 2))
