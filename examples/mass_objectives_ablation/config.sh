@@ -7,9 +7,12 @@ STATUS="scaled down"
 VOCABULARY=6000
 REPEAT=3 # times that the captions are read in an epoch of pre-training; the everyday sentences once
 
+# Where all start: vectors of the three languages in one space, learned from the text of pre-training.
+ALIGNMENT=(--pivot en --dim 256)
+
 # The same text, updates, model and source tokens for each objective.
 PRETRAINING=(--task mass_pretraining --label-smoothing 0 --dropout 0.1 --attention-dropout 0
-    --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 400 --total-num-update 4000 --max-update 4000
+    --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 400 --total-num-update 3000 --max-update 3000
     --max-tokens 2000 --seed 1 --log-interval 100 --validate-interval 1000 --validate-interval-updates 1000
     --save-interval 1000 --save-interval-updates 500)
 declare -A OBJECTIVE=(
@@ -29,8 +32,8 @@ FINE_TUNING=(--task seq2seq_finetuning --label-smoothing 0.1 --dropout 0.3 --lr 
 # Without: back-translation of captions between English and French.
 PAIR=en-fr
 BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 0.1 --attention-dropout 0
-    --lr 5e-4 --lr-scheduler inverse_sqrt --warmup-updates 100 --max-tokens 2000
-    --max-update 800 --log-interval 20 --validate-interval 1000 --validate-interval-updates 200
+    --lr 5e-4 --lr-scheduler polynomial_decay --warmup-updates 100 --total-num-update 1000 --max-tokens 1000
+    --max-update 1000 --log-interval 50 --validate-interval 1000 --validate-interval-updates 200
     --save-interval 1000 --save-interval-updates 200
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 UNPAIRED_SEEDS=(1)

@@ -9,7 +9,11 @@ source "$EXAMPLE/../multi30k.sh"
 source "$EXAMPLE/../multi30k_unpaired.sh"
 source "$CONFIG"
 
-pretrain_by() { stage "pretraining.$1" train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" ${OBJECTIVE[$1]}; }
+pretrain_by() {
+    stage vectors align "$MIXED" "${ALIGNMENT[@]}"
+    stage "pretraining.$1" train "$MIXED" "${MODEL[@]}" "${PRETRAINING[@]}" ${OBJECTIVE[$1]} \
+        --pretrained-embeddings "$FOLDER/vectors.txt"
+}
 
 # with_pairs NAME SEED
 with_pairs() {
