@@ -289,7 +289,7 @@ def make_parser() -> argparse.ArgumentParser:
     number = {"type": _positive, "metavar": "N"}
     parser.add_argument("--seed", default=1, help="of the languages and the trainings (default: %(default)s)", **number)
     parser.add_argument("--sentences", default=20000, help="of each language alone (default: %(default)s)", **number)
-    parser.add_argument("--updates", default=2000, help="of pre-training (default: %(default)s)", **number)
+    parser.add_argument("--updates", default=2500, help="of pre-training (default: %(default)s)", **number)
     parser.add_argument("--bt-updates", default=400, help="of back-translation (default: %(default)s)", **number)
     parser.add_argument(
         "--shared", type=_share, metavar="S", help="share of words that are spelled alike (default: 0.19, all names)"
