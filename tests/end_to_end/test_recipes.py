@@ -263,6 +263,23 @@ def captions(folder):
             (folder / f"{name}.{language}").write_text(text)
 
 
+def unpaired_text(folder):
+    """``captions`` and everyday sentences, too few to be aligned; the lines of a config.sh for so little text."""
+    captions(folder)
+    draw = random.Random(2)
+    for language in ("de", "en", "fr"):
+        lines = {" ".join(f"{language}{draw.randrange(40)}" for _ in range(5)) for _ in range(30)}
+        (folder / f"voice.{language}").write_text("".join(f"{line}\n" for line in sorted(lines)))
+    sizes = (f"--{side}-{what}" for side in ("encoder", "decoder") for what in ("layers 1", "embed-dim 16"))
+    vectors = """head -n 20 "$1/dict.en.txt" | awk 'BEGIN { print 20, 16 }
+        { printf "%s", $1; for (i = 0; i < 16; i++) printf " %d", i == NR % 16; print "" }' >"$OUT/vectors.txt"; """
+    return (
+        f'CHECKSUMS="{checksums(folder)}"\nVOICE_CHECKSUMS="$(grep voice <<<"$CHECKSUMS")"\n'
+        'CHECKSUMS="$(grep -v voice <<<"$CHECKSUMS")"\nVOCABULARY=200\nBEAM=2\nNUMBER=40\n'
+        f"MODEL+=({' '.join(sizes)})\nalign() {{ {vectors} }}\n"
+    )
+
+
 def recipe_environment(**values):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**os.environ, "JOBS": "2", "THREADS": "1", "PATH": path, **{k: str(v) for k, v in values.items()}}

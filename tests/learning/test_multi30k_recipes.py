@@ -1,35 +1,25 @@
 """The recipes on Multi30k without pairs and with few, as they are, on made-up lines."""
 
 import json
-import random
 import subprocess
 
 from tests.conftest import ROOT
-from tests.end_to_end.test_recipes import captions, checksums, recipe_environment
+from tests.end_to_end.test_recipes import recipe_environment, unpaired_text
 
 
 def test_recipes_without_pairs_from_raw_text_to_result(tmp_path):
     """Unsupervised translation, then the semi-supervised recipe in the same folder, which goes on from its stages."""
-    captions(tmp_path)
-    draw = random.Random(2)
-    for language in ("de", "en", "fr"):
-        lines = [" ".join(f"{language}{draw.randrange(40)}" for _ in range(5)) for _ in range(30)]
-        (tmp_path / f"voice.{language}").write_text("".join(f"{line}\n" for line in sorted(set(lines))))
-    sums = checksums(tmp_path)
-    small = (
-        f'\nCHECKSUMS="{sums}"\nVOICE_CHECKSUMS="$(grep voice <<<"$CHECKSUMS")"'
-        '\nCHECKSUMS="$(grep -v voice <<<"$CHECKSUMS")"'
-        "\nVOCABULARY=200\nBEAM=2\nPAIRS=(en-fr)\nNUMBER=40\nMODEL+=(--encoder-layers 1 --decoder-layers 1)"
-        "\nPRETRAINING+=(--max-update 4)\nBACK_TRANSLATION+=(--max-update 4 --validate-interval-updates 2)"
+    small = unpaired_text(tmp_path) + (
+        "PAIRS=(en-fr)\nPRETRAINING+=(--max-update 4)\nBACK_TRANSLATION+=(--max-update 4 --validate-interval-updates 2)"
         "\nPAIRS_ALONE+=(--max-update 4)\nPAIRS_AND_TEXT+=(--max-update 4)\nBOTH+=(--validate-interval-updates 2)\n"
     )
     scores = {}
     for name, plan in (
-        ("unsupervised_multi30k", '"mass+bt 1"'),
+        ("unsupervised_multi30k", '"mass+bt 1" "aligned+mass+bt 1"'),
         ("semi_supervised_multi30k", '"pairs 1" "pairs+bt 1"'),
     ):
         folder, config = ROOT / "examples" / name, tmp_path / f"{name}.sh"
-        config.write_text(f'source "{folder}/config.sh"{small}PLAN=({plan})\n')
+        config.write_text(f'source "{folder}/config.sh"\n{small}PLAN=({plan})\n')
         environment = recipe_environment(CONFIG=config, DATA=tmp_path, WORK=tmp_path / "work")
         command = ["bash", str(folder / "run.sh")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
@@ -38,7 +28,8 @@ def test_recipes_without_pairs_from_raw_text_to_result(tmp_path):
         result = json.loads((tmp_path / "work" / "result.json").read_text())
         scores[name] = {(score["system"], score["setting"]) for score in result["scores"]}
     both = ("en-fr", "fr-en")
-    assert scores["unsupervised_multi30k"] == {(system, setting) for system in ("copy", "mass+bt") for setting in both}
+    systems = ("copy", "mass+bt", "aligned+mass+bt")
+    assert scores["unsupervised_multi30k"] == {(system, setting) for system in systems for setting in both}
     assert scores["semi_supervised_multi30k"] == {
         (system, f"{direction}, 40 pairs") for system in ("pairs", "pairs+bt") for direction in both
     }
