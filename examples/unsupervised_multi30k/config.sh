@@ -19,12 +19,20 @@ PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smo
 ALIGNMENT=(--pivot en --dim 256)
 
 # system -> flags. Back-translation of captions alone; a checkpoint by round-trip BLEU, without looking at a pair.
-declare -A SYSTEMS=([mass+bt]="" [mass+bt+denoising]="--denoising-weight 0:1,1000:0" [aligned+mass+bt]="")
+declare -A SYSTEMS=(
+    [mass+bt]=""
+    [mass+bt+denoising]="--denoising-weight 0:1,1000:0"
+    [aligned+mass+bt]=""
+    [aligned+mass+bt+denoising]="--denoising-weight 0:1,1000:0"
+    [aligned+mass+bt+sampling]="--back-translation-sampling --back-translation-temperature 0.7"
+)
 BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 0.1 --attention-dropout 0
     --lr 5e-4 --lr-scheduler polynomial_decay --warmup-updates 100 --total-num-update 2000 --max-tokens 1000
     --max-update 2000 --log-interval 50 --validate-interval 1000 --validate-interval-updates 250
     --save-interval 1000 --save-interval-updates 250
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 PAIRS=(en-fr de-en)
-PLAN=("aligned+mass+bt 1" "aligned+mass+bt 2" "mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2")
+# system, seed, and its pair where it is not for both
+PLAN=("aligned+mass+bt 1" "aligned+mass+bt 2" "mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2"
+    "aligned+mass+bt+denoising 1 en-fr" "aligned+mass+bt+sampling 1 en-fr")
 BEAM=5

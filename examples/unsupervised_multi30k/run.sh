@@ -27,7 +27,7 @@ system() {
 }
 
 main() {
-    local pair run names=() curves=() direction
+    local pair run names=() curves=() direction name seed only
     prepare_unpaired
     for pair in "${PAIRS[@]}"; do
         for direction in $(both "$pair"); do
@@ -37,10 +37,11 @@ main() {
         done
     done
     for run in "${PLAN[@]}"; do
-        for pair in "${PAIRS[@]}"; do
-            for direction in $(both "$pair"); do names+=("${run% *}.$direction.${run#* }"); done
-            [[ $run != *\ 1 ]] || curves+=("${run% *}.$pair.1")
-            [ "${1:-}" = result ] || job system "$pair" $run
+        read -r name seed only <<<"$run"
+        for pair in ${only:-"${PAIRS[@]}"}; do
+            for direction in $(both "$pair"); do names+=("$name.$direction.$seed"); done
+            [ "$seed" != 1 ] || curves+=("$name.$pair.1")
+            [ "${1:-}" = result ] || job system "$pair" "$name" "$seed"
         done
     done
     finish_jobs
