@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -135,7 +136,9 @@ def explained(path):
     """What torch's safe loader says of the file ``path`` in one line, an InputError."""
     reject_damaged_checkpoint(path)
     try:
-        yield
+        with warnings.catch_warnings():  # torch's of another protocol of pickle; the line says what is to be done
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            yield
     except (InputError, OSError, MemoryError):
         raise
     except pickle.UnpicklingError as error:
@@ -173,7 +176,7 @@ def _why_not_unpickled(path, error):
     """The line for torch's refusal of ``path``: hostile or unknown content, or a broken pickle."""
     refused = re.search(r"GLOBAL (\S+)", str(error))
     if refused is None:
-        return _damaged(path, "its pickle is broken")
+        return _damaged(path, "its pickle is broken, or not one of torch.save's")
     return (
         f"{path} is refused: it holds {refused.group(1)!a}, which is neither numbers nor settings "
         f"and could run a command; nothing of it was run; get a checkpoint of weights and settings "
