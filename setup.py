@@ -14,7 +14,7 @@ EXTRAS = {
     "plot": ["matplotlib>=3.6"],
     "rouge": ["rouge-score>=0.1.2"],
     "wikipedia": ["pyarrow>=14"],  # the recipes of the paper's size read Wikimedia's parquet files
-    "tensorboard": ["tensorboard"],
+    "tensorboard": ["tensorboard", "tensorboardX"],  # the second, or fairseq asks for it in every log
     "transformers": ["transformers>=5", "tokenizers>=0.21", "safetensors>=0.4"],  # models in and out
     "ctranslate2": ["ctranslate2>=4"],
     # what Mirror-BERT is compared with, and a real encoder: recipes, benchmarks
