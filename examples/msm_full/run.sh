@@ -99,27 +99,27 @@ first_of() {
     return 1
 }
 
-# rank CHECKPOINT CORPUS QUERIES: $OUT/run.trec
+# rank CHECKPOINT CORPUS QUERIES REPRESENT INDEX: $OUT/run.trec; the last two are flags, a word each.
 rank() {
-    plugin represent "$1" --corpus "$2" --destdir "$OUT/documents" "${REPRESENT[@]}"
-    plugin index "$OUT/index" --documents "$OUT/documents" "${INDEX[@]}"
-    plugin represent "$1" --queries "$3" --destdir "$OUT/queries" "${REPRESENT[@]}"
+    plugin represent "$1" --corpus "$2" --destdir "$OUT/documents" $4
+    plugin index "$OUT/index" --documents "$OUT/documents" $5
+    plugin represent "$1" --queries "$3" --destdir "$OUT/queries" $4
     plugin search "$OUT/index" --queries "$OUT/queries" --score cls --depth 100 --output "$OUT/run.trec"
     rm -r "$OUT/documents" "$OUT/index" # tens of gigabytes
 }
 
-# evaluate_mrtydi CHECKPOINT FOLDER
+# evaluate_mrtydi CHECKPOINT FOLDER REPRESENT INDEX
 evaluate_mrtydi() {
-    rank "$1" "$(first_of "$2"/corpus.jsonl{,.gz})" "$2/topics.test.tsv"
+    rank "$1" "$(first_of "$2"/corpus.jsonl{,.gz})" "$2/topics.test.tsv" "$3" "$4"
     plugin evaluate retrieval "$OUT/run.trec" --qrels "$2/qrels.test.txt" --measures MRR@100 Recall@100 \
         --json "$OUT/scores.json"
 }
 
-# evaluate_xor CHECKPOINT FOLDER
+# evaluate_xor CHECKPOINT FOLDER REPRESENT INDEX
 evaluate_xor() {
     local passages
     passages=$(first_of "$2"/passages.tsv{,.gz})
-    rank "$1" "$passages" "$2/questions.jsonl"
+    rank "$1" "$passages" "$2/questions.jsonl" "$3" "$4"
     plugin evaluate xor-retrieve "$OUT/run.trec" --corpus "$passages" --questions "$2/questions.jsonl" \
         --json "$OUT/scores.json"
 }
@@ -152,12 +152,13 @@ system() {
     measure "$system" "$seed" fine-tuned "$checkpoint" cls
     if [ -n "$MRTYDI" ]; then
         for folder in "$MRTYDI"/*/; do
-            stage "$system.$seed.mrtydi.$(basename "$folder")" evaluate_mrtydi "$checkpoint" "${folder%/}"
+            stage "$system.$seed.mrtydi.$(basename "$folder")" evaluate_mrtydi "$checkpoint" "${folder%/}" \
+                "${REPRESENT[*]}" "${INDEX[*]}"
             note "$system" "$seed" "Mr.TyDi, $(basename "$folder")" "MRR@100" "Recall@100"
         done
     fi
     if [ -n "$XOR" ]; then
-        stage "$system.$seed.xor" evaluate_xor "$checkpoint" "$XOR"
+        stage "$system.$seed.xor" evaluate_xor "$checkpoint" "$XOR" "${REPRESENT[*]}" "${INDEX[*]}"
         note "$system" "$seed" XOR-Retrieve "R@2kt" "R@5kt"
     fi
 }
