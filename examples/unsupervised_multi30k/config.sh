@@ -33,6 +33,6 @@ BACK_TRANSLATION=(--task unsupervised_translation --label-smoothing 0 --dropout 
     --best-checkpoint-metric round_trip_bleu --maximize-best-checkpoint-metric)
 PAIRS=(en-fr de-en)
 # system, seed, and its pair where it is not for both
-PLAN=("aligned+mass+bt 1" "aligned+mass+bt 2" "mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2"
-    "aligned+mass+bt+denoising 1 en-fr" "aligned+mass+bt+sampling 1 en-fr")
+PLAN=("aligned+mass+bt+denoising 1" "aligned+mass+bt+denoising 2" "aligned+mass+bt 1" "aligned+mass+bt 2"
+    "mass+bt+denoising 1" "mass+bt+denoising 2" "mass+bt 1" "mass+bt 2" "aligned+mass+bt+sampling 1 en-fr")
 BEAM=5
