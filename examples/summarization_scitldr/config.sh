@@ -9,11 +9,11 @@ VOCABULARY=8000
 LONGEST=300 # sub-words of an abstract; the rest of longer ones is cut off
 LEAD=(1)    # its first sentence
 
-# Blocks of 256 tokens that ignore line ends, half of each window of 64 masked, about 8 epochs. An update has four
+# Blocks of 256 tokens that ignore line ends, half of each window of 64 masked, about 6 epochs. An update has four
 # batches of 1024 source tokens, shared by PROCESSES processes.
 PRETRAINING=(--task mass_pretraining --masking block --tokens-per-block 256 --span-ratio 0.5 --label-smoothing 0
     --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay
-    --warmup-updates 400 --total-num-update 4500 --max-update 4500 --max-tokens 1024
+    --warmup-updates 400 --total-num-update 3000 --max-update 3000 --max-tokens 1024
     --update-freq $((4 / PROCESSES)) --seed 1
     --log-interval 100 --validate-interval 1000 --validate-interval-updates 500
     --save-interval 1000 --save-interval-updates 500)
