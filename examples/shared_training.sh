@@ -19,4 +19,4 @@ shared_training() {
 }
 
 # first_job WORDS...: a job that others wait for; several processes have the machine to themselves.
-first_job() { if [ "$PROCESSES" -eq 1 ]; then job "$@"; else "$@"; fi; }
+first_job() { job "$@"; [ "$PROCESSES" -eq 1 ] || finish_jobs; }

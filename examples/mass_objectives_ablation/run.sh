@@ -8,6 +8,7 @@ source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../multi30k.sh"
 source "$EXAMPLE/../multi30k_unpaired.sh"
 source "$CONFIG"
+[ "$PROCESSES" -eq 1 ] || die "PROCESSES=$PROCESSES is not for this recipe, whose pre-trainings run beside each other: set JOBS"
 
 pretrain_by() {
     stage vectors align "$MIXED" "${ALIGNMENT[@]}"

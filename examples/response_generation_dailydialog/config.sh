@@ -11,7 +11,7 @@ VOCABULARY=8000
 # 3 + 3 layers of width 256, the same for every system.
 MODEL=(--arch mass_tiny --criterion label_smoothed_cross_entropy --optimizer adam --adam-betas "(0.9,0.98)"
     --clip-norm 1.0 --autocast-bfloat16)
-# Four turns a line, self-dialogues included: about 2 epochs. An update has four batches of 1000 source tokens, shared by
+# Four turns a line, self-dialogues included: about 2.5 epochs. An update has four batches of 1000 source tokens, shared by
 # PROCESSES processes.
 PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smoothing 0
     --dropout 0.1 --attention-dropout 0 --lr 1e-3 --lr-scheduler polynomial_decay

@@ -218,6 +218,13 @@ def test_a_pre_training_is_shared_by_as_many_processes_as_asked_for(recipe, tmp_
     assert f" --command {called}bash examples/" in out
 
 
+@pytest.mark.parametrize("number, order", [(1, ["other", "first"]), (2, ["first", "other"])])
+def test_a_job_of_several_processes_has_the_machine_to_itself(recipe, number, order):
+    body = f'source "{ROOT}/examples/shared_training.sh"; JOBS=2; first() {{ sleep 2; echo first; }}; '
+    out, _ = end_of(recipe(body + "first_job first; job echo other; finish_jobs", PROCESSES=str(number)))
+    assert out.split()[-2:] == order
+
+
 def test_an_aligned_pre_training_starts_from_the_vectors_of_its_text(recipe, tmp_path):
     body = f'source "{ROOT}/examples/multi30k_unpaired.sh"; MIXED=bin MODEL=() PRETRAINING=() ALIGNMENT=(--pivot en); '
     body += 'align() { echo "$@"; }; torchrun() { echo "$@"; }; pretrain_aligned'

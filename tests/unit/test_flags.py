@@ -302,6 +302,7 @@ class TestPretraining:
     def test_every_option_is_in_the_table(self):
         own_tests = {"data", "language_alpha", "save_dir", "skip_invalid_size_inputs_valid_test"}
         own_tests |= {"pretrained_embeddings", "restore_file", "finetune_from_model"}  # in end_to_end/test_align.py
+        own_tests |= {"word_shuffle", "word_drop", "word_blank"}  # in objectives/test_word_denoising.py
         assert fields(MassPretrainingConfig) == set(PRETRAINING) | own_tests, "an option without a test"
 
     @pytest.fixture(scope="class")

@@ -48,8 +48,8 @@ class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
             "help": "span: MASS; discrete: as many tokens, scattered (ablation); block: a span in each window "
             "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence; denoising: "
             "the same from moved and missing words, by --word-shuffle, --word-drop and --word-blank instead of "
-            "--span-ratio; bert-lm: BERT on the encoder and a language model on the decoder (ablation; --span-ratio "
-            "0.15; several processes need --find-unused-parameters)"
+            "--span-ratio, which pairs go on to use; bert-lm: BERT on the encoder and a language model on the decoder "
+            "(ablation; --span-ratio 0.15; several processes need --find-unused-parameters)"
         },
     )
     span_ratio: float = field(
@@ -138,6 +138,8 @@ class MassPretrainingTask(Seq2SeqTask):
         return MonolingualStream(f"{folder}, {split} {language}", dataset, dataset.sizes, index, masker)
 
     def _parallel(self, folder: str, split: str, source: str, target: str) -> ParallelStream:
+        if not 0 < self.cfg.span_ratio <= 1:
+            raise InputError(f"span_ratio={self.cfg.span_ratio} is not in (0, 1]; set --span-ratio")
         sources, targets = open_parallel(folder, split, source, target, self.dictionary)
         return ParallelStream(
             f"{folder}, {split} {source}-{target}",

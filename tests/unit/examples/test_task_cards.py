@@ -20,7 +20,8 @@ def card(name):
 def configured(name, script):
     """What ``script`` prints where the recipe's settings are known."""
     shared = "summarization_large.sh" if name.startswith("summarization") and name in LARGE else "wmt.sh"
-    script = f"set -eu; SHARED=(); source {EXAMPLES}/{shared}; source {EXAMPLES}/{name}/config.sh; {script}"
+    sources = [shared, *(["shared_training.sh"] if name in SMALL else []), f"{name}/config.sh"]
+    script = f"set -eu; SHARED=(); {''.join(f'source {EXAMPLES}/{source}; ' for source in sources)}{script}"
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -4,7 +4,9 @@ import pytest
 from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
+from mass_plugins.data.noise import WordNoise
 from mass_plugins.errors import InputError
+from mass_plugins.objectives.word_denoising import word_denoiser
 from tests import tiny
 
 NOISE = ("--word-shuffle", "0", "--word-drop", "0.5", "--word-blank", "0.25")
@@ -66,6 +68,17 @@ def test_words_move(tiny_data_bin):
 def test_noise_out_of_range_is_refused(base, flags, tiny_data_bin):
     with pytest.raises(InputError, match=f"^{flags[0]} {flags[1]}"):
         set_up(tiny_data_bin, base, *flags).load_dataset("train")
+
+
+def test_the_step_of_unsupervised_translation_has_the_noise_it_was_given(tiny_data_bin):
+    task = set_up(tiny_data_bin, tiny.UNSUPERVISED, *NOISE)
+    assert word_denoiser(task.cfg, task).noise == WordNoise(0, 0.5, 0.25)
+
+
+def test_the_share_of_a_pairs_source_is_checked_beside_denoised_text(tiny_data_bin):
+    flags = ("--masking", "denoising", "--parallel-directions", "de-en", "--span-ratio", "2")
+    with pytest.raises(InputError, match="--span-ratio"):
+        set_up(tiny_data_bin, tiny.PRETRAIN, *flags).load_dataset("train")
 
 
 def test_feeding_the_whole_sentence_is_refused(tiny_data_bin):
