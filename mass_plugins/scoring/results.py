@@ -7,6 +7,7 @@ all examples is printed.
 import argparse
 import json
 import os
+import statistics
 import sys
 from pathlib import Path
 from typing import Optional
@@ -45,10 +46,15 @@ def table(result: dict, changed: bool = False) -> str:
     return "\n".join([*lines, "", "; ".join(signatures) + f"; {result['hardware']}."])
 
 
+def _mean(score: dict) -> str:
+    """To one place, from the values: the mean of result.json has been rounded once already."""
+    values = score["values"]
+    text = f"{statistics.fmean(values):.1f}"
+    return f"{text} ± {statistics.stdev(values):.1f}" if len(values) > 1 else text
+
+
 def _cell(score: dict, best: bool) -> str:
-    text = f"{score['mean']:.1f}"
-    if len(score["values"]) > 1:
-        text += f" ± {score['std']:.1f}"
+    text = _mean(score)
     if best:
         text = f"**{text}**"
     return f"{text} (paper {score['paper']})" if score.get("paper") is not None else text
@@ -97,8 +103,8 @@ def overview(results: list[dict]) -> str:
             names = (result["example"], score["setting"], score["metric"])
             known = next((i for i, (old, new) in enumerate(zip(last, names)) if old != new), 3)
             paper = "" if score["paper"] is None else f"{score['paper']:.1f}"
-            mean = f"{score['mean']:.1f} ± {score['std']:.1f}" if len(score["values"]) > 1 else f"{score['mean']:.1f}"
-            rows.append((*[""] * known, *names[known:], score["system"], mean, paper, str(len(score["values"]))))
+            seeds = str(len(score["values"]))
+            rows.append((*[""] * known, *names[known:], score["system"], _mean(score), paper, seeds))
             last = names
     widths = [max(map(len, column)) for column in zip(head, *rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows))

@@ -178,3 +178,12 @@ def test_a_readme_without_marks_is_refused(tmp_path, capsys, text, message):
         (tmp_path / "README.md").write_text(text)
     assert results.main(["--root", str(tmp_path)]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_mean_is_rounded_once():
+    """19.745 is 19.75 in the record, which to one place would be 19.8."""
+    record = Score("mass", "en-de", "BLEU", "s", [19.84, 19.65], [1, 2]).record()
+    assert record["mean"] == pytest.approx(19.745, abs=0.006)
+    result = {"example": "toy", "claim": "c", "status": "s", "hardware": "h", "comparisons": [], "scores": [record]}
+    assert "| 19.7 ± 0.1 |" in results.table(result)
+    assert "  19.7 ± 0.1" in results.overview([result])
