@@ -9,16 +9,13 @@
 #   bash run.sh result       result.json from the runs that have ended
 #   DATA=folder bash run.sh  text that is here already
 #   PROCESSES=4 bash run.sh  so many share the pre-training
-SUMMARY_TEXT=$(dirname "${BASH_SOURCE[0]}")/summarization_text.py
-SHARED=("${BASH_SOURCE[0]}" "$SUMMARY_TEXT") # the result depends on them
-SCORER=summary_runs
+SHARED=("${BASH_SOURCE[0]}") # the result depends on it
+source "$(dirname "${BASH_SOURCE[0]}")/summaries.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/shared_training.sh"
 
 # 3 + 3 layers of width 256, the same for every system.
 MODEL=(--arch mass_tiny --criterion label_smoothed_cross_entropy --optimizer adam --adam-betas "(0.9,0.98)"
     --clip-norm 1.0 --autocast-bfloat16)
-
-text() { python "$SUMMARY_TEXT" "$@"; }
 
 # check_text: the files of $OUT against the sums of the card.
 check_text() {
@@ -54,22 +51,6 @@ pairs() {
     prepare --like "$1" --keep-duplicates --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$OUT/valid"
 }
 
-# summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt. Documents are cut
-# where those of training were, at LONGEST sub-words and </s>.
-summarize() {
-    local checkpoint=$1 file=$2
-    shift 2
-    python -m mass_plugins summarize "$checkpoint" --buffer 2000 "$@" <"$file" >"$OUT/summaries.txt.tmp"
-    mv "$OUT/summaries.txt.tmp" "$OUT/summaries.txt"
-}
-
-# lead TEXT WORDS...: what the summary is if it is how the document begins.
-lead() {
-    local folder=$1
-    shift
-    text lead "$@" <"$folder/test.source" >"$OUT/summaries.txt"
-}
-
 pretrain() { shared_training pretraining "$ALL" "${MODEL[@]}" "${PRETRAINING[@]}"; }
 
 # setting NUMBER: its name; "all" has no number in it.
@@ -94,7 +75,7 @@ system() {
         --max-update "${UPDATES[$number]}" --validate-interval 1000 --validate-interval-updates "$every" \
         --save-interval 1000 --save-interval-updates "$every" ${start[@]+"${start[@]}"}
     stage "$run.test" summarize "$FOLDER/checkpoint_best.pt" "$TEXT/test.source" --truncate $((LONGEST + 1)) \
-        "${GENERATION[@]}"
+        "${GENERATION[@]}" # documents end where those of training did, at LONGEST sub-words and </s>
     record "$run" "$name" "$(setting "$number")" "$seed" "$FOLDER/summaries.txt" "$TEXT/test.target"
 }
 

@@ -9,9 +9,8 @@
 #
 # Set from outside, besides what common.sh reads: MIRROR and PROCESSES, see large.sh.
 source "$(dirname "${BASH_SOURCE[0]}")/large.sh"
-SUMMARY_TEXT=$(dirname "${BASH_SOURCE[0]}")/summarization_text.py
-SHARED+=("${BASH_SOURCE[0]}" "$SUMMARY_TEXT") # the result depends on them
-SCORER=summary_runs
+source "$(dirname "${BASH_SOURCE[0]}")/summaries.sh"
+SHARED+=("${BASH_SOURCE[0]}") # the result depends on it
 
 # --- settings, the same for both sets -----------------------------------------------------------
 
@@ -46,8 +45,6 @@ SEEDS=(1)
 
 # --- stages: called by `stage`, write to $OUT ---------------------------------------------------
 
-text() { python "$SUMMARY_TEXT" "$@"; }
-
 paragraphs() {
     text wikipedia "$@" | gzip -1 >"$OUT/wikipedia.gz.tmp"
     mv "$OUT/wikipedia.gz.tmp" "$OUT/wikipedia.gz"
@@ -62,21 +59,6 @@ few_pairs() {
         text sample "$count" "$folder" "$OUT"
     fi
     prepare --like "$like" --keep-duplicates --max-pieces "$LONGEST" --parallel en-en="$OUT/train" --valid-parallel en-en="$folder/valid"
-}
-
-# summarize CHECKPOINT FILE WORDS...: raw documents in FILE to raw summaries in $OUT/summaries.txt.
-summarize() {
-    local checkpoint=$1 file=$2
-    shift 2
-    python -m mass_plugins summarize "$checkpoint" --buffer 2000 --batch-tokens "$BATCH_TOKENS" "$@" <"$file" >"$OUT/summaries.txt.tmp"
-    mv "$OUT/summaries.txt.tmp" "$OUT/summaries.txt"
-}
-
-# lead TEXT WORDS...: what the summary is if it is how the document begins.
-lead() {
-    local folder=$1
-    shift
-    text lead "$@" <"$folder/test.source" | tr '[:upper:]' '[:lower:]' >"$OUT/summaries.txt"
 }
 
 # --- the recipe ---------------------------------------------------------------------------------

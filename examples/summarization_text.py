@@ -7,7 +7,7 @@ python summarization_text.py gigaword ARCHIVE OUT              first sentences a
 python summarization_text.py cnndm CNN DAILYMAIL LISTS OUT     news and highlights
 python summarization_text.py wikipedia FILE... > paragraphs    articles, a paragraph a line
 python summarization_text.py sample N FOLDER OUT               N of train.source and train.target, at even distances
-python summarization_text.py lead N < documents > summaries    their first N sentences, or with --words first N words
+python summarization_text.py lead N < documents > summaries    their first N sentences, or --words; --lowercase
 
 OUT gets train.source and train.target, the same of valid and test, and train.text, a sentence a line, to pre-train on.
 """
@@ -235,9 +235,10 @@ def sample(count: int, folder: Path, out: Path) -> None:
                     chosen.write(line)
 
 
-def lead(line: str, count: int, words: bool) -> str:
+def lead(line: str, count: int, words: bool, lowercase: bool) -> str:
     parts = line.split() if words else _SENTENCE_END.split(line)
-    return " ".join(parts[:count])
+    start = " ".join(parts[:count])
+    return start.lower() if lowercase else start
 
 
 _PLACES = {
@@ -265,6 +266,7 @@ def main() -> None:
             command.add_argument("files", nargs="+")
         if name == "lead":
             command.add_argument("--words", action="store_true")
+            command.add_argument("--lowercase", action="store_true")
         if name in ("aeslc", "scitldr"):
             command.add_argument("--valid", type=int, required=True)
     options = parser.parse_args()
@@ -289,7 +291,7 @@ def run(options) -> Iterable[str] | None:
         case "sample":
             return sample(options.count, options.place, options.out)
     lines = (line.decode("utf-8").rstrip("\n") for line in sys.stdin.buffer)
-    return (lead(line, options.count, options.words) for line in lines)
+    return (lead(line, options.count, options.words, options.lowercase) for line in lines)
 
 
 if __name__ == "__main__":

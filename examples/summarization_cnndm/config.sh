@@ -13,7 +13,7 @@ declare -A KNOWN=(
 
 PAIRS=(all)
 PAPER=([all]=42.12/19.50/39.01)
-LEAD=(3)
+LEAD=(3 --lowercase)
 SCORING=(--summary-level) # ROUGE-L over sentences, as files2rouge has it
 GPUS_OF_FINE_TUNING=64 # 4096 tokens x update-freq 8 x 8 GPUs
 FINE_TUNING+=(--max-epoch 25 --eval-min-len 50 --eval-max-len-b 200)

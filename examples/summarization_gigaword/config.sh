@@ -9,7 +9,7 @@ declare -A KNOWN=() # no published size or checksum; the archive has checksums o
 
 PAIRS=(10000 100000 1000000 all)
 PAPER=([all]=38.73/19.71/35.96)
-LEAD=(8 --words)
+LEAD=(8 --words --lowercase)
 FINE_TUNING+=(--max-epoch 15 --eval-max-len-b 40)
 # As with few pairs of translation: 20 000 updates at a lower rate. All others are 15 epochs.
 FEW="--lr 1e-4 --max-epoch 0 --max-update 20000 --validate-interval 1000 --save-interval 1000 --validate-interval-updates 1000 --save-interval-updates 1000"

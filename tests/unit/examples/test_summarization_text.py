@@ -90,5 +90,5 @@ def test_samples_and_leads(tmp_path):
     assert (tmp_path / "out" / "train.target").read_text().splitlines() == [f"target {n}" for n in (1, 3, 5, 7, 9)]
     text.sample(50, tmp_path, tmp_path / "out")
     assert (tmp_path / "out" / "train.source").read_text() == (tmp_path / "train.source").read_text()
-    assert text.lead("One two. Three? Four", 2, words=False) == "One two. Three?"
-    assert text.lead("One two. Three? Four", 3, words=True) == "One two. Three?"
+    assert text.lead("One two. Three? Four", 2, words=False, lowercase=False) == "One two. Three?"
+    assert text.lead("One two. Three? Four", 3, words=True, lowercase=True) == "one two. three?"
