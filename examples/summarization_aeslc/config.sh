@@ -20,7 +20,7 @@ PRETRAINING=(--task mass_pretraining --masking block --tokens-per-block 256 --sp
 
 PAIRS=(1000 5000 all)
 SEEDS=(1)
-declare -A UPDATES=([1000]=600 [5000]=1500 [all]=2500)
+declare -A UPDATES=([1000]=600 [5000]=2000 [all]=5000)
 FINE_TUNING=(--task seq2seq_finetuning --label-smoothing 0.1 --dropout 0.3 --lr 1e-3 --lr-scheduler inverse_sqrt
     --warmup-updates 200 --max-tokens 4000 --long-lines truncate --log-interval 100
     --eval-rouge --eval-max-len-a 0 --eval-max-len-b 24
