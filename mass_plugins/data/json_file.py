@@ -1,10 +1,10 @@
 """JSON files that are whole or as they were, and records in them that a later run goes by."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
+from mass_plugins.data.text_files import write_whole
 from mass_plugins.errors import InputError
 
 ANEW = "make it anew with the same command and --overwrite"
@@ -16,13 +16,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: there is no such folder, the disk is full, ..
     """
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def read_record(path: Path, version: int, fields: Mapping[str, type], mend: str = ANEW) -> Optional[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Hashable, Optional, Protocol, Sequence
 import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right
-from mass_plugins.data.masker import Masker, Vocabulary
+from mass_plugins.data.masker import Denoiser, Masker, Vocabulary
 from mass_plugins.data.token_masking import mask_independently
 from mass_plugins.errors import InputError
 
@@ -54,7 +54,7 @@ class MonolingualStream:
         masker: tokens -> masked source and decoder side.
     """
 
-    def __init__(self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker):
+    def __init__(self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker | Denoiser):
         self.name, self.dataset, self.masker = name, dataset, masker
         self.kind: Hashable = ("text", id(masker))
         self.source_language = self.target_language = language

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import os
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,9 +146,16 @@ def read_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, skip: int
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file at once: it is whole or as it was."""
+    """Write a file at once: it is whole or as it was, whatever happens to the machine.
+
+    Raises:
+        OSError: there is no such folder, the disk is full, ..
+    """
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 

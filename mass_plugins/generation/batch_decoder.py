@@ -20,9 +20,15 @@ _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 8}
 # multiple of _ROWS: each new size of a matrix costs the CPU's half-precision library some milliseconds.
 _SHARE_KEPT = 0.9
 _ROWS = 16
+_LEAST_TEMPERATURE = 1e-10  # far below, logits that are divided by it overflow
 
 
-LEAST_TEMPERATURE = 1e-10  # far below, logits that are divided by it overflow
+def check_temperature(temperature: float) -> None:
+    """Raises InputError: logits can't be divided by it."""
+    if not _LEAST_TEMPERATURE <= temperature < float("inf"):
+        raise InputError(
+            f"a sampling temperature of {temperature} is not {_LEAST_TEMPERATURE} or more; 1 draws as the model has it"
+        )
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,7 @@ class Sampling:
     topp: float = 1.0
 
     def __post_init__(self):
-        if not self.temperature >= LEAST_TEMPERATURE:
-            raise InputError(
-                f"a sampling temperature of {self.temperature} is below {LEAST_TEMPERATURE}; greedy needs no sampling"
-            )
+        check_temperature(self.temperature)
         if self.topk < 0:
             raise InputError(f"sampling from the {self.topk} likeliest tokens is impossible; 0 means from all")
         if not 0 < self.topp <= 1:

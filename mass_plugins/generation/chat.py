@@ -7,7 +7,7 @@ import torch
 
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.errors import InputError
-from mass_plugins.generation.batch_decoder import LEAST_TEMPERATURE
+from mass_plugins.generation.batch_decoder import check_temperature
 from mass_plugins.generation.translator import Translator
 
 
@@ -26,10 +26,7 @@ class Generation:
     length_penalty: float = 1.0
 
     def __post_init__(self):
-        if not LEAST_TEMPERATURE <= self.temperature < float("inf"):
-            raise InputError(
-                f"temperature {self.temperature} is not {LEAST_TEMPERATURE} or more; 1 draws as the model has it"
-            )
+        check_temperature(self.temperature)
         if not 0 <= self.sampling_topp <= 1:
             raise InputError(f"top-p {self.sampling_topp} is no share of probability; set it to 0.9 or so")
         if self.min_len > self.max_len:

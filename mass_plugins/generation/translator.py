@@ -15,7 +15,7 @@ from mass_plugins.data.collate import pad_right
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.streams import cut
 from mass_plugins.errors import InputError
-from mass_plugins.generation.batch_decoder import LEAST_TEMPERATURE
+from mass_plugins.generation.batch_decoder import check_temperature
 
 
 class Translator:
@@ -183,8 +183,7 @@ class Translator:
                 raise InputError(f"{name}={value} is below {least}")
         if not max_len_a and min_len > max_len_b:
             raise InputError(f"min_len={min_len} is more than max_len_b={max_len_b}, the longest")
-        if not temperature >= LEAST_TEMPERATURE:
-            raise InputError(f"a sampling temperature of {temperature} is below {LEAST_TEMPERATURE}")
+        check_temperature(temperature)
         options = GenerationConfig(
             beam=1 if sampling else beam,
             max_len_a=max_len_a,

@@ -4,8 +4,8 @@ import dataclasses
 import json
 import pickle
 import re
+import resource
 import unicodedata
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -318,18 +318,16 @@ class TestFiles:
         assert pickle.loads(pickle.dumps(codec)).encode(line, "de") == codec.encode(line, "de")
 
     @pytest.mark.parametrize("size", [0, 5])
-    def test_a_full_disk_leaves_the_earlier_files(self, size, codecs, tmp_path, monkeypatch):
+    def test_a_full_disk_leaves_the_earlier_files(self, size, codecs, tmp_path):
         codec = codecs["subword-nmt", "moses"]
         codec.save(tmp_path)
-
-        def write_some(path, content):
-            with open(path, "wb") as file:
-                file.write(content[:size])
-            raise OSError("full")
-
-        monkeypatch.setattr(Path, "write_bytes", write_some)
-        with pytest.raises(OSError, match="full"):
-            TextCodec(codec.settings, codec.model + b"q q\n").save(tmp_path)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))  # no file grows beyond it
+        try:
+            with pytest.raises(OSError, match="too large"):
+                TextCodec(codec.settings, codec.model + b"q q\n").save(tmp_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert TextCodec.load(tmp_path).model == codec.model
 
     @pytest.mark.parametrize(
