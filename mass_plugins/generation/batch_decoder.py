@@ -27,7 +27,8 @@ def check_temperature(temperature: float) -> None:
     """Raises InputError: logits can't be divided by it."""
     if not _LEAST_TEMPERATURE <= temperature < float("inf"):
         raise InputError(
-            f"a sampling temperature of {temperature} is not {_LEAST_TEMPERATURE} or more; 1 draws as the model has it"
+            f"a sampling temperature of {temperature} is not finite and {_LEAST_TEMPERATURE} or more; "
+            "1 draws as the model has it"
         )
 
 

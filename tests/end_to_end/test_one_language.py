@@ -151,7 +151,7 @@ def test_a_talk(model, plugins):
     ]  # fmt: skip
     assert plugins(*search, stdin="sing\n").stdout.count("\n") == 1
     wrong = plugins("chat", model / "finetuned" / "checkpoint_best.pt", "--temperature", 0, expect=1)
-    assert "temperature of 0.0 is not 1e-10 or more" in wrong.stderr
+    assert "temperature of 0.0 is not finite and 1e-10 or more" in wrong.stderr
 
 
 def test_ctrl_c_leaves_a_talk_cleanly(model):

@@ -220,7 +220,7 @@ class TestSettings:
         ({"tag": "<s>"}, "--tag <s> has a meaning of its own"),
         ({"tag": "[MASK]"}, "--tag [MASK] has a meaning of its own"),
         ({"tag": "madeupword0001", "raw": True}, "--tag madeupword0001 would be cut into sub-words when"),
-        ({"sampling": True, "temperature": 0.0}, "a sampling temperature of 0.0 is not 1e-10 or more"),
+        ({"sampling": True, "temperature": 0.0}, "a sampling temperature of 0.0 is not finite and 1e-10 or more"),
         ({"sampling": True, "sampling_topp": 2.0}, "a sampling share of 2.0 is not in (0, 1]"),
     ], ids=str)  # fmt: skip
     def test_what_the_model_can_not_do(self, translator, changes, words):

@@ -64,7 +64,7 @@ def test_of_dialogues_the_end_of_a_long_source_stays(checkpoint, monkeypatch):
         (["a", None], {}, "line 2 is None"),
         (["a"], {"beam": 0}, "beam=0 is below 1"),
         (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "min_len=5 is more than max_len_b=4"),
-        (["a"], {"sampling": True, "temperature": 0.0}, "temperature of 0.0 is not 1e-10 or more"),
+        (["a"], {"sampling": True, "temperature": 0.0}, "temperature of 0.0 is not finite and 1e-10 or more"),
     ],
 )
 def test_arguments_that_make_no_sense(checkpoint, lines, settings, message):
