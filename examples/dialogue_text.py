@@ -18,6 +18,7 @@ import re
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -80,7 +81,7 @@ def _records(place: Path, name: str) -> Iterator[str]:
         content = found.read_bytes()
     else:
         with zipfile.ZipFile(place) as archive:
-            members = [m for m in archive.namelist() if m.endswith("/" + name) and "__MACOSX" not in m]
+            members = [m for m in archive.namelist() if Path(m).name == name and "__MACOSX" not in m]
             if not members:
                 raise InputError(f"{place} has no {name}; give the archive of Cornell's movie dialogues")
             content = archive.read(members[0])
@@ -260,5 +261,7 @@ if __name__ == "__main__":
         main()
     except (InputError, OSError, zipfile.BadZipFile, tarfile.ReadError) as error:
         sys.exit(f"error: {error}")
+    except (EOFError, zlib.error) as error:
+        sys.exit(f"error: a file is cut off or damaged ({error}); fetch it again")
     except (KeyError, ValueError, csv.Error) as error:  # ValueError: no JSON, no UTF-8, no number
         sys.exit(f"error: the text isn't in the form in which it is published ({error!r}); fetch it again")

@@ -22,6 +22,7 @@ import re
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -299,5 +300,7 @@ if __name__ == "__main__":
         main()
     except (InputError, OSError, zipfile.BadZipFile, tarfile.ReadError) as error:
         sys.exit(f"error: {error}")
+    except (EOFError, zlib.error) as error:
+        sys.exit(f"error: a file is cut off or damaged ({error}); fetch it again")
     except (KeyError, ValueError, csv.Error) as error:  # ValueError: no JSON, no UTF-8, no number
         sys.exit(f"error: the text isn't in the form in which it is published ({error!r}); fetch it again")

@@ -6,7 +6,10 @@ Each sub-command is a file of ``mass_plugins/commands``: ``HELP``, its one line 
 
 import argparse
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mass_plugins.commands import (
     align,
@@ -90,9 +93,10 @@ def main(argv=None) -> int:
     parser = build_parser()
     options = parser.parse_args(argv)
     try:
-        status = options.run(options) or 0
-        sys.stdout.flush()  # here, where a closed pipe is dealt with
-        return status
+        with terminated_as_interrupted():
+            status = options.run(options) or 0
+            sys.stdout.flush()  # here, where a closed pipe is dealt with
+            return status
     except InputError as error:
         print(f"mass_plugins: error: {error}", file=sys.stderr)
         return 1
@@ -102,6 +106,24 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("mass_plugins: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, so that what is half-written is taken away; the status is 143."""
+
+    def leave(number, frame):
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, leave)
+    except ValueError:  # not the main thread, which alone has signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def build_parser() -> argparse.ArgumentParser:

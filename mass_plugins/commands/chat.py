@@ -79,6 +79,8 @@ def run(options):
 
 def talk(conversation) -> None:
     """Read turns from stdin and print answers until the input ends, or somebody has had enough."""
+    if sys.stdin is None:  # closed
+        return
     terminal = sys.stdin.isatty()
     if terminal:
         import readline  # noqa: F401  input() then has a history and can be edited

@@ -59,6 +59,14 @@ def not_negative(text):
     return number
 
 
+def finite(text):
+    """A number."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return number
+
+
 def refuse_idle(options, names, why):
     """Flags that would change nothing; their default is None.
 
@@ -127,12 +135,11 @@ def load_translator(options):
 def add_import_flags(command):
     command.add_argument("--destdir", required=True, metavar="DIR", help="folder to write, which must not exist")
     command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't tell")
-    command.add_argument("--seed", type=seed, default=1, help="of weights that the file doesn't have (default 1)")
 
 
-def save_imported(model, options):
+def save_imported(model, options, seed=1):
     """Write an imported model; print where, and how a training goes on from it."""
-    model.save(options.destdir, seed=options.seed)
+    model.save(options.destdir, seed=seed)
     start = f"--pretrained-checkpoint {options.destdir}/checkpoint.pt"
     print(f"{options.destdir}/checkpoint.pt: {', '.join(model.languages)}; {len(model.symbols) + 4} words")
     print("fine-tune it with: " + " ".join([*model.flags(), start]))

@@ -31,6 +31,8 @@ def convert_stdin(convert: Callable[[list[str]], Sequence[str]], buffer: int) ->
 
 def lines_of_stdin() -> Iterator[str]:
     """Lines of stdin without their ends; only \\n ends a line, so that lines out = lines in."""
+    if sys.stdin is None:  # closed
+        return
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
             yield line.decode("utf-8").rstrip("\r\n")

@@ -1,6 +1,6 @@
 """``mass-plugins summarize``: raw documents in, raw summaries out."""
 
-from mass_plugins.commands.flags import add_running_flags, load_translator, natural, positive
+from mass_plugins.commands.flags import add_running_flags, finite, load_translator, natural, positive
 from mass_plugins.commands.lines import convert_stdin
 
 HELP = "summarize documents, one a line, from stdin to stdout"
@@ -31,7 +31,7 @@ def add_flags(command):
     )
     add(
         "--length-penalty",
-        type=float,
+        type=finite,
         default=1.0,
         metavar="P",
         help="above 1 longer summaries are preferred (default 1)",

@@ -32,6 +32,14 @@ def check_temperature(temperature: float) -> None:
         )
 
 
+def check_lengths(min_len: int, max_len: float, positions: int) -> None:
+    """Raises InputError: nothing has at least ``min_len`` and at most ``max_len`` sub-words, nor more than the decoder
+    has ``positions`` for, one of which is ``</s>``'s."""
+    longest = min(max_len, positions - 1)
+    if not 0 <= min_len <= longest:
+        raise InputError(f"at least {min_len} and at most {longest:.0f} sub-words can't be; lower the least length")
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Draw each token from the model instead of taking the likeliest.

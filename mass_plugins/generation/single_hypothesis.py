@@ -7,6 +7,8 @@ import torch
 from fairseq.dataclass.configs import GenerationConfig
 from torch import Tensor
 
+from mass_plugins.data.binarized import MASK
+from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.generation.batch_decoder import BatchDecoder, Sampling
 
 # Options that this generator has, or that change nothing with one hypothesis; any other that isn't at its default
@@ -27,7 +29,7 @@ class SingleHypothesisGenerator:
         max_len_a, max_len_b: a hypothesis has at most ``a * width of the batch + b`` tokens.
         min_len: and at least this many, ``</s>`` apart.
         len_penalty: exponent of the length that scores are divided by; 0: they are summed.
-        sampling: draw, from torch's random state, instead of taking the likeliest.
+        sampling: draw, from torch's random state, instead of taking the likeliest; never a symbol that no text has.
     """
 
     beam_size = 1
@@ -45,6 +47,11 @@ class SingleHypothesisGenerator:
         self.model, self.pad, self.eos = model, dictionary.pad(), dictionary.eos()
         self.max_len_a, self.max_len_b, self.min_len = max_len_a, max_len_b, min_len
         self.len_penalty, self.sampling = len_penalty, sampling
+        self.allowed: Optional[Tensor] = None  # (1, V) bool
+        if sampling is not None:
+            self.allowed = torch.zeros(1, len(dictionary), dtype=torch.bool)
+            self.allowed[0, ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK)] = True
+            self.allowed[0, self.eos] = True
 
     @classmethod
     def from_options(cls, models, dictionary, options) -> Optional["SingleHypothesisGenerator"]:
@@ -83,7 +90,11 @@ class SingleHypothesisGenerator:
         net_input = sample["net_input"]
         max_len = int(self.max_len_a * net_input["src_tokens"].shape[1] + self.max_len_b)
         decoder = BatchDecoder(self.model, self.pad, self.eos)
-        found = decoder.generate(net_input, max_len, self.min_len, self.sampling, with_scores=True)
+        allowed = None
+        if self.allowed is not None:
+            languages = net_input["target_language"]
+            allowed = self.allowed.to(languages.device).expand(int(languages.max()) + 1, -1)
+        found = decoder.generate(net_input, max_len, self.min_len, self.sampling, allowed=allowed, with_scores=True)
         return [
             [self._hypothesis(tokens[:length], scores[:length])]
             for tokens, scores, length in zip(found.tokens, found.scores, found.lengths.tolist())

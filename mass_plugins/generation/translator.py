@@ -1,5 +1,6 @@
 """Raw text in, raw text out, from Python: ``mass_plugins.load(path).translate([...])``."""
 
+import math
 import os
 from contextlib import nullcontext
 from typing import Any, Optional, Sequence
@@ -15,7 +16,7 @@ from mass_plugins.data.collate import pad_right
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.streams import cut
 from mass_plugins.errors import InputError
-from mass_plugins.generation.batch_decoder import check_temperature
+from mass_plugins.generation.batch_decoder import check_lengths, check_temperature
 
 
 class Translator:
@@ -74,7 +75,8 @@ class Translator:
             temperature: divides the logits.
             min_len: a translation has at least so many sub-words.
             no_repeat_ngram: no n-gram of this length comes twice in a translation; 0: any may.
-            truncate: longer lines are cut to so many sub-words, ``</s>`` included; default: they are an error.
+            truncate: longer lines are cut to so many sub-words, ``</s>`` included; default: they are an error, but of
+                dialogues, whose contexts are cut as in training.
             keep_end: they lose their beginning, not their end; default: as in training, which is so of dialogues.
 
         Returns:
@@ -89,6 +91,8 @@ class Translator:
             beam, length_penalty, max_len_a, max_len_b, sampling, sampling_topk, sampling_topp, temperature,
             min_len, no_repeat_ngram,
         )  # fmt: skip
+        if truncate is not None or DialogueSettings.are_in(self.data_folder):
+            truncate = self.longest_source(truncate)
         rows = self.encode(lines, source, truncate, keep_end=keep_end)
         filled = [number for number, row in enumerate(rows) if len(row) > 1]
         found = self.generate(search, [rows[number] for number in filled], source, target, batch_tokens)
@@ -123,14 +127,9 @@ class Translator:
             one detokenized line for each of ``lines``, in their order.
 
         Raises:
-            InputError: an unknown language, or bounds that no summary meets.
+            InputError: an unknown language, or a setting that nothing meets.
         """
         language = self.only_language(language)
-        positions = min(max_len, self.model.max_positions()[1] - 1)
-        if not 0 <= min_len <= positions:
-            raise InputError(
-                f"a summary of at least {min_len} and at most {positions} sub-words can't be; lower min_len"
-            )
         return self.translate(
             lines, language, language, beam, length_penalty, 0.0, max_len, batch_tokens,
             min_len=min_len, no_repeat_ngram=no_repeat_ngram, truncate=self.longest_source(truncate),
@@ -181,8 +180,9 @@ class Translator:
         ):  # fmt: skip
             if value < least:
                 raise InputError(f"{name}={value} is below {least}")
-        if not max_len_a and min_len > max_len_b:
-            raise InputError(f"min_len={min_len} is more than max_len_b={max_len_b}, the longest")
+        if not math.isfinite(length_penalty):
+            raise InputError(f"length_penalty={length_penalty} is no finite number; 1 takes the mean")
+        check_lengths(min_len, math.inf if max_len_a else max_len_b, self.model.max_positions()[1])
         check_temperature(temperature)
         options = GenerationConfig(
             beam=1 if sampling else beam,
@@ -258,6 +258,9 @@ class Translator:
 
     def _generate(self, search, rows: list, languages: tuple[int, int]) -> list[Tensor]:
         tokens, lengths = pad_right(rows, self.task.vocabulary.pad)
+        check_lengths(
+            search.min_len, int(search.max_len_a * tokens.shape[1] + search.max_len_b), self.model.max_positions()[1]
+        )
         net_input = {
             "src_tokens": torch.from_numpy(tokens).to(self.device),
             "src_lengths": torch.from_numpy(lengths).to(self.device),

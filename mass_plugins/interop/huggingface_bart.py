@@ -160,7 +160,8 @@ def _write(target: Path, model, made: TokenizerFile, translator: Translator) -> 
             model.save_pretrained(half)
         tokenizer.save_pretrained(half)
         _name_the_class(half / "tokenizer_config.json")
-        translator.codec.save(half)
+        if translator.codec.settings.subwords != "tokenizer":  # whose own file has the same name, and other numbers
+            translator.codec.save(half)
         for path in half.iterdir():  # safetensors keeps its file to its owner, but these are made to be served
             path.chmod(0o644)
 

@@ -26,7 +26,7 @@ def dropout(path: str, name: str, value: Any) -> float:
     Raises:
         InputError: anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
         raise InputError(f"{path}: {name} is {shown(value)}, no number in [0, 1); mend the file's settings")
     return float(value)
 

@@ -1,6 +1,7 @@
 """Our text pipeline as a Hugging Face tokenizer.json that gives the ids of our dictionary.
 
     sentencepiece            the whole pipeline: normalization, pieces, joining
+    tokenizer.json           likewise
     BPE, Moses               words separated by spaces -> pieces and back; Moses itself is beyond a tokenizer file
 
 A tokenizer file numbers its pieces itself, so a piece that the dictionary lacks, which is ``<unk>`` to us, gets a
@@ -71,7 +72,7 @@ def make_tokenizer(codec: TextCodec, symbols: list[str], language: str, start: O
     Raises:
         InputError: the pipeline holds what no tokenizer file can say.
     """
-    from tokenizers import AddedToken, processors
+    from tokenizers import AddedToken, normalizers, processors
 
     settings = codec.settings
     if settings.subwords == "tokenizer":
@@ -81,8 +82,11 @@ def make_tokenizer(codec: TextCodec, symbols: list[str], language: str, start: O
     else:
         tokenizer, extra = _bpe(codec, symbols)
     raw_text = settings.tokenizer == "none"
-    if raw_text and settings.subwords != "tokenizer":
-        tokenizer.normalizer = _normalizer(codec, language)
+    if raw_text:
+        steps = _normalization(codec, language)
+        if tokenizer.normalizer is not None:  # of a tokenizer.json from elsewhere
+            steps.append(tokenizer.normalizer)
+        tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIAL])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in settings.reserve])
     ends = [("</s>", symbols.index("</s>"))] + ([(start, symbols.index(start))] if start else [])
@@ -167,7 +171,7 @@ def _bpe_name(symbol: str) -> str:
     return symbol[:-2] if symbol.endswith("@@") and len(symbol) > 2 else symbol + _END
 
 
-def _normalizer(codec: TextCodec, language: str):
+def _normalization(codec: TextCodec, language: str) -> list[Any]:
     """``WordPipeline.normalize`` in a tokenizer file's terms."""
     from tokenizers import Regex, normalizers
 
@@ -181,8 +185,7 @@ def _normalizer(codec: TextCodec, language: str):
         steps.append(normalizers.NFKC())
     if settings.lowercase:
         steps.append(normalizers.Lowercase())
-    steps += [normalizers.Replace(Regex(_WHITE), " "), normalizers.Strip()]
-    return normalizers.Sequence(steps)
+    return [*steps, normalizers.Replace(Regex(_WHITE), " "), normalizers.Strip()]
 
 
 def _moses_rules(language: str) -> list[tuple[str, str]]:

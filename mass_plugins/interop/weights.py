@@ -92,8 +92,9 @@ class Weights:
         if name not in self._tensors:
             raise InputError(f"{self.path} lacks {name}; it is cut down, or of another kind of model")
         tensor = self._tensors.pop(name)
-        if tensor.layout != torch.strided or tensor.device.type == "meta":
+        if tensor.layout != torch.strided or tensor.device.type == "meta" or tensor.is_nested:
             kind = "meta" if tensor.device.type == "meta" else str(tensor.layout).removeprefix("torch.")
+            kind = "nested" if tensor.is_nested else kind
             raise InputError(f"{self.path}: {name} is a {kind} tensor, without all its numbers; save a plain one")
         if tensor.dim() != len(shape) or any(want not in (-1, size) for want, size in zip(shape, tensor.shape)):
             wanted = " x ".join("?" if size < 0 else str(size) for size in shape)
@@ -102,9 +103,10 @@ class Weights:
             raise InputError(f"{self.path}: {name} holds {tensor.dtype}, not floating-point numbers")
         if 0 in tensor.shape:
             raise InputError(f"{self.path}: {name} is empty; the file is cut down")
+        tensor = tensor.float()
         if not torch.isfinite(tensor).all():
             raise InputError(f"{self.path}: {name} holds NaN or infinity; its training failed, take an earlier one")
-        return tensor.float()
+        return tensor
 
     def drop(self, *names: str) -> None:
         """Forget tensors that say nothing, where they are there."""

@@ -46,7 +46,7 @@ def read_xlm(
         vocabulary: XLM's file of words and counts; default what the model's file holds.
         codes: fastBPE's, for the text settings; default none.
         languages: where the file doesn't name them, in the order of their embeddings.
-        heads: of attention, where the file doesn't tell.
+        heads: of attention, where the files don't tell.
         lowercase: the model's text was in lower case.
 
     Raises:
@@ -61,6 +61,9 @@ def read_xlm(
     for one, name in ((content, path), (other, decoder or path)):
         _refuse_unknown_settings(name, _params(name, one))
     found = _languages(params, languages)
+    others = _params(decoder, other) if decoder else params
+    if "id2lang" in others and (own := _languages(others, None)) != found:
+        raise InputError(f"{decoder} has the languages {','.join(own)}, {path} {','.join(found)}; both need the same")
     encoder_weights = _half(path, content, "encoder")
     decoder_weights = _half(decoder or path, other, "decoder")
     order = [0, 2, 1, *range(3, len(words))]  # our entry -> its row in the file
@@ -70,7 +73,14 @@ def read_xlm(
     symbols = [f"madeupword{number:04d}" if word in XLM_SPECIAL else word for number, word in enumerate(symbols)]
     return ImportedModel(
         {
-            **_fixed_options(path, params, heads, options["encoder_embed_dim"]),
+            **_fixed_options(path, params),
+            "activation_fn": _activation(path, params, decoder, others),
+            "encoder_attention_heads": attention_heads(
+                path, heads or params.get("n_heads"), options["encoder_embed_dim"]
+            ),
+            "decoder_attention_heads": attention_heads(
+                decoder or path, heads or others.get("n_heads"), more_options["decoder_embed_dim"]
+            ),
             **options,
             **more_options,
         },
@@ -129,9 +139,9 @@ def _read_vocabulary(path: str) -> list[str]:
 
 
 def _refuse_unknown_settings(path: str, params: dict[str, Any]) -> None:
-    if params.get("asm"):
+    if flag(path, "asm", params.get("asm", False)):
         raise InputError(f"{path} has an adaptive softmax, which our models don't; it can't be imported")
-    if params.get("use_memory"):
+    if flag(path, "use_memory", params.get("use_memory", False)):
         raise InputError(f"{path} has memory layers, which our models don't; it can't be imported")
 
 
@@ -148,12 +158,16 @@ def _languages(params: dict[str, Any], given: Optional[list[str]]) -> list[str]:
     return given
 
 
-def _fixed_options(path: str, params: dict[str, Any], heads: Optional[int], width: int) -> dict[str, Any]:
-    heads = attention_heads(path, heads or params.get("n_heads"), width)
+def _activation(path: str, params: dict[str, Any], decoder: Optional[str], others: dict[str, Any]) -> str:
+    """The activation of both halves, which our model has in common."""
+    gelu = flag(path, "gelu_activation", params.get("gelu_activation", True))
+    if decoder and gelu != flag(decoder, "gelu_activation", others.get("gelu_activation", True)):
+        raise InputError(f"one of {path} and {decoder} has GELU, the other ReLU; both need the same activation")
+    return "gelu" if gelu else "relu"
+
+
+def _fixed_options(path: str, params: dict[str, Any]) -> dict[str, Any]:
     return {
-        "encoder_attention_heads": heads,
-        "decoder_attention_heads": heads,
-        "activation_fn": "gelu" if flag(path, "gelu_activation", params.get("gelu_activation", True)) else "relu",
         **{name: dropout(path, name, params.get(name, 0.1)) for name in ("dropout", "attention_dropout")},
         "layer_norm_eps": 1e-12,
         "output_bias": True,

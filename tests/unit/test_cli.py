@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import io
 import os
+import signal
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -18,9 +20,12 @@ import mass_plugins
 import mass_plugins_launcher
 from mass_plugins import cli, doctor
 from mass_plugins.commands import flags
+from mass_plugins.commands.chat import talk
+from mass_plugins.commands.lines import lines_of_stdin
 from mass_plugins.data.text_files import Shard
 from mass_plugins.generation import back_translate as work
 from mass_plugins.generation.back_translate import Settings
+from mass_plugins.interop.folders import whole_folder
 from mass_plugins.scoring import curves
 from tests import tiny
 
@@ -364,6 +369,26 @@ class TestHowItEnds:
         monkeypatch.setattr(doctor, "main", interrupt)
         assert cli.main(["doctor"]) == 130
         assert capsys.readouterr().err == "mass_plugins: interrupted\n"
+
+    def test_sigterm_takes_away_what_is_half_written(self, monkeypatch, tmp_path):
+        def half():
+            with whole_folder(tmp_path / "out") as folder:
+                (folder / "weights").touch()
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(60)
+
+        before = signal.getsignal(signal.SIGTERM)
+        monkeypatch.setattr(doctor, "main", half)
+        with pytest.raises(SystemExit) as left:
+            cli.main(["doctor"])
+        assert left.value.code == 143 and not [*tmp_path.iterdir()]
+        assert signal.getsignal(signal.SIGTERM) is before
+
+    def test_stdin_that_is_closed_is_the_end_of_input(self, monkeypatch, capsys):
+        monkeypatch.setattr(sys, "stdin", None)
+        assert [*lines_of_stdin()] == []
+        talk(None)
+        assert capsys.readouterr().out == ""
 
     def test_a_defect_of_ours_keeps_its_traceback(self, monkeypatch):
         monkeypatch.setattr(doctor, "main", lambda: 1 / 0)

@@ -151,6 +151,13 @@ class TestPackages:
         versions["matplotlib"] = "3.9"
         assert facts(doctor.check_extras)["matplotlib"] == "3.9"
 
+    def test_a_torchaudio_that_does_not_load(self, versions, monkeypatch):
+        monkeypatch.setattr(doctor, "import_error", {"torchaudio": "OSError: libx.so is missing"}.get)
+        assert "torchaudio" not in facts(doctor.check_extras)
+        versions["torchaudio"] = "2.11"
+        line = facts(doctor.check_extras)["torchaudio"]
+        assert "pip uninstall -y torchaudio" in line and "libx.so is missing" in line
+
     def test_extras_and_packages_are_those_of_setup_py(self):
         setup = (Path(doctor.__file__).parents[1] / "setup.py").read_text()
         for distribution in (*doctor.PACKAGES, *doctor.EXTRAS, *doctor.OLDEST):

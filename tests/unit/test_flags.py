@@ -287,7 +287,7 @@ PRETRAINING = {
     "tokens_per_block": (
         ["--masking", "block", "--tokens-per-block", 48], lambda t: 48 in train_set(t).source_sizes, True, False
     ),
-    "tokens_per_window": (["--tokens-per-window", 16], lambda t: masker_of(t).window, 16, 64),
+    "tokens_per_window": (["--masking", "block", "--tokens-per-window", 16], lambda t: masker_of(t).window, 16, 64),
 }  # fmt: skip
 
 
@@ -476,6 +476,8 @@ class TestFinetuning:
             built("--eval-rouge", "--eval-bleu-beam", 2, *limits).eval_generator,
         ):
             assert (generator.max_len_a, generator.max_len_b, generator.min_len) == (0, 9, 2)
+        with pytest.raises(InputError, match="--eval-min-len, .*: at least 30 and at most 21 sub-words can't be"):
+            built("--eval-bleu", "--eval-min-len", 30)
 
     def test_flags_of_generation_reach_the_generator(self, tiny_data_bin):
         flags = ["--beam", 3, "--lenpen", 0.6, "--max-len-a", 1.2, "--max-len-b", 9, "--min-len", 2, "--unkpen", 0.5]

@@ -73,6 +73,19 @@ class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
+# Which maskings read a flag; the other flags are read by all.
+_READ_BY = {
+    "span_ratio": MASKINGS,
+    "mask_keep_rand": ("span", "discrete", "block", "bert-lm"),
+    "feed_whole_sentence": ("span", "discrete", "block"),
+    "tokens_per_block": ("block",),
+    "tokens_per_window": ("block",),
+    "word_shuffle": (DENOISING,),
+    "word_drop": (DENOISING,),
+    "word_blank": (DENOISING,),
+}
+
+
 @register_task("mass_pretraining", dataclass=MassPretrainingConfig)
 class MassPretrainingTask(Seq2SeqTask):
     """Monolingual text of any number of languages, and pairs if there are, text and pairs in batches of their own.
@@ -90,9 +103,13 @@ class MassPretrainingTask(Seq2SeqTask):
         return model
 
     def build_masker(self) -> Masker | Denoiser:
+        """Raises InputError: a flag that the masking doesn't read differs from its default."""
+        for name, readers in _READ_BY.items():
+            default = MassPretrainingConfig.__dataclass_fields__[name].default
+            if str(self.cfg.masking) not in readers and self.cfg[name] != default:
+                flag = f"--{name.replace('_', '-')}"
+                raise InputError(f"{flag} has no effect on --masking {self.cfg.masking}; leave it out")
         if str(self.cfg.masking) == DENOISING:
-            if self.cfg.feed_whole_sentence:
-                raise InputError("--feed-whole-sentence has no meaning with --masking denoising; drop one")
             return word_denoiser(self.cfg, self)
         return Masker(
             masking=str(self.cfg.masking),

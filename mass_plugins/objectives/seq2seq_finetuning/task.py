@@ -14,6 +14,7 @@ from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import ParallelStream
 from mass_plugins.errors import InputError
+from mass_plugins.generation.batch_decoder import check_lengths
 from mass_plugins.objectives.pretrained import build_from
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
 from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
@@ -105,6 +106,11 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
                 "prepare the data with preprocess/prepare.py or drop the flag"
             )
         self.detokenize = Detokenizer(self.dictionary, self.codec)
+        try:
+            of_shortest = int(self.cfg.eval_max_len_a + self.cfg.eval_max_len_b)  # a source of one token
+            check_lengths(self.cfg.eval_min_len, of_shortest, model.max_positions()[1])
+        except InputError as error:
+            raise InputError(f"--eval-min-len, --eval-max-len-a and --eval-max-len-b: {error}") from None
         limits = GenerationConfig(
             beam=self.cfg.eval_bleu_beam,
             max_len_a=self.cfg.eval_max_len_a,

@@ -2,7 +2,12 @@
 
 import io
 import json
+import random
+import subprocess
+import sys
 import tarfile
+import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +16,8 @@ from examples import dialogue_text
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.errors import InputError
 from tests import dialogue_mirror
+
+ROOT = Path(dialogue_text.__file__).parents[1]
 
 
 @pytest.fixture
@@ -96,6 +103,33 @@ def test_self_dialogues_of_the_archive_without_blocked_workers(tmp_path):
     assert list(dialogue_text.self_dialogues(path)) == [["one", "two", "three"]]
     (tmp_path / "self.jsonl").write_text(json.dumps({"turns": ["a", "b"]}) + "\n")
     assert list(dialogue_text.self_dialogues(tmp_path / "self.jsonl")) == [["a", "b"]]
+
+
+@pytest.mark.parametrize("script, words", [
+    ("dialogue_text", ["self"]), ("summarization_text", ["aeslc"]),
+])  # fmt: skip
+def test_an_archive_that_is_cut_off_has_its_line(tmp_path, script, words):
+    path = tmp_path / "cut.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("blocked_workers.txt", "corpus/action/Batch_1.csv"):
+            info = tarfile.TarInfo(f"self-1/{name}")
+            info.size = 40000
+            archive.addfile(info, io.BytesIO(random.Random(name).randbytes(info.size)))
+    path.write_bytes(path.read_bytes()[:60000])
+    places = [str(path)] if script == "dialogue_text" else [str(path), str(tmp_path / "out"), "--valid", "1"]
+    command = [sys.executable, ROOT / "examples" / f"{script}.py", *words, *places]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ") and "fetch it again" in done.stderr
+
+
+def test_an_archive_without_its_folder(tmp_path):
+    lines, talks = dialogue_mirror.records()
+    with zipfile.ZipFile(tmp_path / "flat.zip", "w") as archive:
+        for name, records in (("movie_lines.txt", lines), ("movie_conversations.txt", talks)):
+            archive.writestr(name, "\n".join(records).encode("cp1252"))
+    (tmp_path / "cornell.zip").write_bytes(dialogue_mirror.archive())
+    assert [*dialogue_text.cornell(tmp_path / "flat.zip")] == [*dialogue_text.cornell(tmp_path / "cornell.zip")]
 
 
 def test_lines_to_pretrain_on_hold_some_turns_each():

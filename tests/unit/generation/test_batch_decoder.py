@@ -231,6 +231,18 @@ class TestFairseqsInterface:
     def test_anything_else_is_left_to_fairseq(self, options):
         assert self.built(**{"beam": 1, **options} if options else {}) is None
 
+    def test_nothing_is_drawn_that_no_text_has(self):
+        """Not [MASK], <unk>, <s> or what fills up the dictionary, however likely; greedy decoding is fairseq's."""
+        dictionary = FakeTask().source_dictionary
+        words = {dictionary.eos(), *range(FIRST_WORD, FIRST_WORD + WORDS)}
+        for token in (0, dictionary.unk(), dictionary.index("[MASK]")):
+            model = with_weights(prefer(token))
+            drawing = SingleHypothesisGenerator(model, dictionary, max_len_b=6, sampling=Sampling())
+            found = drawing.generate([model], {"net_input": batch([3, 5, 2])})
+            assert {number for (one,) in found for number in one["tokens"].tolist()} <= words
+            greedy = SingleHypothesisGenerator(model, dictionary, max_len_b=6)
+            assert greedy.generate([model], {"net_input": batch([3])})[0][0]["tokens"][0] == token
+
     def test_hypotheses_are_those_of_sequence_generator(self, trained):
         net, dictionary = batch([1 + n % 9 for n in range(30)], seed=6), FakeTask().source_dictionary
         ours = SingleHypothesisGenerator(trained, dictionary, 1.2, 3, len_penalty=0.6)

@@ -53,6 +53,12 @@ def test_of_dialogues_the_end_of_a_long_source_stays(checkpoint, monkeypatch):
     first, again = (translator.encode(LINES, "en", 3, keep_end=how) for how in (None, False))
     monkeypatch.setattr(module.DialogueSettings, "are_in", lambda folder: folder == translator.data_folder)
     last = translator.encode(LINES, "en", 3)
+    monkeypatch.setattr(translator, "longest_source", lambda truncate=None: truncate or 3)  # as in training
+    given = []
+    encode = translator.encode
+    monkeypatch.setattr(translator, "encode", lambda *words, **named: given.append(words) or encode(*words, **named))
+    translator.translate(LINES[:2], "en", "de")
+    assert given == [(LINES[:2], "en", 3)]
     for row, start, same, end in zip(whole, first, again, last):
         assert start.tolist() == same.tolist() == [*row[:2], row[-1]] and end.tolist() == row[-3:].tolist()
 
@@ -63,7 +69,11 @@ def test_of_dialogues_the_end_of_a_long_source_stays(checkpoint, monkeypatch):
         ("Ein Hund", {}, r"write \['Ein Hund'\]"),
         (["a", None], {}, "line 2 is None"),
         (["a"], {"beam": 0}, "beam=0 is below 1"),
-        (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "min_len=5 is more than max_len_b=4"),
+        (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "at least 5 and at most 4 sub-words can't be"),
+        (["a"], {"min_len": 900, "max_len_b": 2000, "beam": 2}, "at least 900 and at most 63 sub-words can't be"),
+        (["a"], {"min_len": 30, "beam": 2}, "at least 30 and at most 23 sub-words can't be"),
+        (["a"], {"length_penalty": float("nan")}, "length_penalty=nan is no finite number"),
+        (["a"], {"truncate": 1}, "truncate=1 leaves nothing but </s>"),
         (["a"], {"sampling": True, "temperature": 0.0}, "temperature of 0.0 is not finite and 1e-10 or more"),
     ],
 )

@@ -311,6 +311,50 @@ def raise_from(words):
     options.run(options)
 
 
+@pytest.mark.parametrize("kind", ["summarization", "bart"])
+def test_a_model_with_its_own_tokenizer_all_the_way(kind, tmp_path):
+    """Import, export: from raw text the same ids, and from both engines the same greedy outputs."""
+    if kind == "bart":
+        lines, content = ["abc ab a.", "ab ab ab.", " a abc"], foreign.bart(positions=30, seed=3)
+        (tmp_path / "encoder.json").write_text(json.dumps(foreign.GPT2_PIECES))
+        (tmp_path / "vocab.bpe").write_text("\n".join(foreign.GPT2_MERGES) + "\n")
+        flags, pieces = ["--dict", "--encoder-json", "--vocab-bpe"], foreign.BART_DICT
+        names = ["dict.txt", "encoder.json", "vocab.bpe"]
+    else:
+        lines, content = ["Dog runs. ab", "a dog running", "A. A. a"], foreign.summarization(positions=30, seed=4)
+        flags, names, pieces = ["--vocab"], ["dict.txt"], foreign.BERT_PIECES
+    (tmp_path / "dict.txt").write_text("".join(f"{piece} 1\n" for piece in pieces))
+    torch.save(content, tmp_path / "m.pt")
+    words = [word for flag, name in zip(flags, names) for word in (flag, str(tmp_path / name))]
+    words = ["import", kind, str(tmp_path / "m.pt"), *words, "--heads", "2", "--destdir", str(tmp_path / "in")]
+    assert cli.main(words) == 0
+    checkpoint = str(tmp_path / "in" / "checkpoint.pt")
+    for engine in ("bart", "ctranslate2"):
+        words = ["export", engine, checkpoint, "--source", "en", "--target", "en", "--destdir", str(tmp_path / engine)]
+        assert cli.main(words) == 0
+    translator = mass_plugins.load(checkpoint, device="cpu")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "bart")
+    assert (tmp_path / "bart/tokenizer.json").read_bytes() == (tmp_path / "ctranslate2/tokenizer.json").read_bytes()
+    first = translator.model.encoder.first_idx
+    known = len(translator.task.dictionary)
+    for line, row in zip(lines, translator.encode(lines, "en")):
+        found = [number if number < known else 3 for number in tokenizer(line)["input_ids"]]
+        assert found == ([] if first is None else [first]) + row.tolist()
+    expected = translator.translate(lines, "en", "en", beam=1, max_len_a=0, max_len_b=12)
+    assert len(set(expected)) > 1
+
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "bart")
+    batch = tokenizer(lines, return_tensors="pt", padding=True)
+    found = model.generate(**batch, num_beams=1, max_length=None, max_new_tokens=12)
+    assert [text.strip() for text in tokenizer.batch_decode(found, skip_special_tokens=True)] == expected
+    engine = ctranslate2.Translator(str(tmp_path / "ctranslate2"), intra_threads=1, compute_type="float32")
+    pieces = [tokenizer.convert_ids_to_tokens(tokenizer.encode(line)) for line in lines]
+    search = dict(beam_size=1, max_decoding_length=12, suppress_sequences=[["<pad>"]])  # likely to random weights
+    found = [one.hypotheses[0] for one in engine.translate_batch(pieces, **search)]
+    ids = [tokenizer.convert_tokens_to_ids(one) for one in found]
+    assert [text.strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)] == expected
+
+
 def test_xlm_all_the_way(tmp_path):
     """Import with codes, export, the same scores: the norms' epsilon and the leading </s> are those of XLM's."""
     torch.save(foreign.xlm_file(kind="v2"), tmp_path / "m.pth")

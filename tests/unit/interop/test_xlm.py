@@ -115,6 +115,25 @@ def test_language_models_become_encoder_and_decoder(tmp_path, load, logits):
     assert cross("one").equal(cross("again")) and not cross("one").equal(cross("other"))
 
 
+def test_each_half_has_the_heads_of_its_file(tmp_path):
+    paths = [write(foreign.xlm_language_model(heads=heads), tmp_path, f"{heads}.pth") for heads in (2, 4)]
+    found = read_xlm(paths[0], decoder=paths[1]).options
+    assert (found["encoder_attention_heads"], found["decoder_attention_heads"]) == (2, 4)
+    found = read_xlm(paths[0], decoder=paths[1], heads=8).options
+    assert (found["encoder_attention_heads"], found["decoder_attention_heads"]) == (8, 8)
+
+
+@pytest.mark.parametrize("params, words", [
+    ({"gelu_activation": False}, "one of .* has GELU, the other ReLU"),
+    ({"id2lang": {0: "fr", 1: "ru"}}, "has the languages fr,ru, .* de,en; both need the same"),
+])  # fmt: skip
+def test_halves_that_do_not_fit_together(params, words, tmp_path):
+    first, second = foreign.xlm_language_model(), foreign.xlm_language_model()
+    second["params"] |= params
+    with pytest.raises(InputError, match=words):
+        read_xlm(write(first, tmp_path), decoder=write(second, tmp_path, "second.pth"))
+
+
 def test_one_language_model_is_both_halves(tmp_path, load):
     path = write(foreign.xlm_language_model(), tmp_path)
     read_xlm(path).save(tmp_path / "imported")
@@ -188,6 +207,17 @@ BAD = {
     "a language twice": (lambda c: c["params"].update(id2lang={0: "en", 1: "en"}), "a language's code"),
     "sparse": (replace("encoder", "layer_norm1.0.bias", lambda t: t.to_sparse()), "sparse_coo tensor"),
     "meta": (replace("encoder", "layer_norm1.0.bias", lambda t: t.to("meta")), "a meta tensor"),
+    "nested": (
+        replace("encoder", "layer_norm1.0.bias", lambda t: torch.nested.nested_tensor([t], layout=torch.jagged)),
+        "a nested tensor",
+    ),
+    "float8 with NaN": (
+        replace("encoder", "layer_norm1.0.bias", lambda t: (t / 0 * 0).to(torch.float8_e4m3fn)),
+        "NaN or infinity",
+    ),
+    "asm as a tensor": (lambda c: c["params"].update(asm=torch.ones(2)), "asm is a Tensor, neither true nor false"),
+    "memory as a list": (lambda c: c["params"].update(use_memory=[1]), r"use_memory is \[1\], neither"),
+    "dropout beyond all numbers": (lambda c: c["params"].update(dropout=10**400), "dropout is 1000.*, no number"),
     "no position": (
         replace("encoder", "position_embeddings.weight", lambda t: t[:0]),
         "position_embeddings.* is empty",

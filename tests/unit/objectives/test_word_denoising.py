@@ -61,6 +61,17 @@ def test_words_move(tiny_data_bin):
     assert sum(source != target for source, target in pairs) > len(pairs) / 2
 
 
+@pytest.mark.parametrize("masking, flag", [
+    ("span", "--tokens-per-block 9"), ("infilling", "--tokens-per-window 9"), ("discrete", "--word-drop 0.2"),
+    ("denoising", "--span-ratio 0.3"), ("denoising", "--mask-keep-rand 1,0,0"), ("infilling", "--mask-keep-rand 1,0,0"),
+    ("denoising", "--feed-whole-sentence"), ("bert-lm", "--feed-whole-sentence"),
+])  # fmt: skip
+def test_flags_that_the_masking_does_not_read(tiny_data_bin, masking, flag):
+    task = set_up(tiny_data_bin, tiny.PRETRAIN, "--masking", masking, *flag.split())
+    with pytest.raises(InputError, match=f"{flag.split()[0]} has no effect on --masking {masking}; leave it out"):
+        task.load_dataset("train")
+
+
 @pytest.mark.parametrize("flags", [("--word-shuffle", "-1"), ("--word-drop", "1"), ("--word-blank", "-0.1")])
 @pytest.mark.parametrize(
     "base", [(*tiny.PRETRAIN, "--masking", "denoising"), (*tiny.UNSUPERVISED, "--denoising-weight", "1")]
