@@ -26,9 +26,13 @@ def dropout(path: str, name: str, value: Any) -> float:
     Raises:
         InputError: anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
+    try:
+        share = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else -1.0
+    except OverflowError:
+        share = -1.0
+    if not 0 <= share < 1:
         raise InputError(f"{path}: {name} is {shown(value)}, no number in [0, 1); mend the file's settings")
-    return float(value)
+    return share
 
 
 def flag(path: str, name: str, value: Any) -> bool:
