@@ -8,6 +8,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -110,20 +111,23 @@ def main(argv=None) -> int:
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that what is half-written is taken away; the status is 143."""
+    """SIGTERM ends the command as Ctrl-C does, so that what is half-written is taken away; the status is 143.
+
+    Where a caller ignores it or has a handler of its own, nothing changes.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()  # which alone has signals
+    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
 
     def leave(number, frame):
         raise SystemExit(128 + number)
 
-    try:
-        before = signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not the main thread, which alone has signals
-        yield
-        return
+    signal.signal(signal.SIGTERM, leave)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -100,9 +100,9 @@ def check_extras():
     for distribution, extra in EXTRAS.items():
         missing = f"not installed (optional: pip install mass_plugins[{extra}])"
         yield distribution, version_of(distribution) or missing
-    if version_of("torchaudio") and (error := import_error("torchaudio")):
+    if version_of("torchaudio") and import_error("torchaudio"):
         # Not wrong: mass_plugins hides it from the libraries that it imports. A program of the user's own meets it.
-        yield "torchaudio", f"doesn't load, and transformers fails by it: pip uninstall -y torchaudio ({error})"
+        yield "torchaudio", "doesn't load beside this torch, and transformers fails by it: pip uninstall -y torchaudio"
 
 
 def _check_imported(distribution, module, mend):

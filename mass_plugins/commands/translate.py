@@ -6,6 +6,7 @@ from mass_plugins.commands.flags import (
     finite,
     load_translator,
     natural,
+    not_negative,
     positive,
 )
 from mass_plugins.commands.lines import convert_stdin
@@ -19,7 +20,7 @@ def add_flags(command):
     add = command.add_argument_group("translation").add_argument
     add("--beam", type=positive, default=5, help="width of the search; 1 is greedy (default 5)")
     add("--length-penalty", type=finite, default=1.0, metavar="P", help="above 1 prefers longer ones (default 1)")
-    add("--max-len-a", type=float, default=1.5, metavar="A", help="a translation has at most A times the length")
+    add("--max-len-a", type=not_negative, default=1.5, metavar="A", help="a translation has at most A times the length")
     add("--max-len-b", type=natural, default=20, metavar="B", help="plus B sub-words (default 1.5, 20)")
     add("--truncate", type=positive, metavar="N", help=_TRUNCATE)
     add = add_running_flags(command)

@@ -167,6 +167,8 @@ def _chunks(lines: Iterator[str], most: int) -> Iterator[list[str]]:
 
 
 def _stdin() -> Iterator[str]:
+    if sys.stdin is None:  # closed
+        return
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
             yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")

@@ -37,7 +37,10 @@ def check_lengths(min_len: int, max_len: float, positions: int) -> None:
     has ``positions`` for, one of which is ``</s>``'s."""
     longest = min(max_len, positions - 1)
     if not 0 <= min_len <= longest:
-        raise InputError(f"at least {min_len} and at most {longest:.0f} sub-words can't be; lower the least length")
+        raise InputError(
+            f"at least {min_len} and at most {longest:.0f} sub-words can't be; lower the least length (min_len) or "
+            "raise the longest (max_len)"
+        )
 
 
 @dataclass(frozen=True)

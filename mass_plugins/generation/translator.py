@@ -71,7 +71,8 @@ class Translator:
                 translated at once with it (as in fairseq).
             batch_tokens: source sub-words (padding included) times beam translated at once.
             sampling: draw from the model (of the ``sampling_topk`` likeliest tokens or the
-                ``sampling_topp`` share of probability) from torch's random state, instead of searching.
+                ``sampling_topp`` share of probability) from torch's random state, instead of searching. Without
+                ``no_repeat_ngram`` never ``[MASK]``, ``<unk>`` or what fills up the dictionary.
             temperature: divides the logits.
             min_len: a translation has at least so many sub-words.
             no_repeat_ngram: no n-gram of this length comes twice in a translation; 0: any may.
@@ -180,8 +181,9 @@ class Translator:
         ):  # fmt: skip
             if value < least:
                 raise InputError(f"{name}={value} is below {least}")
-        if not math.isfinite(length_penalty):
-            raise InputError(f"length_penalty={length_penalty} is no finite number; 1 takes the mean")
+        for name, value in (("length_penalty", length_penalty), ("max_len_a", max_len_a)):
+            if not math.isfinite(value):
+                raise InputError(f"{name}={value} is no finite number; leave it out")
         check_lengths(min_len, math.inf if max_len_a else max_len_b, self.model.max_positions()[1])
         check_temperature(temperature)
         options = GenerationConfig(

@@ -62,7 +62,7 @@ def read_xlm(
         _refuse_unknown_settings(name, _params(name, one))
     found = _languages(params, languages)
     others = _params(decoder, other) if decoder else params
-    if "id2lang" in others and (own := _languages(others, None)) != found:
+    if (own := _named_languages(others)) and own != found:
         raise InputError(f"{decoder} has the languages {','.join(own)}, {path} {','.join(found)}; both need the same")
     encoder_weights = _half(path, content, "encoder")
     decoder_weights = _half(decoder or path, other, "decoder")
@@ -79,7 +79,9 @@ def read_xlm(
                 path, heads or params.get("n_heads"), options["encoder_embed_dim"]
             ),
             "decoder_attention_heads": attention_heads(
-                decoder or path, heads or others.get("n_heads"), more_options["decoder_embed_dim"]
+                decoder or path,
+                heads or others.get("n_heads") or params.get("n_heads"),
+                more_options["decoder_embed_dim"],
             ),
             **options,
             **more_options,
@@ -145,11 +147,18 @@ def _refuse_unknown_settings(path: str, params: dict[str, Any]) -> None:
         raise InputError(f"{path} has memory layers, which our models don't; it can't be imported")
 
 
+def _named_languages(params: dict[str, Any]) -> list[str]:
+    """The languages that the file names, by their numbers; none where it doesn't."""
+    table = params.get("id2lang")
+    if not isinstance(table, dict) or set(table) != set(range(len(table))):
+        return []
+    return [str(table[number]) for number in range(len(table))]
+
+
 def _languages(params: dict[str, Any], given: Optional[list[str]]) -> list[str]:
     """The languages in the order of their embeddings, which is that of their codes."""
-    table = params.get("id2lang")
-    if isinstance(table, dict) and table and set(table) == set(range(len(table))):
-        own = [str(table[number]) for number in range(len(table))]
+    own = _named_languages(params)
+    if own:
         if given and given != own:
             raise InputError(f"--langs {','.join(given)}: the model's languages are {','.join(own)}; leave it out")
         return own
@@ -161,7 +170,7 @@ def _languages(params: dict[str, Any], given: Optional[list[str]]) -> list[str]:
 def _activation(path: str, params: dict[str, Any], decoder: Optional[str], others: dict[str, Any]) -> str:
     """The activation of both halves, which our model has in common."""
     gelu = flag(path, "gelu_activation", params.get("gelu_activation", True))
-    if decoder and gelu != flag(decoder, "gelu_activation", others.get("gelu_activation", True)):
+    if decoder and gelu != flag(decoder, "gelu_activation", others.get("gelu_activation", gelu)):
         raise InputError(f"one of {path} and {decoder} has GELU, the other ReLU; both need the same activation")
     return "gelu" if gelu else "relu"
 

@@ -23,6 +23,7 @@ from mass_plugins.commands import flags
 from mass_plugins.commands.chat import talk
 from mass_plugins.commands.lines import lines_of_stdin
 from mass_plugins.data.text_files import Shard
+from mass_plugins.encoding import encode_files
 from mass_plugins.generation import back_translate as work
 from mass_plugins.generation.back_translate import Settings
 from mass_plugins.interop.folders import whole_folder
@@ -384,9 +385,19 @@ class TestHowItEnds:
         assert left.value.code == 143 and not [*tmp_path.iterdir()]
         assert signal.getsignal(signal.SIGTERM) is before
 
+    @pytest.mark.parametrize("own", [signal.SIG_IGN, lambda number, frame: None])
+    def test_an_own_way_with_sigterm_stays(self, own, monkeypatch):
+        before = signal.signal(signal.SIGTERM, own)
+        try:
+            monkeypatch.setattr(doctor, "main", lambda: os.kill(os.getpid(), signal.SIGTERM))
+            assert cli.main(["doctor"]) == 0
+            assert signal.getsignal(signal.SIGTERM) is own
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
     def test_stdin_that_is_closed_is_the_end_of_input(self, monkeypatch, capsys):
         monkeypatch.setattr(sys, "stdin", None)
-        assert [*lines_of_stdin()] == []
+        assert [*lines_of_stdin()] == [*encode_files._stdin()] == []
         talk(None)
         assert capsys.readouterr().out == ""
 

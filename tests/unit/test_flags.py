@@ -476,8 +476,9 @@ class TestFinetuning:
             built("--eval-rouge", "--eval-bleu-beam", 2, *limits).eval_generator,
         ):
             assert (generator.max_len_a, generator.max_len_b, generator.min_len) == (0, 9, 2)
-        with pytest.raises(InputError, match="--eval-min-len, .*: at least 30 and at most 21 sub-words can't be"):
-            built("--eval-bleu", "--eval-min-len", 30)
+        assert built("--eval-bleu", "--eval-min-len", 30).eval_generator.min_len == 30  # a source may be long
+        with pytest.raises(InputError, match="--eval-min-len .*: at least 30 and at most 9 sub-words can't be"):
+            built("--eval-bleu", *limits[:-1], 30)
 
     def test_flags_of_generation_reach_the_generator(self, tiny_data_bin):
         flags = ["--beam", 3, "--lenpen", 0.6, "--max-len-a", 1.2, "--max-len-b", 9, "--min-len", 2, "--unkpen", 0.5]

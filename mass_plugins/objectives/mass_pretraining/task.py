@@ -103,12 +103,6 @@ class MassPretrainingTask(Seq2SeqTask):
         return model
 
     def build_masker(self) -> Masker | Denoiser:
-        """Raises InputError: a flag that the masking doesn't read differs from its default."""
-        for name, readers in _READ_BY.items():
-            default = MassPretrainingConfig.__dataclass_fields__[name].default
-            if str(self.cfg.masking) not in readers and self.cfg[name] != default:
-                flag = f"--{name.replace('_', '-')}"
-                raise InputError(f"{flag} has no effect on --masking {self.cfg.masking}; leave it out")
         if str(self.cfg.masking) == DENOISING:
             return word_denoiser(self.cfg, self)
         return Masker(
@@ -120,7 +114,19 @@ class MassPretrainingTask(Seq2SeqTask):
             window=self.cfg.tokens_per_window,
         )
 
+    def _refuse_idle_flags(self) -> None:
+        """Raises InputError: a flag that the masking doesn't read differs from its default."""
+        for name, readers in _READ_BY.items():
+            if name == "span_ratio" and self.cfg.parallel_directions:  # of pairs, whatever the masking of text
+                continue
+            default = MassPretrainingConfig.__dataclass_fields__[name].default
+            if str(self.cfg.masking) not in readers and self.cfg[name] != default:
+                flag = f"--{name.replace('_', '-')}"
+                raise InputError(f"{flag} has no effect on --masking {self.cfg.masking}; leave it out")
+
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        if split == self.cfg.train_subset:  # a checkpoint's own settings are as they are
+            self._refuse_idle_flags()
         folder, shards = self.shard(split, epoch)
         masker = self.build_masker()
         mono = parse_languages(self.cfg.mono_langs, "--mono-langs") if self.cfg.mono_langs else self.languages

@@ -1,6 +1,7 @@
 """Task ``seq2seq_finetuning``: supervised training of any set of directions of one model."""
 
 import logging
+import math
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -56,7 +57,7 @@ class Seq2SeqFinetuningConfig(Seq2SeqTaskConfig):
         default=1.5, metadata={"help": "texts of --eval-bleu and --eval-rouge have at most A times the source's length"}
     )
     eval_max_len_b: int = field(default=20, metadata={"help": "plus B sub-words (for summaries: A 0, B their longest)"})
-    eval_min_len: int = field(default=1, metadata={"help": "and at least so many"})
+    eval_min_len: int = field(default=1, metadata={"help": "and at least so many, as far as A and B allow"})
     truncate_source: Optional[int] = field(
         default=None,
         metadata={
@@ -106,11 +107,11 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
                 "prepare the data with preprocess/prepare.py or drop the flag"
             )
         self.detokenize = Detokenizer(self.dictionary, self.codec)
+        longest = math.inf if self.cfg.eval_max_len_a else self.cfg.eval_max_len_b
         try:
-            of_shortest = int(self.cfg.eval_max_len_a + self.cfg.eval_max_len_b)  # a source of one token
-            check_lengths(self.cfg.eval_min_len, of_shortest, model.max_positions()[1])
+            check_lengths(self.cfg.eval_min_len, longest, model.max_positions()[1])
         except InputError as error:
-            raise InputError(f"--eval-min-len, --eval-max-len-a and --eval-max-len-b: {error}") from None
+            raise InputError(f"--eval-min-len and --eval-max-len-b: {error}") from None
         limits = GenerationConfig(
             beam=self.cfg.eval_bleu_beam,
             max_len_a=self.cfg.eval_max_len_a,
@@ -179,6 +180,9 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
         """Hypotheses and references of the batch's sentences, by direction."""
         rows = [sample["net_input"][f"{side}_language"].tolist() for side in ("source", "target")]
         texts: dict[Direction, tuple[list[str], list[str]]] = {}
+        width = sample["net_input"]["src_tokens"].shape[1]
+        longest = int(self.cfg.eval_max_len_a * width + self.cfg.eval_max_len_b)
+        self.eval_generator.min_len = min(self.cfg.eval_min_len, longest)
         beams = self.inference_step(self.eval_generator, [model], sample)
         for source, target, found, reference in zip(*rows, beams, sample["target"]):
             direction = Direction(self.languages[source], self.languages[target])

@@ -119,6 +119,12 @@ def test_each_half_has_the_heads_of_its_file(tmp_path):
     paths = [write(foreign.xlm_language_model(heads=heads), tmp_path, f"{heads}.pth") for heads in (2, 4)]
     found = read_xlm(paths[0], decoder=paths[1]).options
     assert (found["encoder_attention_heads"], found["decoder_attention_heads"]) == (2, 4)
+    bare = foreign.xlm_language_model(heads=2)
+    bare["params"] = {}
+    relu = foreign.xlm_language_model(heads=2)
+    relu["params"]["gelu_activation"] = False
+    found = read_xlm(write(relu, tmp_path, "relu.pth"), decoder=write(bare, tmp_path, "bare.pth")).options
+    assert (found["decoder_attention_heads"], found["activation_fn"]) == (2, "relu")  # which it doesn't tell itself
     found = read_xlm(paths[0], decoder=paths[1], heads=8).options
     assert (found["encoder_attention_heads"], found["decoder_attention_heads"]) == (8, 8)
 
