@@ -22,7 +22,10 @@ PRETRAINING=(--task mass_pretraining --masking span --span-ratio 0.5 --label-smo
 
 PAIRS=(10000 all)
 declare -A SEEDS=([10000]="1 2 3" [all]=1)
-declare -A UPDATES=([10000]=600 [all]=1800)
+# scratch-long: three times the updates, for scratch learns on where the others end.
+SYSTEMS=(scratch scratch-long mass)
+declare -A UPDATES=([scratch.10000]=600 [scratch-long.10000]=1800 [mass.10000]=600
+    [scratch.all]=1800 [scratch-long.all]=5400 [mass.all]=1800)
 # Without label smoothing, and the checkpoint by the validation loss: perplexity is what is measured.
 FINE_TUNING=(--task seq2seq_finetuning --label-smoothing 0 --dropout 0.2 --lr 1e-3 --lr-scheduler inverse_sqrt
     --warmup-updates 200 --max-tokens 4000 --long-lines truncate --log-interval 100)

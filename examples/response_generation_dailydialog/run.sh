@@ -65,7 +65,8 @@ pretrain() { shared_training pretraining "$ALL" "${MODEL[@]}" "${PRETRAINING[@]}
 
 # system NAME PAIRS SEED
 system() {
-    local name=$1 number=$2 seed=$3 run=$1.$2.$3 start=() data every=$((${UPDATES[$2]} / 10))
+    local name=$1 number=$2 seed=$3 run=$1.$2.$3 start=() data updates=${UPDATES[$1.$2]} every
+    every=$((updates / 10))
     if [ "$name" = mass ]; then
         pretrain
         start=(--pretrained-checkpoint "$FOLDER/checkpoint_last.pt")
@@ -73,7 +74,7 @@ system() {
     stage "pairs-$number" few_pairs "$number" "$TEXT" "$ALL"
     data=$FOLDER/data-bin
     stage "$run" train "$data" "${MODEL[@]}" "${FINE_TUNING[@]}" --directions en-en --seed "$seed" \
-        --max-update "${UPDATES[$number]}" --validate-interval 1000 --validate-interval-updates "$every" \
+        --max-update "$updates" --validate-interval 1000 --validate-interval-updates "$every" \
         --save-interval 1000 --save-interval-updates "$every" ${start[@]+"${start[@]}"}
     responses "$run" "$name" "$number pairs" "$seed" "$FOLDER/checkpoint_best.pt" "$TEXT"
 }
@@ -82,7 +83,7 @@ main() {
     local goal=${1:-all} number seed name names=()
     case $goal in all | pretrain | result) ;; *) die "there is no $goal; say pretrain, result, or nothing for everything" ;; esac
     for number in "${PAIRS[@]}"; do
-        for name in scratch mass; do
+        for name in "${SYSTEMS[@]}"; do
             for seed in ${SEEDS[$number]}; do names+=("$name $number $seed"); done
         done
     done

@@ -17,9 +17,9 @@ def run_recipe(name, folder, *words, **more):
     return json.loads((folder / "work" / "result.json").read_text()), done.stdout
 
 
-def check(result, settings):
+def check(result, settings, systems=("scratch", "mass")):
     found = {(score["setting"], score["system"], score["metric"]): score for score in result["scores"]}
-    assert set(found) == {(s, system, m) for s in settings for system in ("scratch", "mass") for m in METRICS}
+    assert set(found) == {(s, system, m) for s in settings for system in systems for m in METRICS}
     for (_, _, metric), score in found.items():
         assert score.get("lower_is_better", False) == (metric == "perplexity")
         assert ("dict:" in score["signature"]) == (metric == "perplexity")
@@ -54,10 +54,11 @@ def test_dailydialog_from_raw_text_to_result(tmp_path):
         f'source "{ROOT}/examples/response_generation_dailydialog/config.sh"\nCHECKSUMS=""\n'
         "VALID=4 VOCABULARY=60 BEAM=2\n"
         "MODEL+=(--encoder-layers 1 --decoder-layers 1)\nPRETRAINING+=(--max-update 3 --save-interval-updates 2)\n"
-        'PAIRS=(20 all)\nSEEDS=([20]="1 2" [all]=1)\nUPDATES=([20]=10 [all]=10)\n'
+        'PAIRS=(20 all)\nSEEDS=([20]="1 2" [all]=1)\n'
+        "for name in ${SYSTEMS[@]}; do for pairs in ${PAIRS[@]}; do UPDATES[$name.$pairs]=10; done; done\n"
     )
     result, _ = run_recipe("response_generation_dailydialog", tmp_path, DATA=raw)
-    found = check(result, ("20 pairs", "all pairs"))
+    found = check(result, ("20 pairs", "all pairs"), ("scratch", "scratch-long", "mass"))
     assert found["20 pairs", "mass", "perplexity"]["seeds"] == [1, 2]
     (settings,) = tmp_path.glob("work/pairs-all-*/data-bin/dialogue.json")
     assert json.loads(settings.read_text())["turns"] == 3
