@@ -5,8 +5,10 @@
 FOLDER holds the downloads (see dupmae_small/run.sh). OUT gets text.txt, the documents' sentences to pre-train on;
 train.jsonl, groups to fine-tune on; and for each collection a folder with corpus.jsonl, queries.jsonl, qrels.txt.
 
-    scifact    claims and abstracts that support or refute them; claims of even number are for training
-    medquad    medical questions and answers; a twelfth of their subjects is held out
+    scifact    claims and abstracts that support or refute them; claims that have an abstract in common, directly or
+               through other claims, are on one side, training or test, for they are often variants of each other
+    medquad    medical questions and answers; a twelfth of their subjects is held out, and the training has none of
+               their answers
     cranfield, cisi    no training: their queries are all for the test
 """
 
@@ -20,7 +22,7 @@ import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -68,14 +70,39 @@ def scifact(folder: Path) -> Collection:
         sentences = re.findall(r"'((?:[^'\\]|\\.)*)'(?=\s*['\]])|\"((?:[^\"\\]|\\.)*)\"(?=\s*['\"\]])", row["abstract"])
         text = " ".join(a or b for a, b in sentences) or row["abstract"].strip("[]'\" ")
         passages[row["doc_id"]] = Passage(row["doc_id"], tidy(row["title"]), tidy(text))
-    queries, found = {}, {}
+    queries: dict[str, Query] = {}
+    found: dict[str, set[str]] = {}  # abstracts with evidence
+    cited: dict[str, set[str]] = {}  # these and those that were read for the claim
     for row in csv.DictReader(io.StringIO(read(folder, "claims_train.csv"))):
         document = row["evidence_doc_id"].removesuffix(".0")
+        cited.setdefault(row["id"], set()).update({document} - {""}, re.findall(r"\d+", row["cited_doc_ids"]))
         if document in passages:
             queries[row["id"]] = Query(row["id"], tidy(row["claim"]))
             found.setdefault(row["id"], set()).add(document)
-    sides = ({q: d for q, d in found.items() if int(q) % 2 == side} for side in (1, 0))
-    return Collection("scifact", passages, queries, *sides)
+    judged, training = {}, {}
+    for number, claims in enumerate(connected(cited, found)):
+        (training if number % 2 else judged).update((claim, found[claim]) for claim in claims)
+    return Collection("scifact", passages, queries, judged, training)
+
+
+def connected(cited: dict[str, set[str]], claims: Iterable[str]) -> list[list[str]]:
+    """``claims`` in groups: two that cite one document are in one, also through other claims of ``cited``."""
+    claims_of: dict[str, list[str]] = {}
+    for claim, documents in cited.items():
+        for document in documents:
+            claims_of.setdefault(document, []).append(claim)
+    group_of: dict[str, int] = {}
+    for number, first in enumerate(cited):
+        waiting = [first]
+        while waiting:
+            claim = waiting.pop()
+            if claim not in group_of:
+                group_of[claim] = number
+                waiting.extend(other for document in cited[claim] for other in claims_of[document])
+    groups: dict[int, list[str]] = {}
+    for claim in claims:
+        groups.setdefault(group_of[claim], []).append(claim)
+    return [*groups.values()]
 
 
 def medquad_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
@@ -107,8 +134,8 @@ def medquad(folder: Path) -> Collection:
         queries.setdefault(query, Query(query, question))
         side = judged if number_of(subject.lower()) % HELD_OUT == 0 else training
         side.setdefault(query, set()).add(place)
-    for query in judged.keys() & training.keys():  # the same question under two subjects
-        training.pop(query)
+    answers = set().union(*judged.values())  # the same question, or its answer, under two subjects
+    training = {query: places for query, places in training.items() if query not in judged and not places & answers}
     return Collection("medquad", passages, queries, judged, training)
 
 

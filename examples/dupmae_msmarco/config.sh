@@ -25,12 +25,12 @@ GENERAL=(--tokens-per-sample 512 --batch-size 32 --warmup-updates 39000 --total-
 MARCO=(--batch-size 128 --warmup-updates 17000 --total-num-update 172000 --max-update 172000
     --save-interval-updates 5000 --validate-interval-updates 5000)
 
-# 4 epochs of 502 939 queries, 8 x 16 queries of 16 passages an update.
+# 4 epochs of 502 939 queries: 8 x 16 queries of 16 passages an update; in stage 1 8 x 128 of one.
 FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --representation both --cls-dim 384 --ot-top 384
     --query-tokens 32 --passage-tokens 144 --lr 2e-5 --warmup-updates 1570 --disable-validation
     --save-interval 1000 --save-interval-updates 1000)
 UPDATES=(--total-num-update 15700 --max-update 15700)
-FIRST=(--group-size 1 --batch-size 128)
+FIRST=(--group-size 1 --batch-size 128 --warmup-updates 196 --total-num-update 1964 --max-update 1964)
 SECOND=(--group-size 16 --batch-size 16)
 THIRD=(--group-size 16 --batch-size 16 --contrastive-weight 0.2 --distillation-weight 1)
 MINING=(--depth 200 --negatives 50)

@@ -68,15 +68,16 @@ pretrain() {
 
 # system OBJECTIVE REPRESENTATION SEED
 system() {
-    local objective=$1 representation=$2 seed=$3 run="$1.$2.$3" collection checkpoint
+    local objective=$1 representation=$2 seed=$3 run="$1.$2.$3" score=$2 collection checkpoint
+    [ "$score" != mean ] || score=cls # a vector, too
     pretrain "$objective"
     stage "$run" train "$FOLDER" "${FINE_TUNING[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" --seed "$seed" \
-        --representation "$representation" --train-groups "$GROUPS_FOLDER/groups.jsonl" \
+        ${REPRESENTATION[$representation]} --train-groups "$GROUPS_FOLDER/groups.jsonl" \
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt"
     checkpoint=$FOLDER/checkpoint_last.pt
     for collection in "${COLLECTIONS[@]}"; do
         evaluate "$run.$collection" "$objective+$representation" "$collection" "$seed" "$checkpoint" \
-            "$TEXT/$collection/corpus.jsonl" "$TEXT/$collection/queries.jsonl" "$TEXT/$collection/qrels.txt" "$representation"
+            "$TEXT/$collection/corpus.jsonl" "$TEXT/$collection/queries.jsonl" "$TEXT/$collection/qrels.txt" "$score"
     done
 }
 
