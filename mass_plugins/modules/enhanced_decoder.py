@@ -15,9 +15,9 @@ def visible_rows(seen: Tensor, of_row: Tensor) -> Tensor:
     Returns:
         (B, S, S) bool, row by position.
     """
-    slots = torch.arange(seen.shape[2], device=seen.device)
-    rows = seen.gather(1, of_row[:, :, None].expand(-1, -1, seen.shape[2]))
-    rows = rows & (slots[:, None] != slots)
+    texts = torch.arange(len(seen), device=seen.device)
+    rows = seen[texts[:, None], of_row]  # copies whole rows; gather would look up position by position
+    rows.diagonal(dim1=1, dim2=2).fill_(False)
     rows[:, :, 0] = True  # row 0, [CLS], would see nothing otherwise; it has no label
     return rows
 

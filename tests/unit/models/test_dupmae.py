@@ -158,7 +158,9 @@ def test_the_total_and_its_weights():
 
 def test_rows_of_the_model_are_those_of_the_masks():
     patterns = sample_patterns(np.array([40, 300, 2]), 0.5, sentence_keys(1, 1, np.arange(3)))
+    before = patterns.seen.copy()
     assert (visible_rows(*map(torch.from_numpy, patterns)).numpy() == visible(patterns)).all()
+    assert (patterns.seen == before).all()  # a pattern serves several rows
 
 
 def test_the_unmasked_token_of_a_row_is_invisible_to_it():
