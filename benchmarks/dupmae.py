@@ -2,9 +2,10 @@
 
     python benchmarks/dupmae.py [--output benchmarks/dupmae.json]
 
-masking    Both sides turn a batch's texts into masked tokens and the decoder's visibility. The loop goes example by
-           example, word by word and row by row, as the releases' collators do; given the same draws its arrays are
-           equal to ours, which is checked before anything is timed.
+masking    Both sides turn a batch's texts into masked tokens and what each row of the decoder sees, position by
+           position: ours by patterns, of which the model makes the rows. The loop goes example by example, word by
+           word and row by row, as the releases' collators do; given the same draws it gives the same tensors, which
+           is checked before anything is timed.
 update     Whole updates of pre-training (collation, forward, backward, Adam), the loop's collation against ours.
 search     Queries a second of the exact hybrid search against a product with dense rows; a thousand sets of entries,
            drawn as unevenly as words are, serve all documents.
@@ -13,7 +14,6 @@ memory     What the peak of each loss is more than before, forward and backward.
 
 import argparse
 import platform
-import random
 import sys
 from pathlib import Path
 from typing import Callable
@@ -24,6 +24,16 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
+from benchmarks.harness.dupmae_sides import (  # noqa: E402
+    FIRST,
+    PAD,
+    PythonDraws,
+    check_equality,
+    hide_at_once,
+    hide_in_a_loop,
+    make_hider,
+    make_texts,
+)
 from benchmarks.harness.pairs import (  # noqa: E402
     Comparison,
     add_common_options,
@@ -32,186 +42,30 @@ from benchmarks.harness.pairs import (  # noqa: E402
     processor,
     report,
 )
-from mass_plugins.data import dupmae_masking, token_masking, word_masking  # noqa: E402
 from mass_plugins.data.collate import pad_right  # noqa: E402
-from mass_plugins.data.dupmae_masking import PATTERNS, HiddenText, Patterns, TextHider, visible  # noqa: E402
-from mass_plugins.data.masker import Vocabulary  # noqa: E402
-from mass_plugins.data.noise import WordMarks  # noqa: E402
-from mass_plugins.data.random_state import (  # noqa: E402
-    derive_keys,
-    hash_at,
-    integers_at,
-    sentence_keys,
-    uniform_at,
-)
-from mass_plugins.data.token_masking import Replacement  # noqa: E402
+from mass_plugins.data.dupmae_masking import HiddenText, Patterns  # noqa: E402
+from mass_plugins.data.random_state import sentence_keys  # noqa: E402
 from mass_plugins.losses.vocabulary import projected_cross_entropy  # noqa: E402
 from mass_plugins.modules.vocabulary_maximum import max_over_positions  # noqa: E402
 from mass_plugins.retrieval.exact import Block, Scorer, search_exactly  # noqa: E402
 from mass_plugins.retrieval.representations import Parts  # noqa: E402
 
-PAD, CLS, SEP, MASK, FIRST = 0, 1, 2, 3, 5
 VOCABULARY = 30522
-CONTINUES = 0.3  # share of entries that continue a word
 
 
-def make_hider(seed: int = 0) -> TextHider:
-    begins = np.random.default_rng(seed).random(VOCABULARY) >= CONTINUES
-    vocabulary = Vocabulary(MASK, PAD, SEP, np.arange(FIRST, VOCABULARY))
-    marks = WordMarks(begins, np.zeros(VOCABULARY, dtype=bool))
-    return TextHider(0.3, 0.5, Replacement(0.8, 0.1, 0.1), vocabulary, marks)
-
-
-def make_texts(count: int, length: int, seed: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    rows = [rng.integers(FIRST, VOCABULARY, length - 2) for _ in range(count)]
-    return [np.concatenate([[CLS], row, [SEP]]) for row in rows]
-
-
-# -- the peer: one example after the other
-
-
-class KeyedDraws:
-    """Our own numbers of one text, for the check of equality."""
-
-    def __init__(self, key: np.ndarray, words: int, length: int, batch_words: int):
-        slots = np.arange(length)
-        self.words = uniform_at(derive_keys(key, word_masking._WORDS), np.arange(batch_words)).tolist()[:words]
-        self.actions = uniform_at(derive_keys(key, token_masking._ACTION), slots).tolist()
-        bound = VOCABULARY - FIRST
-        self.tokens = integers_at(derive_keys(key, token_masking._TOKEN), slots, bound).tolist()
-        self.rows = integers_at(derive_keys(key, dupmae_masking._ROWS), slots, 1 << 30).tolist()
-        counters = dupmae_masking._STRIDE * np.arange(min(length, PATTERNS))[:, None] + np.arange(-(-length // 4))
-        bits = hash_at(derive_keys(key, dupmae_masking._PATTERNS), counters).view(np.uint16)[:, :length]
-        self.positions = (bits.astype(np.int64) << 16 | slots).tolist()
-
-    def shuffle(self, words: list[int]) -> list[int]:
-        return sorted(words, key=lambda word: self.words[word])
-
-    def action(self, slot: int) -> float:
-        return self.actions[slot]
-
-    def token(self, slot: int) -> int:
-        return self.tokens[slot]
-
-    def pattern(self, row: int, count: int) -> int:
-        return self.rows[row] % count
-
-    def hidden(self, pattern: int, length: int, count: int) -> list[int]:
-        order = sorted(range(1, length), key=lambda slot: self.positions[pattern][slot])
-        return order[:count]
-
-
-class PythonDraws:
-    """Python's generator, in the order in which the loop asks; a generator a text, as our masks are a text's own."""
-
-    def __init__(self, key: int):
-        self.random = random.Random(key)
-
-    def shuffle(self, words: list[int]) -> list[int]:
-        return self.random.sample(words, len(words))
-
-    def action(self, slot: int) -> float:
-        return self.random.random()
-
-    def token(self, slot: int) -> int:
-        return int(self.random.random() * (VOCABULARY - FIRST))
-
-    def pattern(self, row: int, count: int) -> int:
-        return int(self.random.random() * count)
-
-    def hidden(self, pattern: int, length: int, count: int) -> list[int]:
-        return self.random.sample(range(1, length), count)
-
-
-def mask_text(tokens: list[int], begins: list[bool], draws) -> tuple[list[int], list[int]]:
-    """(masked tokens, 1 at masked slots): the release's whole-word masking of one text."""
-    words: list[list[int]] = []
-    for slot in range(1, len(tokens) - 1):
-        if not words or begins[tokens[slot]]:
-            words.append([slot])
-        else:
-            words[-1].append(slot)
-    budget = min(max(1, int(0.3 * len(tokens) + 0.5)), len(tokens) - 2)
-    source, masked, taken = list(tokens), [0] * len(tokens), 0
-    order = draws.shuffle(list(range(1, len(words) + 1)))  # word 0 is [CLS]
-    chosen = []
-    for word in order:
-        slots = words[word - 1]
-        if taken + len(slots) <= budget:
-            taken += len(slots)
-            chosen.extend(slots)
-    if not chosen and words:
-        chosen = words[order[0] - 1][:budget]
-    for slot in sorted(chosen):
-        masked[slot] = 1
-        action = draws.action(slot)
-        if action < 0.8:
-            source[slot] = MASK
-        elif action >= 0.9:
-            source[slot] = FIRST + draws.token(slot)
-    return source, masked
-
-
-def visible_to(length: int, draws) -> list[list[int]]:
-    """1 where a row sees a position: patterns first, then row by row, as in the release."""
-    count = min(length, PATTERNS)
-    hidden = int(0.5 * (length - 1) + 0.5)
-    patterns = []
-    for number in range(count):
-        pattern = [1] * length
-        for slot in draws.hidden(number, length, hidden):
-            pattern[slot] = 0
-        patterns.append(pattern)
-    rows = []
-    for row in range(length):
-        seen = list(patterns[draws.pattern(row, count)])
-        seen[row] = 0
-        seen[0] = 1
-        rows.append(seen)
-    return rows
-
-
-def hide_in_a_loop(rows: list[np.ndarray], hider: TextHider, draws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(source, masked, visible (B, S, S)) of a batch, int64, text after text."""
-    begins = hider.marks.begins.tolist()
-    width = max(map(len, rows))
-    sources, masks, seen = [], [], np.zeros((len(rows), width, width), dtype=np.int64)
-    for number, row in enumerate(rows):
-        source, masked = mask_text(row.tolist(), begins, draws[number])
-        sources.append(np.array(source))
-        masks.append(np.array(masked))
-        seen[number, : len(row), : len(row)] = visible_to(len(row), draws[number])
-    return pad_right(sources, PAD)[0], pad_right(masks, 0)[0], seen
-
-
-def check_equality(rows: list[np.ndarray], hider: TextHider, seed: int) -> None:
-    """The loop with our draws must give our arrays, in two epochs."""
-    for epoch in (1, 2):
-        keys = sentence_keys(seed, epoch, np.arange(len(rows)))
-        ours = hider(*pad_right(rows, PAD), keys)
-        width = max(map(len, rows))
-        draws = [KeyedDraws(keys[n : n + 1], len(row), len(row), width) for n, row in enumerate(rows)]
-        theirs = hide_in_a_loop(rows, hider, draws)
-        real = np.arange(width) < ours.lengths[:, None]
-        seen = visible(ours.patterns) & real[:, :, None]
-        for name, mine, other in zip(
-            ("source", "masked", "visible"), (ours.source, ours.masked.astype(int), seen.astype(int)), theirs
-        ):
-            if not np.array_equal(mine, other):
-                raise AssertionError(f"{name} differs between the arrays and the loop in epoch {epoch}")
+# -- masking
 
 
 def compare_masking(texts: int, length: int, arguments) -> Comparison:
-    rows, hider = make_texts(texts, length, arguments.seed), make_hider()
+    rows, hider = make_texts(texts, length, VOCABULARY, arguments.seed), make_hider(VOCABULARY)
     check_equality(rows[:4], hider, arguments.seed)
 
     def ours(epoch: int):
-        hider(*pad_right(rows, PAD), sentence_keys(arguments.seed, epoch, np.arange(texts)))
+        hide_at_once(rows, hider, sentence_keys(arguments.seed, epoch, np.arange(texts)))
 
     def loop(epoch: int):
         keys = sentence_keys(arguments.seed, epoch, np.arange(texts)).tolist()
-        hide_in_a_loop(rows, hider, [PythonDraws(key) for key in keys])
+        hide_in_a_loop(rows, hider, [PythonDraws(key, VOCABULARY) for key in keys])
 
     times = alternate({"ours": ours, "loop": loop}, arguments.pairs, 1, arguments.clock)
     name = f"dupmae, masking ({texts} x {length})"
@@ -241,10 +95,11 @@ def make_trainer(arguments) -> Callable[[dict], None]:
 
 
 def compare_update(texts: int, length: int, arguments) -> Comparison:
-    """The same model and losses; the peer's batch is made by the loop, its visibility packed into patterns."""
+    """The same model and losses; the peer's batch is made by the loop, each row a pattern of its own."""
     from mass_plugins.objectives.dupmae.dataset import HiddenTextDataset
 
-    rows, hider, update = make_texts(texts, length, arguments.seed), make_hider(), make_trainer(arguments)
+    rows, hider = make_texts(texts, length, VOCABULARY, arguments.seed), make_hider(VOCABULARY)
+    update = make_trainer(arguments)
     to_batch = HiddenTextDataset._to_batch
     settings = argparse.Namespace(bow_positions="unmasked", bow_targets="mean")
     tokens, lengths = pad_right(rows, PAD)
@@ -255,9 +110,10 @@ def compare_update(texts: int, length: int, arguments) -> Comparison:
 
     def loop(epoch: int):
         keys = sentence_keys(arguments.seed, epoch, ids).tolist()
-        source, masked, seen = hide_in_a_loop(rows, hider, [PythonDraws(key) for key in keys])
-        patterns = Patterns(seen.astype(bool), np.tile(np.arange(length), (texts, 1)))
-        hidden = HiddenText(source, tokens, lengths, masked.astype(bool), tokens >= FIRST, patterns)
+        made = hide_in_a_loop(rows, hider, [PythonDraws(key, VOCABULARY) for key in keys])
+        source, masked, visible = (tensor.numpy() for tensor in made)
+        patterns = Patterns(visible, np.tile(np.arange(length), (texts, 1)))
+        hidden = HiddenText(source, tokens, lengths, masked, tokens >= FIRST, patterns)
         update(to_batch(settings, hidden, ids))
 
     times = alternate({"ours": ours, "loop": loop}, arguments.pairs, 1, arguments.clock)
@@ -369,7 +225,9 @@ PARTS = ("masking", "update", "search", "memory")
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_common_options(parser)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="which to run (default: all)")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all; others' records stay in --output"
+    )
     parser.add_argument("--texts", type=positive, default=32, help="of a batch (default: 32)")
     parser.add_argument("--length", type=positive, default=512, help="tokens of a text (default: 512)")
     parser.add_argument("--update-texts", type=positive, default=8, help="of an update's batch (default: 8)")
@@ -397,7 +255,7 @@ def main(argv=None) -> int:
             comparison = work[part]()
             print(comparison.line(), flush=True)
             records.append(comparison.record(hardware, {"seed": arguments.seed, "clock": arguments.clock}))
-    report(records, arguments.output)
+    report(records, arguments.output, merge=set(arguments.parts) != set(PARTS))
     return 0
 
 

@@ -115,8 +115,16 @@ def positive(text: str) -> int:
     return number
 
 
-def report(records: list[dict[str, Any]], output: Optional[Path]) -> None:
-    """One record a line, to ``output`` (under a temporary name first) or to stdout."""
+def report(records: list[dict[str, Any]], output: Optional[Path], merge: bool = False) -> None:
+    """One record a line, to ``output`` (under a temporary name first) or to stdout.
+
+    Args:
+        merge: the file's records of other benchmarks stay, each in its place.
+    """
+    if merge and output is not None and output.exists():
+        made = {record["benchmark"]: record for record in records}
+        kept = [made.pop(record["benchmark"], record) for record in json.loads(output.read_text(encoding="utf-8"))]
+        records = [*kept, *made.values()]
     lines = ",\n ".join(json.dumps(record) for record in records)
     if output is None:
         print(f"[{lines}]")
