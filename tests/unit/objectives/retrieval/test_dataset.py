@@ -7,6 +7,7 @@ from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.retrieval_files import Passage, Query
 from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile, join_pair
+from mass_plugins.data.seen_hashes import hash_lines
 from mass_plugins.objectives.retrieval.dataset import RetrievalDataset, draw_group
 from tests import tiny
 
@@ -72,6 +73,33 @@ def test_epochs_differ_in_order_and_draws_and_validation_does_not(make):
     fixed.set_epoch(2)
     assert (fixed.collater([fixed[n] for n in range(8)])["passage_keys"] == before).all()
     assert fixed.ordered_indices().tolist() == list(range(8))
+
+
+def keys_of(names):
+    return (hash_lines(names) >> np.uint64(1)).astype(np.int64).tolist()
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_texts_keys_and_scores_are_of_the_same_candidates(make, pairs):
+    """Each side is cut to its own length; row n of the passages is of query n // G, whose positive comes first."""
+    dataset = make(pairs=pairs)
+    numbers = [2, 5, 7]
+    batch = dataset.collater([dataset[n] for n in numbers])
+    queries = dataset.text.encode([GROUPS[n].query.text for n in numbers], 8)
+    groups = [{keys_of([found.passage.id])[0]: found for side in GROUPS[n][1:] for found in side} for n in numbers]
+    drawn = [groups[n // 3][key] for n, key in enumerate(batch["passage_keys"].tolist())]
+    assert batch["teacher"].flatten().tolist() == [found.score for found in drawn]
+    passages = dataset.text.encode([found.passage.whole for found in drawn], 12)
+    assert max(map(len, queries)) == 8 and max(map(len, passages)) == 12  # some are cut
+    for row, n in enumerate(numbers):
+        assert drawn[3 * row] in GROUPS[n].positives
+        assert batch["positive_keys"][row].tolist() == keys_of([found.passage.id for found in GROUPS[n].positives])
+    rows = [join_pair(queries[n // 3], passage, 19) for n, passage in enumerate(passages)]
+    expected = {"pairs": rows} if pairs else {"queries": queries, "passages": passages}
+    for name, texts in expected.items():
+        assert batch[name].tolist() == [[*text, *[dataset.text.vocabulary.pad] * (batch[name].shape[1] - len(text))]
+                                        for text in texts]  # fmt: skip
+    assert batch["ntokens"] == sum(len(text) for texts in expected.values() for text in texts)
 
 
 def test_pairs(make):
