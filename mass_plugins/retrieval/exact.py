@@ -4,6 +4,10 @@
 
 The query's ``mu`` is dense and signed, so an inverted index would touch every posting; the documents' sparse matrix
 times the dense queries is exact.
+
+A score must not depend on what else is in its block: the order of the sums in a matrix product does, so documents that
+are equal would be swapped. The vectors' products are summed in float64 and rounded, which leaves nothing of it unless a
+sum lies within 1e-15 of the middle of two float32 values; the words' sums go entry by entry.
 """
 
 from typing import Iterator, NamedTuple, Optional, Sequence
@@ -36,6 +40,7 @@ class Scorer:
 
     def __init__(self, queries: Parts, which: str, query_top: Optional[int] = None):
         self._vectors = given(queries.cls) if which in ("cls", "both") else None
+        self._exactly = None if self._vectors is None else self._vectors.astype(np.float64)
         self._words = given(queries.dense) if which in ("ot", "both") else None
         self._cut = None if self._words is None or query_top is None else cut_queries(self._words, query_top)
         self._transposed = (
@@ -49,8 +54,8 @@ class Scorer:
     def scores(self, documents: Parts) -> np.ndarray:
         """(Q, n) float32."""
         found = []
-        if self._vectors is not None:
-            found.append(self._vectors @ given(documents.cls).T)
+        if self._exactly is not None:
+            found.append((self._exactly @ given(documents.cls).astype(np.float64).T).astype(np.float32))
         if self._cut is not None:
             found.append((self._cut @ invert(documents, self._cut.shape[1])).toarray())
         elif self._transposed is not None:
@@ -75,8 +80,9 @@ def _gather(documents: Parts, transposed: torch.Tensor) -> np.ndarray:
     torch's ``embedding_bag`` is the same sums as a CSR product, five times as fast as SciPy's on a CPU.
     """
     index, value = torch.from_numpy(given(documents.entries)), torch.from_numpy(given(documents.values))
-    found = torch.nn.functional.embedding_bag(index, transposed, per_sample_weights=value, mode="sum")
-    return found.numpy().T
+    wide = transposed.repeat(1, 2) if transposed.shape[1] == 1 else transposed  # one alone is summed otherwise
+    found = torch.nn.functional.embedding_bag(index, wide, per_sample_weights=value, mode="sum")
+    return found.numpy().T[: transposed.shape[1]]
 
 
 def cut_queries(dense: np.ndarray, top: int) -> sparse.csr_array:

@@ -112,7 +112,6 @@ def search(index, vectors: np.ndarray, size: int) -> Top:
     """
     ask, vectors = size + 1, np.ascontiguousarray(vectors, dtype=np.float32)
     exact = type(index).__name__.startswith("IndexFlat")
-    top = RunningTop(len(vectors), size)
     waiting = np.arange(len(vectors))
     rows = np.full((len(vectors), size), -1, dtype=np.int64)
     scores = np.full((len(vectors), size), -np.inf, dtype=np.float32)

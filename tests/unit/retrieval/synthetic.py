@@ -22,6 +22,10 @@ def queries(count: int, seed: int = 1) -> Parts:
     return Parts(cls, dense=rng.integers(-3, 4, (count, VOCABULARY)).astype(np.float32))
 
 
+def rows(parts: Parts, begin: int, end: int) -> Parts:
+    return Parts(*(None if part is None else part[begin:end] for part in parts))
+
+
 def write(
     folder: Path, parts: Parts, role: str, prefix: str, model: str = "a model", commit_every: int = 7,
     overwrite: bool = False, text: dict | None = None,
@@ -30,9 +34,8 @@ def write(
     description = Description(model, role, cls=WIDTH, ot=KEPT, vocabulary=VOCABULARY, text=text or {})
     with RepresentationWriter(folder, description, overwrite) as writer:
         for begin in range(0, count, commit_every):
-            rows = slice(begin, begin + commit_every)
-            ids = [f"{prefix}{number}" for number in range(count)[rows]]
-            writer.append(ids, Parts(*(None if part is None else part[rows] for part in parts)))
+            ids = [f"{prefix}{number}" for number in range(count)[begin : begin + commit_every]]
+            writer.append(ids, rows(parts, begin, begin + commit_every))
             writer.commit()
         writer.commit(finished=True)
     return folder

@@ -19,22 +19,18 @@ def describe(**values):
     return Description("m", "documents", **{"cls": 8, "ot": 6, "vocabulary": 50, **values})
 
 
-def rows(parts, begin, end):
-    return Parts(*(None if part is None else part[begin:end] for part in parts))
-
-
 def test_cut_off_and_gone_on_with_the_same_bytes(tmp_path):
     parts = synthetic.documents(20)
     whole = synthetic.write(tmp_path / "whole", parts, "documents", "d")
     with RepresentationWriter(tmp_path / "cut", describe()) as writer:
-        writer.append([f"d{n}" for n in range(7)], rows(parts, 0, 7))
+        writer.append([f"d{n}" for n in range(7)], synthetic.rows(parts, 0, 7))
         writer.commit()
-        writer.append(["lost"], rows(parts, 19, 20))  # and no commit: a kill
+        writer.append(["lost"], synthetic.rows(parts, 19, 20))  # and no commit: a kill
     with pytest.raises(InputError, match=r"not finished \(7 rows so far\)"):
         Representations(tmp_path / "cut")
     with RepresentationWriter(tmp_path / "cut", describe()) as writer:
         assert writer.rows == 7
-        writer.append([f"d{n}" for n in range(7, 20)], rows(parts, 7, 20))
+        writer.append([f"d{n}" for n in range(7, 20)], synthetic.rows(parts, 7, 20))
         writer.commit(finished=True)
     for name in ("ids.txt", "cls.npy", "ot_index.npy", "ot_value.npy"):
         assert (tmp_path / "cut" / name).read_bytes() == (whole / name).read_bytes()

@@ -12,7 +12,7 @@ from mass_plugins.retrieval import search as search_module
 from mass_plugins.retrieval.exact import Scorer, cut_queries
 from mass_plugins.retrieval.faiss_index import FaissSettings
 from mass_plugins.retrieval.index import Index, build
-from mass_plugins.retrieval.representations import Representations
+from mass_plugins.retrieval.representations import Description, Parts, Representations, RepresentationWriter
 from mass_plugins.retrieval.search import Searcher, SearchSettings, search_to_file
 from tests.unit.retrieval import synthetic
 
@@ -64,6 +64,35 @@ def test_approximate_indices_propose_and_the_exact_score_decides(collection, tmp
     by_vectors = Searcher(index, SearchSettings("cls", 20, probes=3)).search(parts).rows
     exact = synthetic.ranked(synthetic.brute_force(queries, documents, "cls"), 20)
     assert np.mean([len({*a} & {*b}) / 20 for a, b in zip(by_vectors, exact)]) > 0.5
+
+
+@pytest.mark.parametrize("which", ["cls", "ot", "both"])
+def test_equal_documents_tie_whatever_the_blocks_and_batches(tmp_path, which):
+    """Values of which no sum is exact; every document is there about 25 times."""
+    rng = np.random.default_rng(0)
+    count, width, words, kept = 5003, 384, 500, 20
+    same = rng.integers(0, 200, count)
+    cls, value = (rng.standard_normal((200, size), dtype=np.float32)[same] for size in (width, kept))
+    index = np.sort(np.argsort(rng.random((200, words)), axis=1)[:, :kept], axis=1).astype(np.int32)[same]
+    asked = Parts(
+        rng.standard_normal((30, width), dtype=np.float32), dense=rng.standard_normal((30, words), dtype=np.float32)
+    )
+    with RepresentationWriter(tmp_path / "d", Description("m", "documents", width, kept, words)) as writer:
+        writer.append([f"d{n}" for n in range(count)], Parts(cls, index, value))
+        writer.commit(finished=True)
+    index = build([tmp_path / "d"], tmp_path / "index", FLAT, progress=False)
+
+    def search(batch, block):
+        searcher = Searcher(index, SearchSettings(which, 1000), block)
+        found = [searcher.search(synthetic.rows(asked, begin, begin + batch)) for begin in range(0, 30, batch)]
+        return np.concatenate([top.rows for top in found]), np.concatenate([top.scores for top in found])
+
+    rows, scores = search(30, 4096)
+    twins = same[rows[:, 1:]] == same[rows[:, :-1]]
+    assert twins.sum() > 20000 and (rows[:, 1:] > rows[:, :-1])[twins].all()
+    for batch, block in ((30, 1000), (7, 4096), (1, 333)):
+        again = search(batch, block)
+        assert (again[0] == rows).all() and (again[1] == scores).all()
 
 
 def test_a_cut_query_keeps_its_largest_values(collection):
