@@ -40,7 +40,7 @@ def run(options):
         running = Running(options.device, options.dtype, options.batch_tokens)
         model = CrossEncoderModel(options.checkpoint, options.data, running)
         model.set_lengths(options.query_tokens, options.passage_tokens)
-        settings |= {"model": model.fingerprint(), "precision": options.dtype}
+        settings |= {"model": model.fingerprint(), "tokenizer": model.text.fingerprint(), "precision": options.dtype}
         settings["tokens"] = [model.query_tokens, model.passage_tokens]
     file = LinesFile(options.output, settings, options.overwrite)
     rest = islice((groups[number] for number in range(len(groups))), file.done, None)

@@ -47,7 +47,7 @@ def represent(
         "judged": None if judged is None else fingerprint(judged),
     }
     description = Description(
-        model.fingerprint(), role, cls=retriever.cls_width, dtype=dtype, text=what,
+        model.fingerprint(), role, cls=retriever.cls_width, dtype=dtype, text=what, tokenizer=model.text.fingerprint(),
         ot=0 if retriever.representation == "cls" else retriever.ot_top,
         vocabulary=0 if retriever.representation == "cls" else len(model.text.dictionary),
     )  # fmt: skip

@@ -28,7 +28,7 @@ from mass_plugins.retrieval.representations import (
     make_folder,
 )
 
-VERSION = 1
+VERSION = 2  # as that of the representations which are in it
 INDEX = "index.json"
 _PLAN_FIELDS = {"settings": dict, "sources": list}
 _TRAINED, _VECTORS = "trained.faiss", "vectors.faiss"

@@ -24,7 +24,7 @@ from mass_plugins.data.retrieval_files import read_passages, read_queries
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.growing import GrowingArray, GrowingLines, open_array
 
-VERSION = 1
+VERSION = 2  # 1 said nothing of the tokenizer, nor of the ids of vectors that came as a file
 RECORD = "representations.json"
 _FIELDS = {"description": dict, "rows": int, "sizes": dict, "finished": bool}
 
@@ -55,6 +55,7 @@ class Description:
         ot: entries k that a document keeps; 0: none.
         vocabulary: V.
         text: what was read, and how: settings that decide the rows.
+        tokenizer: fingerprint of the text pipeline, which a checkpoint does not hold; empty without a model.
     """
 
     model: str
@@ -64,6 +65,7 @@ class Description:
     vocabulary: int = 0
     dtype: str = "float32"
     text: dict[str, Any] = field(default_factory=dict)
+    tokenizer: str = ""
 
     def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """File -> (shape of a row, type)."""
@@ -89,8 +91,12 @@ class Description:
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours != theirs and not (name in unused and 0 in (ours, theirs)):
                 return f"{words}: {ours} and {theirs}"
-        if self.model and other.model and self.model != other.model:
-            return f"the model that made them: {self.model[:12]} and {other.model[:12]}"
+        for ours, theirs, words in (
+            (self.model, other.model, "the model that made them"),
+            (self.tokenizer, other.tokenizer, "the tokenizer that read their texts (--data)"),
+        ):
+            if ours and theirs and ours != theirs:
+                return f"{words}: {ours[:12]} and {theirs[:12]}"
         return ""
 
 
@@ -264,6 +270,7 @@ def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, ov
     dtype = "float16" if array.dtype.itemsize == 2 else "float32"
     with open(vectors, "rb") as file:
         source = {"vectors": vectors.name, "digest": hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
+    source["ids"] = hashlib.blake2b("\n".join(ids).encode("utf-8"), digest_size=16).hexdigest()
     description = Description("", role, cls=array.shape[1], dtype=dtype, text=source)
     with RepresentationWriter(folder, description, overwrite) as writer:
         for begin in range(writer.rows, len(array) if not writer.finished else 0, 65536):

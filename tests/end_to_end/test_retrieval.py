@@ -1,6 +1,7 @@
 """From text to a ranked list by the real commands: pre-training, groups, three stages, index, search, scores."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -130,7 +131,7 @@ def test_evaluation_prints_measures_and_tests(represented, collection, tmp_path,
     assert set(content["queries"]["bm25"]["MRR@10"]) == {f"q{n}" for n in range(flow.QUERIES)}
 
 
-def test_mining_from_the_index_and_a_teacher(represented, collection, dupmae, run_fairseq, tmp_path):
+def test_mining_from_the_index_and_a_teacher(represented, collection, dupmae, run_fairseq, tmp_path, capsys):
     """Stages two and three: negatives of the retriever itself, a cross-encoder's scores, a student of both."""
     groups, taught, files = (
         tmp_path / "groups.jsonl",
@@ -147,6 +148,9 @@ def test_mining_from_the_index_and_a_teacher(represented, collection, dupmae, ru
     command(*shorter, tmp_path / "shorter.jsonl")
     assert (tmp_path / "shorter.jsonl").read_text() != taught.read_text()
     assert cli.main([str(word) for word in (*shorter, taught)]) == 1  # made with other lengths
+    again = ("teach", tmp_path / "teacher", "--groups", groups, "--output", taught)
+    assert cli.main([str(word) for word in (*again, "--data", other_tokenizer(dupmae, tmp_path / "other"))]) == 1
+    assert "made with other settings (tokenizer)" in capsys.readouterr().err
     for line in taught.read_text().splitlines():
         group = json.loads(line)
         scores = [passage["score"] for side in ("positive_passages", "negative_passages") for passage in group[side]]
@@ -190,6 +194,30 @@ def test_representations_are_of_these_texts_and_this_precision(retriever, tmp_pa
     corpus.write_text("a\tlight\nb\tsight\n")
     assert cli.main(words) == 1 and "(files differ)" in capsys.readouterr().err
     assert cli.main([*words, "--overwrite"]) == 0 and not (np.load(tmp_path / "r" / "cls.npy") == before).all()
+
+
+def other_tokenizer(dupmae, folder):
+    """A folder with the same dictionary, which the checkpoints take, whose texts lose their letters "e"."""
+    shutil.copytree(dupmae, folder, ignore=shutil.ignore_patterns("*.pt", "stdout"))
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["normalizer"] = {"type": "Replace", "pattern": {"String": "e"}, "content": ""}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_representations_are_of_this_tokenizer(retriever, represented, collection, dupmae, tmp_path, capsys):
+    """Another one is refused until overwritten; so is a search with queries and documents of two."""
+    other = other_tokenizer(dupmae, tmp_path / "other")
+    words = ["represent", str(retriever), "--corpus", f"{collection}/corpus.jsonl", "--destdir", f"{tmp_path}/r"]
+    assert cli.main(words) == 0
+    before = np.load(tmp_path / "r" / "cls.npy")
+    assert cli.main([*words, "--data", str(other)]) == 1 and "(tokenizer differ)" in capsys.readouterr().err
+    assert cli.main([*words, "--data", str(other), "--overwrite"]) == 0
+    assert not (np.load(tmp_path / "r" / "cls.npy") == before).all()
+    command("index", tmp_path / "index", "--documents", tmp_path / "r")
+    search = ["search", tmp_path / "index", "--queries", represented / "queries", "--output", tmp_path / "run"]
+    assert cli.main([str(word) for word in search]) == 1
+    assert "differ in the tokenizer that read their texts (--data)" in capsys.readouterr().err
 
 
 def test_one_part_and_other_lengths(represented, retriever, collection, tmp_path, capsys):

@@ -86,6 +86,21 @@ def test_vectors_of_queries_leave_nothing_behind(folder, tmp_path, capsys):
     assert {path.name for path in out.parent.iterdir()} == {"out", "out.json"}
 
 
+def test_other_ids_for_the_same_vectors(folder, tmp_path, capsys):
+    """What an index or a run was made of includes the names of its rows."""
+    np.save(tmp_path / "v.npy", np.eye(3, synthetic.WIDTH, dtype=np.float32))
+    for name in "ab":
+        (tmp_path / name).write_text("".join(f"{name}{n}\tt\n" for n in range(3)))
+    index = ["index", f"{tmp_path}/i", "--documents", f"{tmp_path}/v.npy", "--ids"]
+    search = ["search", f"{tmp_path}/i", "--queries", f"{tmp_path}/v.npy", "--output", f"{tmp_path}/r", "--ids"]
+    for words, said in ((index, "i/vectors/0000 holds other representations (ids differ)"),
+                        (search, "r is made with other settings (queries)")):  # fmt: skip
+        assert cli.main([*words, f"{tmp_path}/a"]) == cli.main([*words, f"{tmp_path}/a"]) == 0
+        assert cli.main([*words, f"{tmp_path}/b"]) == 1 and said in capsys.readouterr().err
+        assert cli.main([*words, f"{tmp_path}/b", "--overwrite"]) == 0
+    assert (tmp_path / "r").read_text().startswith("b0 Q0 b0 1")
+
+
 def test_the_others_are_used(folder, tmp_path, capsys):
     words = f"index {tmp_path}/i --documents {folder}/docs --kind hnsw --links 4 --build-depth 9".split()
     assert cli.main(words) == 0

@@ -63,6 +63,26 @@ def test_other_settings_are_refused_until_overwritten(tmp_path):
     assert Representations(tmp_path / "r").ids() == ["x"]
 
 
+def test_another_tokenizer():
+    """A checkpoint doesn't hold its tokenizer: the same weights read other ids."""
+    ours, theirs = describe(tokenizer="t" * 32), describe(tokenizer="u" * 32)
+    assert "the tokenizer that read their texts (--data): tttttttttttt and uuu" in ours.difference(theirs)
+    assert ours.difference(describe()) == ours.difference(describe(tokenizer="t" * 32)) == ""  # vectors have none
+
+
+def test_records_of_the_version_before(tmp_path):
+    folder = synthetic.write(tmp_path / "r", synthetic.documents(5), "documents", "d")
+    record = folder / "representations.json"
+    record.write_text(record.read_text().replace('"version": 2', '"version": 1'))
+    said = "is of version 1, this program reads 2; make it anew: mass-plugins represent … --destdir .*/r --overwrite"
+    with pytest.raises(InputError, match=said):
+        Representations(folder)
+    with pytest.raises(InputError, match="make it anew with the same command and --overwrite"):
+        synthetic.write(folder, synthetic.documents(5), "documents", "d")
+    synthetic.write(folder, synthetic.documents(5), "documents", "d", overwrite=True)
+    assert len(Representations(folder)) == 5
+
+
 def test_two_writers(tmp_path):
     with RepresentationWriter(tmp_path / "r", describe()):
         with pytest.raises(InputError, match="another process is writing"):
@@ -124,6 +144,8 @@ def test_vectors_of_another_program(tmp_path):
     adopt_vectors(tmp_path / "v.npy", list("abcd"), tmp_path / "r", "documents")
     read = Representations(tmp_path / "r")
     assert read.ids() == list("abcd") and (read.parts(0, 4).cls == vectors).all() and read.parts(0, 4).entries is None
+    with pytest.raises(InputError, match=r"holds other representations \(ids differ\)"):
+        adopt_vectors(tmp_path / "v.npy", list("abce"), tmp_path / "r", "documents")
     with pytest.raises(InputError, match="has 4 rows for 3 ids"):
         adopt_vectors(tmp_path / "v.npy", list("abc"), tmp_path / "s", "documents")
     np.save(tmp_path / "w.npy", np.array([[1.0, np.nan]]))
