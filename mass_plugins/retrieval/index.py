@@ -7,6 +7,7 @@ trained.faiss          IVF-PQ's cells, learnt from all shards
 A shard that is finished is not built again: the same command goes on where it was cut off.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from mass_plugins.data.json_file import ANEW, read_record, write_json
 from mass_plugins.data.progress import Progress
+from mass_plugins.data.text_files import Shard
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval import faiss_index
 from mass_plugins.retrieval.faiss_index import FaissSettings
@@ -100,12 +102,33 @@ def _read_index(folder: Path, mend: str) -> Optional[dict[str, Any]]:
 
 
 def check_together(shards: Sequence[Representations]) -> None:
-    """Raises InputError: representations of queries, or by different models."""
+    """Raises InputError: representations of queries, or by different models; a corpus that lacks shards."""
     for shard in shards:
         if shard.description.role != "documents":
             raise InputError(f"{shard.folder} holds {shard.description.role}; an index is made of documents")
         if difference := shards[0].description.difference(shard.description):
             raise InputError(f"{shard.folder} and {shards[0].folder} differ in {difference}; represent both alike")
+    _check_corpora(shards)
+
+
+def _check_corpora(shards: Sequence[Representations]) -> None:
+    """Each corpus is there from the first shard to the last, all read and represented alike."""
+    corpora: dict[str, dict[int, Representations]] = {}
+    for shard in shards:
+        text = dict(shard.description.text)
+        if "shard" in text:  # vectors of another program have none
+            part = Shard.parse(text.pop("shard"))
+            how = json.dumps([text, shard.description.dtype, part.count], sort_keys=True)
+            corpora.setdefault(how, {})[part.index] = shard
+    for how, parts in corpora.items():
+        text, _, count = json.loads(how)
+        missing = [f"{index}/{count}" for index in range(count) if index not in parts]
+        if missing:
+            [index, shard], files = next(iter(parts.items())), ", ".join(name.split(" (")[0] for name in text["files"])
+            raise InputError(
+                f"{shard.folder} is shard {index}/{count} of {files}; {', '.join(missing)} of the same text, lengths "
+                "and precision isn't among --documents; represent and name all shards"
+            )
 
 
 def _check_ids(shards: Sequence[Representations]) -> None:

@@ -272,6 +272,35 @@ def test_the_same_documents_twice_and_another_index_in_the_way(collection, tmp_p
     assert len(build([first], tmp_path / "index", FaissSettings(), overwrite=True, progress=False)) == 40
 
 
+def shard_of(folder, name, shard, files=("a.tsv (9 bytes, abc)",), **text):
+    text = {"files": list(files), "tokens": 144, "precision": "float32", "judged": None, "shard": shard, **text}
+    return synthetic.write(folder / name, synthetic.documents(4), "documents", f"{name}-", text=text)
+
+
+@pytest.mark.parametrize("shards, said", [
+    ([{"shard": "0/2"}], "0 is shard 0/2 of a.tsv; 1/2 of the same text, lengths and precision isn't among"),
+    ([{"shard": "0/3"}, {"shard": "1/3"}], "shard 0/3 of a.tsv; 2/3 of the same text"),
+    ([{"shard": "2/4"}], "shard 2/4 of a.tsv; 0/4, 1/4, 3/4 of the same text"),
+    ([{"shard": "0/3"}, {"shard": "1/2"}], "shard 0/3 of a.tsv; 1/3, 2/3 of"),
+    ([{"shard": "0/2"}, {"shard": "1/2", "files": ["b.tsv"]}], "shard 0/2 of a.tsv; 1/2 of"),
+    ([{"shard": "0/2"}, {"shard": "1/2", "tokens": 20}], "shard 0/2 of a.tsv; 1/2 of"),
+    ([{"shard": "0/2"}, {"shard": "1/2", "precision": "bfloat16"}], "shard 0/2 of a.tsv; 1/2 of"),
+    ([{"shard": "0/1"}, {"shard": "1/2", "files": ["b.tsv"]}], "shard 1/2 of b.tsv; 0/2 of"),
+])  # fmt: skip
+def test_a_part_of_a_corpus_is_no_index(tmp_path, shards, said):
+    sources = [shard_of(tmp_path, str(number), **shard) for number, shard in enumerate(shards)]
+    with pytest.raises(InputError, match=said):
+        build(sources, tmp_path / "index", FLAT, progress=False)
+    assert not (tmp_path / "index").exists()
+
+
+def test_whole_corpora_beside_each_other(tmp_path):
+    other = {"files": ["b.tsv"], "tokens": 20}
+    whole, shards = shard_of(tmp_path, "b", "0/1", **other), [shard_of(tmp_path, f"a{n}", f"{n}/2") for n in (0, 1)]
+    sources = [shards[1], whole, shards[0]]
+    assert len(build(sources, tmp_path / "index", FLAT, progress=False)) == 12
+
+
 def test_representing_anew_leaves_an_index_as_it_is(tmp_path):
     """Its files are hard links where the disk allows: neither another model's rows nor a cut-off run may reach them."""
     folder = synthetic.write(tmp_path / "docs", synthetic.documents(30), "documents", "d")
