@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
 
-_OF_KIND = {"ivfpq": ("lists", "codes", "training"), "hnsw": ("links", "build_depth")}
+_OF_KIND = {"ivfpq": ("lists", "codes", "bits", "training"), "hnsw": ("links", "build_depth")}
 HELP = "build an index of represented documents; the same command again goes on where it was cut off"
 
 
@@ -21,10 +21,13 @@ def add_flags(command):
         help="of .npy files: the passages whose vectors they hold, in order",
     )
     add("--kind", choices=("flat", "ivfpq", "hnsw"), default="flat", help="of the vectors' index (default flat: exact)")
-    add("--lists", type=natural, help="ivfpq: inverted lists (default 0: 4 times the root of their number)")
-    add("--codes", type=positive, help="ivfpq: bytes a vector is cut into (default 48)")
+    add("--lists", type=natural,
+        help="ivfpq: inverted lists (default 0: 4 times the root of the documents' number, but at most a 39th of the "
+        "vectors to learn from)")  # fmt: skip
+    add("--codes", type=positive, help="ivfpq: pieces that a vector is cut into (default 48)")
+    add("--bits", type=positive, help="ivfpq: of each piece (default 8; the vectors to learn from: 2^bits at least)")
     add("--training", type=positive, help="ivfpq: vectors to learn from (default 200 000)")
-    add("--links", type=positive, help="hnsw: links of a document, M (default 32)")
+    add("--links", type=positive, help="hnsw: links of a document, M, 2 or more (default 32)")
     add("--build-depth", type=positive, help="hnsw: efConstruction (default 200)")
     add("--block", type=positive, default=100_000, help="documents in memory at once (default 100 000)")
     add("--overwrite", action="store_true", help="give up an index of other documents or settings in DESTDIR")

@@ -18,9 +18,14 @@ class FaissSettings:
 
     Attributes:
         kind: one of ``KINDS``.
-        lists, codes, bits: of IVF-PQ: inverted lists (0: 4 * sqrt(N)), bytes a vector is cut into, bits of each.
+        lists: of IVF-PQ: inverted lists; 0: 4 * sqrt(N), but no more than a 39th of the vectors that teach it (FAISS
+            warns of fewer for a list).
+        codes, bits: of IVF-PQ: pieces that a vector is cut into, and bits that each is kept in.
         training: vectors, evenly spread over the documents, that IVF-PQ is trained on.
         links, build_depth: of HNSW: M and efConstruction.
+
+    Raises:
+        InputError: what FAISS can't build.
     """
 
     kind: str = "flat"
@@ -34,6 +39,10 @@ class FaissSettings:
     def __post_init__(self):
         if self.kind not in KINDS:
             raise InputError(f"--kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if self.links < 2:  # FAISS doesn't say so, it crashes
+            raise InputError(f"--links {self.links} is too few for a graph; set 2 or more")
+        if not 1 <= self.bits <= 16:
+            raise InputError(f"--bits {self.bits} is not between 1 and 16")
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -56,11 +65,13 @@ def train(settings: FaissSettings, width: int, count: int, sample: np.ndarray):
     if width % settings.codes:
         raise InputError(f"--codes {settings.codes} doesn't divide the width {width}; set --codes to a divisor of it")
     lists = settings.lists or max(1, min(int(4 * count**0.5), len(sample) // 39))
-    least = max(lists, 1 << settings.bits)
-    if len(sample) < least:
-        raise InputError(
-            f"IVF-PQ needs {least} vectors to learn from, here are {len(sample)}; set --kind flat, or fewer --lists"
-        )
+    more = ", more --training" if len(sample) < count else ""
+    for flag, chosen, least in (("lists", lists, lists), ("bits", settings.bits, 1 << settings.bits)):
+        if len(sample) < least:
+            raise InputError(
+                f"--{flag} {chosen} needs {least} vectors to learn from, here are {len(sample)}; "
+                f"set fewer --{flag}{more}, or --kind flat"
+            )
     quantizer = faiss.IndexFlatIP(width)
     index = faiss.IndexIVFPQ(quantizer, width, lists, settings.codes, settings.bits, faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid = 1  # no warning of small samples: --training says how many

@@ -48,6 +48,8 @@ INDEX = "index {0}/out --documents {0}/docs"
     (f"{INDEX} --kind ivfpq --lists -1", "--lists: -1 is below 0"),
     (f"{INDEX} --kind hnsw --codes 4", "--codes has no effect on --kind hnsw"),
     ("index {0}/corpus --documents {0}/docs", "corpus can't be made (File exists); name another one"),
+    (f"{INDEX} --kind hnsw --links 1", "--links 1 is too few for a graph; set 2 or more"),
+    (f"{INDEX} --bits 4", "--bits has no effect on --kind flat"),
     (f"{INDEX} --links 4", "--links has no effect on --kind flat"),
     (f"{MINE} --skip -3", "--skip: -3 is below 0"),
     (f"{MINE} --margin nan", "--margin: nan is not a number of 0 or more"),
@@ -106,6 +108,9 @@ def test_the_others_are_used(folder, tmp_path, capsys):
     assert cli.main(words) == 0
     settings = Index(tmp_path / "i").settings
     assert (settings.links, settings.build_depth, settings.codes) == (4, 9, 48)
+    words = f"index {tmp_path}/pq --documents {folder}/docs --kind ivfpq --codes 4 --lists 2 --training 30".split()
+    assert cli.main(words) == 1 and "set fewer --bits, or --kind flat" in capsys.readouterr().err
+    assert cli.main([*words, "--bits", "4"]) == 0 and Index(tmp_path / "pq").settings.bits == 4
     queries = ["--queries", f"{folder}/queries", "--score", "both"]
     tail = ["--candidates", "4", "--search-depth", "9", "--query-top", "3", "--output", f"{tmp_path}/r"]
     assert cli.main(["search", f"{tmp_path}/i", *queries, *tail]) == 0

@@ -8,6 +8,7 @@ import pytest
 
 from mass_plugins.data.retrieval_files import read_run
 from mass_plugins.errors import InputError
+from mass_plugins.retrieval import faiss_index
 from mass_plugins.retrieval import search as search_module
 from mass_plugins.retrieval.exact import Scorer, cut_queries
 from mass_plugins.retrieval.faiss_index import FaissSettings
@@ -179,8 +180,6 @@ def test_a_run_is_never_of_two_models_or_texts(tmp_path, monkeypatch, what):
 
 
 def test_an_index_that_was_cut_off_goes_on(collection, tmp_path, monkeypatch):
-    from mass_plugins.retrieval import faiss_index
-
     written, original = [], faiss_index.write
 
     def fail_at_the_second(index, path):
@@ -313,10 +312,31 @@ def test_representing_anew_leaves_an_index_as_it_is(tmp_path):
 
 
 def test_pq_without_enough_vectors(collection, tmp_path):
-    with pytest.raises(InputError, match="IVF-PQ needs 256 vectors to learn from, here are 90"):
-        build_index(collection, tmp_path, FaissSettings("ivfpq", codes=4))
+    """The limit that isn't kept is the one that is named."""
+    bits = "--bits 8 needs 256 vectors to learn from, here are 90; set fewer --bits, or --kind flat"
+    for lists, said in ((0, bits), (1, bits), (91, "--lists 91 needs 91 vectors .*; set fewer --lists, or")):
+        with pytest.raises(InputError, match=said):
+            build_index(collection, tmp_path, FaissSettings("ivfpq", codes=4, lists=lists))
+    with pytest.raises(InputError, match="--bits 6 needs 64 vectors .* 45; set fewer --bits, more --training, or"):
+        build_index(collection, tmp_path, FaissSettings("ivfpq", codes=4, bits=6, training=50))
     with pytest.raises(InputError, match="--codes 5 doesn't divide the width 8"):
         build_index(collection, tmp_path, FaissSettings("ivfpq", codes=5))
+
+
+def test_what_faiss_cannot_build():
+    with pytest.raises(InputError, match="--links 1 is too few for a graph; set 2 or more"):
+        FaissSettings("hnsw", links=1)
+    for bits in (0, 17):
+        with pytest.raises(InputError, match=f"--bits {bits} is not between 1 and 16"):
+            FaissSettings("ivfpq", bits=bits)
+
+
+@pytest.mark.parametrize("training, lists", [(500, 12), (100, 2)])
+def test_lists_by_default(training, lists):
+    """A 39th of the vectors to learn from where that is less than four times the root of all."""
+    sample = np.random.default_rng(0).standard_normal((training, 8), dtype=np.float32)
+    index = faiss_index.train(FaissSettings("ivfpq", codes=4, bits=4, training=training), 8, 500, sample)
+    assert index.nlist == lists
 
 
 def test_memory_is_that_of_a_block_not_of_the_corpus(tmp_path):
