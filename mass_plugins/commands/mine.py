@@ -110,7 +110,7 @@ def _rankings(options, source, judgements, known, done):
         return read_run(options.ranking)
     if source is None:
         return []
-    wanted = {}
+    wanted = None
     if options.margin is not None:  # the positives' scores, wherever they rank
         wanted = {query: [name for name, grade in found.items() if grade > 0] for query, found in judgements.items()}
     return source.rankings(wanted, source.rows_of(known, done))

@@ -129,31 +129,43 @@ class IndexedQueries:
         places = (row for row, name in enumerate(self._queries.ids(), start=1) if name in known)
         return 0 if not count else next(islice(places, count - 1, None), len(self._queries))
 
-    def rankings(self, wanted: Mapping[str, Iterable[str]], skip: int = 0) -> Iterator[tuple[str, Ranking]]:
-        """Query after query; the first ``skip`` have none. ``wanted`` documents that a ranking lacks are at its end."""
+    def rankings(
+        self, wanted: Optional[Mapping[str, Iterable[str]]] = None, skip: int = 0
+    ) -> Iterator[tuple[str, Ranking]]:
+        """Query after query; the first ``skip`` have none.
+
+        Args:
+            wanted: query -> documents whose scores are to be compared with those of its ranking: the ones that it lacks
+                are at its end, and all scores are exact, by :meth:`Searcher.pairs`. IVF-PQ's own are of vectors in few
+                bits, and can't be compared with those of a document that its search didn't bring up.
+        """
         for name in self._queries.ids()[:skip]:
             yield name, []
+        if wanted is None:
+            yield from (found for batch in rankings(self._searcher, self._queries, skip=skip) for found in batch)
+            return
+        ids, queries = self._searcher.index.ids(), self._queries.ids()
         asked = {name for names in wanted.values() for name in names}
-        places = {name: place for place, name in enumerate(self._searcher.index.ids()) if name in asked}
-        for batch in rankings(self._searcher, self._queries, skip=skip):
-            missing = [_missing(ranking, wanted.get(query, ()), places) for query, ranking in batch]
-            scores = self._scores(skip, [[places[name] for name in names] for names in missing])
-            for (query, ranking), names, own in zip(batch, missing, scores):
-                yield query, [*ranking, *((name, float(score)) for name, score in zip(names, own))]
-            skip += len(batch)
+        places = {name: place for place, name in enumerate(ids) if name in asked}
+        for begin in range(skip, len(queries), 64):
+            names = queries[begin : begin + 64]
+            parts = self._queries.parts(begin, begin + len(names))
+            found = self._searcher.search(parts).rows
+            known = [[places[document] for document in wanted.get(name, ()) if document in places] for name in names]
+            missing = [[place for place in own if place not in row] for own, row in zip(known, found)]
+            rows = np.concatenate([found, _padded(missing)], axis=1)
+            scores, best = self._searcher.pairs(parts, rows), RunningTop(*found.shape)
+            best.add_candidates(found, scores[:, : found.shape[1]])
+            order = np.concatenate([best.result().rows, rows[:, found.shape[1] :]], axis=1)
+            values = np.concatenate([best.result().scores, scores[:, found.shape[1] :]], axis=1)
+            for name, own, score in zip(names, order, values):
+                yield name, [(ids[place], float(value)) for place, value in zip(own, score) if place >= 0]
 
-    def _scores(self, begin: int, places: list[list[int]]) -> np.ndarray:
-        """(Q, n) scores of documents for the queries from ``begin`` on; rows have room for the longest."""
-        size = max(map(len, places))
-        if not size:
-            return np.empty((len(places), 0))
-        rows = np.array([found + [-1] * (size - len(found)) for found in places])
-        return self._searcher.pairs(self._queries.parts(begin, begin + len(places)), rows)
 
-
-def _missing(ranking: Ranking, wanted: Iterable[str], places: Container[str]) -> list[str]:
-    found = {name for name, _ in ranking}
-    return [name for name in wanted if name in places and name not in found]
+def _padded(rows: list[list[int]]) -> np.ndarray:
+    """(Q, longest row), -1 where a row is shorter."""
+    size = max(map(len, rows))
+    return np.array([row + [-1] * (size - len(row)) for row in rows], dtype=np.int64).reshape(len(rows), size)
 
 
 def run_batches(batches: Iterable[list[tuple[str, Ranking]]], name: str) -> Iterator[list[str]]:

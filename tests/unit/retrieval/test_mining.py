@@ -13,6 +13,8 @@ from mass_plugins.retrieval import lines_file, mining
 from mass_plugins.retrieval.faiss_index import FaissSettings
 from mass_plugins.retrieval.index import build
 from mass_plugins.retrieval.mining import MiningSettings, make_groups
+from mass_plugins.retrieval.representations import Description, Parts, Representations, RepresentationWriter
+from mass_plugins.retrieval.search import IndexedQueries, Searcher, SearchSettings
 from tests.unit.retrieval import synthetic
 
 PASSAGES = {f"d{n}": Passage(f"d{n}", "", f"word{n} other{n} thing{n} more{n}") for n in range(40)}
@@ -140,6 +142,26 @@ def test_an_index_scores_a_positive_wherever_it_ranks(indexed, tmp_path):
         below += positive < scores[n][best[-1]]
         assert (names(found[f"q{n}"]) if f"q{n}" in found else []) == wanted
     assert found and below > 30
+
+
+def test_a_margin_compares_exact_scores(tmp_path):
+    """IVF-PQ ranks by vectors of few bits; what is so far below the positive goes by the vectors themselves."""
+    rng = np.random.default_rng(0)
+    documents, queries = (rng.standard_normal((count, 32), dtype=np.float32) for count in (500, 70))
+    for name, rows, role in (("docs", documents, "documents"), ("queries", queries, "queries")):
+        with RepresentationWriter(tmp_path / name, Description("m", role, cls=32)) as writer:
+            writer.append([f"{name[0]}{number}" for number in range(len(rows))], Parts(cls=rows))
+            writer.commit(finished=True)
+    index = build([tmp_path / "docs"], tmp_path / "index", FaissSettings("ivfpq", lists=4, codes=4), progress=False)
+    source = IndexedQueries(Searcher(index, SearchSettings("cls", 40)), Representations(tmp_path / "queries"))
+    exact, found = queries @ documents.T, dict(source.rankings())
+    rescored = dict(source.rankings({f"q{n}": [f"d{n}"] for n in range(70)}))
+    for n in range(70):
+        names = [name for name, _ in rescored[f"q{n}"]]
+        scores = np.array([score for _, score in rescored[f"q{n}"]])
+        np.testing.assert_allclose(scores, [exact[n, int(name[1:])] for name in names], rtol=1e-4, atol=1e-5)
+        assert {*names} == {f"d{n}", *(name for name, _ in found[f"q{n}"])}
+        assert (np.diff(scores[:40]) <= 0).all()
 
 
 def test_mining_goes_on_where_it_was_cut_off(indexed, tmp_path, monkeypatch, capsys):
