@@ -67,6 +67,13 @@ def finite(text):
     return number
 
 
+def word(text):
+    """Text that may be a column of a file whose columns are split at white space."""
+    if text.split() != [text]:
+        raise argparse.ArgumentTypeError(f"{text!r} is empty or holds white space, which a run can't; join it by _")
+    return text
+
+
 def refuse_idle(options, names, why):
     """Flags that would change nothing; their default is None.
 

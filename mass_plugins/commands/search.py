@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
+from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only, word
 
 HELP = "search an index; writes a TREC run; the same command again goes on where it was cut off"
 
@@ -30,7 +30,7 @@ def add_flags(command):
     add("--search-depth", type=positive, help="hnsw: efSearch (default 2000)")
     add("--batch", type=positive, default=64, help="queries at once (default 64)")
     add("--block", type=positive, default=4096, help="documents scored at once (default 4096)")
-    add("--name", default="mass_plugins", help="of the run, its last column (default mass_plugins)")
+    add("--name", type=word, default="mass_plugins", help="of the run, its last column (default mass_plugins)")
     add("--overwrite", action="store_true", help="give up a run in OUTPUT")
 
 

@@ -76,6 +76,15 @@ def test_refused_in_one_line(folder, words, said, capsys):
     assert status and said.format(folder) in errors[-1] and not (folder / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["my run", "", "a\tb", "a\u00a0b"])
+def test_a_run_cannot_have_a_name_of_two_words(folder, name, capsys):
+    """The package itself would refuse the run afterwards."""
+    with pytest.raises(SystemExit):
+        cli.main([*(SEARCH % "flat").format(folder).split(), "--name", name])
+    assert f"--name: {name!r} is empty or holds white space, which a run can't" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
 def test_vectors_of_queries_leave_nothing_behind(folder, tmp_path, capsys):
     """Neither after a search nor after vectors of another width, whose corrected file is as good as a first one."""
     vectors, out = tmp_path / "v.npy", tmp_path / "runs" / "out"
