@@ -7,25 +7,27 @@ queries      JSON lines (``_id`` or ``query_id``, ``text``, ``query`` or ``quest
 judgements   BEIR's ``query-id <tab> corpus-id <tab> score`` with that header, or TREC's ``query 0 document grade``
 run          TREC's ``query Q0 document rank score name``
 
-Passages and queries are streamed. A text may be empty; an id may not, and none may come twice. Groups for training
-are in ``retrieval_groups.py``.
+A header (``tsv_header.py``) says which column is what; a byte order mark is none of the text. Passages and queries are
+streamed. A text may be empty; an id may not, and none may come twice. Groups for training are in
+``retrieval_groups.py``.
 """
 
+import codecs
 import json
 import math
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence
 
 from mass_plugins.data.seen_hashes import SeenHashes, hash_lines
 from mass_plugins.data.text_files import not_utf8, open_text, reading
+from mass_plugins.data.tsv_header import DOCUMENT_IDS, QUERY_IDS, Header, find_header
 from mass_plugins.errors import InputError
 
-DOCUMENT_IDS = ("_id", "docid", "doc_id", "id", "pid")
-QUERY_IDS = ("_id", "query_id", "qid", "id")
 QUERY_TEXTS = ("text", "query", "question")
-PASSAGE_TEXTS = ("text", "contents")
+PASSAGE_TEXTS = ("text", "contents", "passage", "body")
+_GRADES = ("score", "grade", "relevance", "label")
 _AT_A_TIME = 4096
 _SHOWN = 40
 
@@ -59,11 +61,16 @@ def numbered_lines(path: Path, flag: str) -> Iterator[tuple[int, str]]:
     with reading(path, flag), open_text(path) as stream:
         for number, line in enumerate(stream, start=1):
             try:
-                text = line.decode("utf-8").rstrip("\r\n")
+                text = decode_line(line, number == 1)
             except UnicodeDecodeError:
                 raise not_utf8(f"{flag}: {path}", number, line) from None
             if text.strip():
                 yield number, text
+
+
+def decode_line(line: bytes, first: bool) -> str:
+    """Without its end and, if it is a file's first one, a byte order mark, as programs of Windows put it there."""
+    return (line.removeprefix(codecs.BOM_UTF8) if first else line).decode("utf-8").rstrip("\r\n")
 
 
 def read_passages(paths: Sequence[Path], flag: str = "--corpus") -> Iterator[Passage]:
@@ -72,17 +79,28 @@ def read_passages(paths: Sequence[Path], flag: str = "--corpus") -> Iterator[Pas
     Raises:
         InputError: a line that can't be read, an id that is missing or comes twice; a file without any.
     """
-    return _without_duplicates(_parsed(paths, flag, parse_passage), flag)
+    return _without_duplicates(_parsed(paths, flag, passage_header, parse_passage), flag)
 
 
 def read_queries(paths: Sequence[Path], flag: str = "--queries") -> Iterator[Query]:
     """As :func:`read_passages`."""
-    return _without_duplicates(_parsed(paths, flag, parse_query), flag)
+    return _without_duplicates(_parsed(paths, flag, query_header, parse_query), flag)
 
 
-def parse_passage(line: str, place: str) -> Passage:
-    """One line; ``place`` names it in errors."""
-    if line.lstrip().startswith("{"):
+def passage_header(line: str, place: str) -> Optional[Header]:
+    """The header that a file's first line is; None: it is a passage. ``place`` names it in errors."""
+    needed = {"id": DOCUMENT_IDS, "text": PASSAGE_TEXTS}
+    return None if _is_json(line) else find_header(line.split("\t"), place, needed, {"title": ("title",)})
+
+
+def query_header(line: str, place: str) -> Optional[Header]:
+    needed = {"id": QUERY_IDS, "text": QUERY_TEXTS}
+    return None if _is_json(line) else find_header(line.split("\t"), place, needed, {})
+
+
+def parse_passage(line: str, place: str, header: Optional[Header] = None) -> Passage:
+    """One line, of a file with this header; ``place`` names it in errors."""
+    if _is_json(line):
         values = json_object(line, place)
         return Passage(
             identifier(values, DOCUMENT_IDS, place),
@@ -90,20 +108,30 @@ def parse_passage(line: str, place: str) -> Passage:
             text_of(values, PASSAGE_TEXTS, place),
         )
     cells = line.split("\t")
+    if header:
+        named = header.named(cells, place)
+        return Passage(_checked(named["id"], place), named.get("title", ""), named["text"])
     if len(cells) not in (2, 3, 4):
         raise InputError(f"{place} has {len(cells)} columns; a passage has two to four, the id first, or is JSON")
     title = cells[-2] if len(cells) > 2 else ""
     return Passage(_checked(cells[0].strip(), place), title.strip(), cells[-1].strip())
 
 
-def parse_query(line: str, place: str) -> Query:
-    if line.lstrip().startswith("{"):
+def parse_query(line: str, place: str, header: Optional[Header] = None) -> Query:
+    if _is_json(line):
         values = json_object(line, place)
         return Query(identifier(values, QUERY_IDS, place), text_of(values, QUERY_TEXTS, place))
     cells = line.split("\t")
+    if header:
+        named = header.named(cells, place)
+        return Query(_checked(named["id"], place), named["text"])
     if len(cells) != 2:
         raise InputError(f"{place} has {len(cells)} columns; a query has two, id and text, or is JSON")
     return Query(_checked(cells[0].strip(), place), cells[1].strip())
+
+
+def _is_json(line: str) -> bool:
+    return line.lstrip().startswith("{")
 
 
 def json_object(line: str, place: str) -> dict[str, Any]:
@@ -143,15 +171,19 @@ def _checked(text: str, place: str) -> str:
     return text
 
 
-def _parsed(paths: Sequence[Path], flag: str, parse: Callable[[str, str], Any]) -> Iterator[tuple[str, Any]]:
+def _parsed(
+    paths: Sequence[Path], flag: str, header_of: Callable[[str, str], Optional[Header]], parse: Callable[..., Any]
+) -> Iterator[tuple[str, Any]]:
     for path in paths:
-        found = False
+        header, before, found = None, True, False
         for number, line in numbered_lines(path, flag):
             place = f"{flag}: {path}, line {number}"
-            if not found and line.lower().startswith(("_id\t", "id\t", "docid\t", "query-id\t", "qid\t")):
-                continue  # a header
+            if before:
+                before, header = False, header_of(line, place)
+                if header:
+                    continue
             found = True
-            yield place, parse(line, place)
+            yield place, parse(line, place, header)
         if not found:
             raise InputError(f"{flag}: {path} is empty; give a file with an id and a text a line")
 
@@ -165,19 +197,31 @@ def _without_duplicates(items: Iterator[tuple[str, Any]], flag: str) -> Iterator
             yield item
 
 
+def judgement_header(cells: Sequence[str], place: str) -> Optional[Header]:
+    """The header that the first line of judgements is; None: it is a judgement."""
+    queries, documents = ([name for name in ids if name not in ("id", "_id")] for ids in (QUERY_IDS, DOCUMENT_IDS))
+    needed = {"query's id": queries, "document's id": documents, "grade": _GRADES}
+    return find_header(cells, place, needed, {})
+
+
 def read_judgements(path: Path, flag: str = "--qrels") -> Judgements:
     """Raises InputError: a line that can't be read, two grades for one pair, no judgement at all."""
     found: Judgements = {}
-    for number, line in numbered_lines(path, flag):
-        place, cells = f"{flag}: {path}, line {number}", line.split()
-        if number == 1 and cells[:2] == ["query-id", "corpus-id"]:
+    header: Optional[Header] = None
+    for count, (number, line) in enumerate(numbered_lines(path, flag)):
+        place = f"{flag}: {path}, line {number}"
+        # where there are tabs they alone part the columns: "doc 1" between two is one id, and none that a run can hold
+        cells = [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
+        if count == 0 and (header := judgement_header(cells, place)):
             continue
-        if len(cells) == 4:
-            query, _, document, grade = cells
-        elif len(cells) == 3:
-            query, document, grade = cells
+        if header:
+            query, document, grade = header.named(cells, place).values()
+        elif len(cells) in (3, 4):
+            query, document, grade = cells[0], cells[-2], cells[-1]
         else:
             raise InputError(f"{place} has {len(cells)} columns; BEIR's judgements have three, TREC's four")
+        for name in (query, document):
+            _checked(name, place)
         try:
             value = int(grade)
         except ValueError:

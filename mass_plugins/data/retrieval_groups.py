@@ -9,22 +9,23 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Optional
+from typing import Any, BinaryIO, Iterator, NamedTuple, Optional
 
 import numpy as np
 
 from mass_plugins.data.retrieval_files import (
-    DOCUMENT_IDS,
-    QUERY_IDS,
     QUERY_TEXTS,
     Passage,
     Query,
+    decode_line,
     identifier,
     json_object,
     parse_passage,
+    passage_header,
     text_of,
 )
 from mass_plugins.data.text_files import not_utf8, open_text, reading
+from mass_plugins.data.tsv_header import DOCUMENT_IDS, QUERY_IDS, Header
 from mass_plugins.errors import InputError
 
 _AT_ONCE = 1 << 14  # bytes; most lines are shorter
@@ -104,31 +105,30 @@ class _Lines:
             if type(stream).__module__ != "_io":
                 raise InputError(f"{flag}: {path} is compressed, but its lines are read in any order; unpack it")
 
-    def scan(self, parse):
-        """(place of the line in bytes, number from 1 on, what ``parse`` makes of it) for each line with text."""
+    def scan(self) -> Iterator[tuple[int, str, str]]:
+        """(place in bytes, name of the place in errors, text) of each line with text."""
         offset = 0
         with reading(self.path, self.flag), open(self.path, "rb") as stream:
             for number, data in enumerate(stream, start=1):
-                if data.strip():
-                    yield offset, number, self._parse(data, number, parse)
+                if (text := self._text(data, number)).strip():
+                    yield offset, f"{self.flag}: {self.path}, line {number}", text
                 offset += len(data)
 
-    def _parse(self, data: bytes, number: int, parse):
+    def _text(self, data: bytes, number: int) -> str:
         try:
-            line = data.decode("utf-8").rstrip("\r\n")
+            return decode_line(data, number == 1)
         except UnicodeDecodeError:
             raise not_utf8(f"{self.flag}: {self.path}", number, data) from None
-        return parse(line, f"{self.flag}: {self.path}, line {number}")
 
-    def at(self, offset: int, parse):
+    def at(self, offset: int) -> tuple[str, str]:
+        """The line at a place in bytes: name of the place in errors, text."""
         if self._file is None:
             self._file = open(self.path, "rb", buffering=0)
         line, place = b"", offset
         # pread has no position that workers and threads could share
         while b"\n" not in line and (data := os.pread(self._file.fileno(), _AT_ONCE, place)):
             line, place = line + data, place + len(data)
-        text = line.partition(b"\n")[0].decode("utf-8").rstrip("\r")
-        return parse(text, f"{self.flag}: {self.path}, byte {offset}")
+        return f"{self.flag}: {self.path}, byte {offset}", decode_line(line.partition(b"\n")[0], offset == 0)
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_file": None}  # a worker that is not forked opens its own
@@ -144,7 +144,8 @@ class GroupFile:
     def __init__(self, path: Path, flag: str):
         self._lines = _Lines(Path(path), flag)
         offsets, negatives, scored = [], [], True
-        for offset, _, group in self._lines.scan(parse_group):
+        for offset, place, line in self._lines.scan():
+            group = parse_group(line, place)
             offsets.append(offset)
             negatives.append(len(group.negatives))
             scored = scored and all(found.score is not None for found in (*group.positives, *group.negatives))
@@ -158,7 +159,8 @@ class GroupFile:
         return len(self._offsets)
 
     def __getitem__(self, number: int) -> Group:
-        return self._lines.at(int(self._offsets[number]), parse_group)
+        place, line = self._lines.at(int(self._offsets[number]))
+        return parse_group(line, place)
 
 
 class PassageStore:
@@ -172,10 +174,11 @@ class PassageStore:
         from mass_plugins.data.seen_hashes import hash_lines
 
         self._lines = _Lines(Path(path), flag)
+        self._header: Optional[Header] = None
         offsets, ids, hashes = [], [], []
-        for offset, _, passage in self._lines.scan(parse_passage):
+        for offset, place, line in self._passages():
             offsets.append(offset)
-            ids.append(passage.id)
+            ids.append(parse_passage(line, place, self._header).id)
             if len(ids) == 1 << 16:
                 hashes.append(hash_lines(ids))
                 ids = []
@@ -186,9 +189,17 @@ class PassageStore:
         same = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
         if len(same):
             second = int(self._offsets[same[0] + 1])
-            lines = self._lines.scan(parse_passage)
-            number, twice = next((number, passage.id) for offset, number, passage in lines if offset == second)
-            raise InputError(f"{flag}: {path}, line {number}: the id {twice} came before; ids must be unique")
+            place, line = next((place, line) for offset, place, line in self._passages() if offset == second)
+            twice = parse_passage(line, place, self._header).id
+            raise InputError(f"{place}: the id {twice} came before; ids must be unique")
+
+    def _passages(self) -> Iterator[tuple[int, str, str]]:
+        """The lines that are passages, as :meth:`_Lines.scan` has them; finds the header."""
+        for number, (offset, place, line) in enumerate(self._lines.scan()):
+            if number == 0:
+                self._header = passage_header(line, place)
+            if number or not self._header:
+                yield offset, place, line
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -198,10 +209,11 @@ class PassageStore:
 
     def __getitem__(self, name: str) -> Passage:
         """Raises KeyError: no passage has this id."""
-        place = self._find(name)
-        if place is None:
+        found = self._find(name)
+        if found is None:
             raise KeyError(name)
-        return self._lines.at(int(self._offsets[place]), parse_passage)
+        place, line = self._lines.at(int(self._offsets[found]))
+        return parse_passage(line, place, self._header)
 
     def _find(self, name: str) -> Optional[int]:
         from mass_plugins.data.seen_hashes import hash_lines

@@ -16,6 +16,7 @@ from mass_plugins.data.retrieval_files import (
     read_run,
     run_lines,
 )
+from mass_plugins.data.retrieval_groups import PassageStore
 from mass_plugins.errors import InputError
 
 
@@ -29,11 +30,18 @@ def write(path, *lines):
     ['{"docid": 7, "title": "A", "text": "b c"}', "", '{"docid": "x", "text": ""}'],
     ["7\tA\tb c", "x\t\t"],
     ["7\thttp://a.b/c\tA\tb c", "x\thttp://a\t\t"],
-    ["id\ttitle\ttext", "7\tA\tb c", "x\t"],
-], ids=["beir", "tevatron", "tsv", "msmarco documents", "header"])  # fmt: skip
+    ["id\ttitle\ttext", "7\tA\tb c", "x\t\t"],
+    ["id\ttext\ttitle", "7\tb c\tA", "x\t\t"],
+    ["PID\tPassage\tTitle", "7\tb c\tA", "x\t\t"],
+    ["qid\ttitle\tdoc_id\ttext", "1\tA\t7\tb c", "2\t\tx\t"],
+], ids=["beir", "tevatron", "tsv", "msmarco documents", "header", "dpr", "passages", "any order"])  # fmt: skip
 def test_formats_of_passages(tmp_path, lines):
     path = write(tmp_path / "corpus", *lines)
     assert list(read_passages([path])) == [Passage("7", "A", "b c"), Passage("x", "", "")]
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # a byte order mark
+    assert list(read_passages([path])) == [Passage("7", "A", "b c"), Passage("x", "", "")]
+    store = PassageStore(path)
+    assert len(store) == 2 and store["7"] == Passage("7", "A", "b c") and store["x"].text == ""
     assert Passage("7", "A", "b c").whole == "A b c" and Passage("x", "", "t").whole == "t"
 
 
@@ -41,8 +49,30 @@ def test_formats_of_queries_and_compressed_files(tmp_path):
     beir = write(tmp_path / "a", '{"_id": "q1", "text": "who", "metadata": {}}')
     tevatron = write(tmp_path / "b", '{"query_id": "q2", "query": "what"}')
     (tmp_path / "c.gz").write_bytes(gzip.compress(b"q3\twhere\n"))
-    found = list(read_queries([beir, tevatron, tmp_path / "c.gz"]))
-    assert found == [Query("q1", "who"), Query("q2", "what"), Query("q3", "where")]
+    named = write(tmp_path / "d", "query_id\tlang\tquestion", "q4\ten\tis it")
+    found = list(read_queries([beir, tevatron, tmp_path / "c.gz", named]))
+    assert found == [Query("q1", "who"), Query("q2", "what"), Query("q3", "where"), Query("q4", "is it")]
+
+
+@pytest.mark.parametrize("lines, words", [
+    (["pid\tbody of it", "7\tb"], "line 1 is a header without a column for the text; name it text or contents, or"),
+    (["qid\ttext", "7\tb"], "line 1 is a header without a column for the id; name it _id or docid, or take"),
+    (["id\ttitle\ttext", "7\tb"], "line 2 has 2 columns and the header 3; mend that line"),
+    (["id\ttext", "a b\tb"], "line 2: the id 'a b' is empty or holds white space"),
+    (["id\ttext"], "is empty"),
+    (["id text", "7\tb"], "line 1 has 1 columns"),
+])  # fmt: skip
+def test_bad_headers(tmp_path, lines, words):
+    path = write(tmp_path / "corpus", *lines)
+    with pytest.raises(InputError, match=f"{path},? {words}"):
+        list(read_passages([path]))
+
+
+def test_no_header(tmp_path):
+    """Text that says what a header may say, in lines that are none."""
+    lines = ["d1\tid", "d2\ttitle\ttext", "id\ttext"]
+    passages = [Passage("d1", "", "id"), Passage("d2", "title", "text"), Passage("id", "", "text")]
+    assert list(read_passages([write(tmp_path / "corpus", *lines)])) == passages
 
 
 @pytest.mark.parametrize("line, words", [
@@ -86,7 +116,14 @@ def test_judgements(tmp_path):
     beir = write(tmp_path / "beir.tsv", "query-id\tcorpus-id\tscore", "q1\td1\t2", "q1\td2\t0", "q2\td1\t1")
     trec = write(tmp_path / "trec.txt", "q1 0 d1 2", "q1 0 d2 0", "q2\t0\td1\t1")
     assert read_judgements(beir) == read_judgements(trec) == {"q1": {"d1": 2, "d2": 0}, "q2": {"d1": 1}}
+    for header in ("\ufeffquery-id\tcorpus-id\tscore", "query_id\tcorpus_id\tscore", "qid pid label"):
+        named = write(tmp_path / "named", header, "q1\td1\t2", "q1\td2\t0", "q2\td1\t1")
+        assert read_judgements(named) == read_judgements(beir)
+    turned = write(tmp_path / "turned", "score\tdocid\tquery-id", "2\td1\tq1", "0\td2\tq1", "1\td1\tq2")
+    assert read_judgements(turned) == read_judgements(beir)
     for line, words in [
+        ("a\tdoc 1\t1", "line 2: the id 'doc 1' is empty or holds white space"),
+        ("a\t\t1", "line 2: the id '' is empty or holds white space"),
         ("q1 d1", "line 2 has 2 columns"),
         ("q1 0 d1 high", "line 2: the grade 'high' is no whole number"),
         ("a 0 b 2", "line 2: a and b were judged 1 before"),
@@ -111,7 +148,7 @@ def test_a_run_there_and_back(tmp_path):
     path.write_text("".join(run_lines(query, ranking, "x") for query, ranking in rankings.items()))
     assert path.read_text().splitlines()[0] == "q1 Q0 d2 1 1.5 x"
     assert dict(read_run(path)) == rankings
-    path.write_text("q Q0 a 1 1 x\nq Q0 b 2 3 x\n")
+    path.write_text("\ufeffq Q0 a 1 1 x\nq Q0 b 2 3 x\n", encoding="utf-8")
     assert dict(read_run(path)) == {"q": [("b", 3.0), ("a", 1.0)]}  # scores decide, not the ranks beside them
 
 

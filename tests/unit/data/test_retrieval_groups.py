@@ -26,8 +26,9 @@ def test_there_and_back_in_any_order(tmp_path):
     groups = GroupFile(path, "--groups")
     assert [groups[1], groups[0], groups[1]] == [GROUPS[1], GROUPS[0], GROUPS[1]]
     assert len(groups) == 2 and groups.fewest_negatives == 1 and not groups.scored
-    path.write_text(GROUPS[0].as_json() + "\n")
-    assert GroupFile(path, "--groups").scored
+    path.write_text("\ufeff" + GROUPS[0].as_json() + "\n", encoding="utf-8")  # a byte order mark
+    groups = GroupFile(path, "--groups")
+    assert groups.scored and groups[0] == GROUPS[0]
 
 
 @pytest.mark.parametrize("change, words", [
@@ -75,6 +76,7 @@ def test_passages_by_id(tmp_path):
     assert all(store[f"d{n}"] == Passage(f"d{n}", "", f"text of {n}") for n in (99, 0, 50))
     with pytest.raises(KeyError):
         store["x"]
-    path.write_text("a\tb\nb\tc\na\td\n")
-    with pytest.raises(InputError, match="corpus, line 3: the id a came before"):
-        PassageStore(path)
+    for header in ("", "id\ttext\n"):
+        path.write_text(f"{header}a\tb\nb\tc\na\td\n")
+        with pytest.raises(InputError, match=f"corpus, line {4 if header else 3}: the id a came before"):
+            PassageStore(path)
