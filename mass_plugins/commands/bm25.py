@@ -4,7 +4,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import add_ignore_identical_ids, positive
 from mass_plugins.errors import InputError
 
 HELP = "rank a corpus by BM25; writes a TREC run"
@@ -20,6 +20,7 @@ def add_flags(command):
     add("--k1", type=float, default=0.9, help="default 0.9, as Anserini's")
     add("--b", type=float, default=0.4, help="default 0.4, as Anserini's")
     add("--language", choices=("en", "none"), default="en", help="stop words and stems (default en)")
+    add_ignore_identical_ids(command)
     add("--overwrite", action="store_true", help="give up a run in OUTPUT")
 
 
@@ -36,6 +37,7 @@ def run(options):
         "queries": [fingerprint(path) for path in options.queries],
         "judged": fingerprint(options.judged) if options.judged else None,
         "depth": options.depth,
+        "ignore_identical_ids": options.ignore_identical_ids,
     }
     file = LinesFile(options.output, made_of, options.overwrite)
     if file.finished:
@@ -48,6 +50,6 @@ def run(options):
     index = Bm25(read_passages(options.corpus), settings)
     rest = iter(queries[file.done :])
     batches = iter(lambda: list(islice(rest, 256)), [])
-    found = (index.search(batch, options.depth) for batch in batches)
+    found = (index.search(batch, options.depth, options.ignore_identical_ids) for batch in batches)
     file.write(run_batches(found, "bm25"), len(queries), "bm25")
     print(f"{options.output}: {len(queries)} queries, {len(index.ids)} documents")

@@ -18,6 +18,9 @@ def add_flags(command):
         help="nDCG, MRR, Recall, mAP at any depth (default: nDCG@10 MRR@10 Recall@100 Recall@1000)",
     )  # fmt: skip
     add("--corpus", nargs="+", type=Path, metavar="FILE", help="check that every judged document is in it")
+    add("--ignore-identical-ids", action=argparse.BooleanOptionalAction,
+        help="leave a document with the query's own id out of its ranking (default: where QRELS has BEIR's header, as "
+        "BEIR does)")  # fmt: skip
     add(
         "--compare", action=argparse.BooleanOptionalAction, default=True, help="paired tests of each two runs (default)"
     )
@@ -25,14 +28,24 @@ def add_flags(command):
 
 
 def run(options):
-    from mass_plugins.data.retrieval_files import check_judged_documents, read_judgements, read_passages, read_run
+    from mass_plugins.data.retrieval_files import (
+        check_judged_documents,
+        has_beir_header,
+        read_judgements,
+        read_passages,
+        read_run,
+    )
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import retrieval
 
     check_folder_of(options.json, "--json")
     measures = tuple(dict.fromkeys(options.measures or retrieval.MEASURES))
-    signatures = {measure: retrieval.signature(measure) for measure in measures}
+    ignore = options.ignore_identical_ids
+    if ignore is None:
+        ignore = has_beir_header(options.qrels)
+    signatures = {measure: retrieval.signature(measure, ignore) for measure in measures}
     judgements = read_judgements(options.qrels)
+    irrelevant = sum(max(grades.values()) <= 0 for grades in judgements.values())
     if options.corpus:
         check_judged_documents(judgements, options.qrels, (passage.id for passage in read_passages(options.corpus)))
     found = {}
@@ -41,11 +54,14 @@ def run(options):
         if name in found:
             raise InputError(f"two runs have the name {name}; tell them apart, as in NAME={path}")
         rankings = dict(read_run(path, "RUN"))
-        found[name] = retrieval.measure_queries(judgements, rankings.items(), measures)
+        found[name] = retrieval.measure_queries(judgements, rankings.items(), measures, ignore)
         left_out = retrieval.unjudged(judgements, rankings)
         missing = len(judgements.keys() - rankings.keys())
         notes = [f"{len(left_out)} queries without a judgement left out"] if left_out else []
         notes += [f"{missing} judged queries without a ranking count 0"] if missing else []
+        notes += [f"{irrelevant} queries that no document is judged relevant to count 0"] if irrelevant else []
+        own = sum(any(document == query for document, _ in ranking) for query, ranking in rankings.items())
+        notes += [f"{own} rankings less the document with their query's id"] if own and ignore else []
         means = "  ".join(f"{m} {sum(v.values()) / len(v):.2f}" for m, v in found[name].items())
         print(f"{name}: {means}  ({len(judgements)} queries{''.join('; ' + note for note in notes)})")
     comparisons = []

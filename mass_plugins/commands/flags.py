@@ -74,6 +74,14 @@ def word(text):
     return text
 
 
+def add_ignore_identical_ids(command):
+    command.add_argument(
+        "--ignore-identical-ids",
+        action="store_true",
+        help="leave out a document with the query's own id, as BEIR does; --depth others are found",
+    )
+
+
 def refuse_idle(options, names, why):
     """Flags that would change nothing; their default is None.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only, word
+from mass_plugins.commands.flags import add_ignore_identical_ids, natural, positive, refuse_idle, set_only, word
 
 HELP = "search an index; writes a TREC run; the same command again goes on where it was cut off"
 
@@ -30,6 +30,7 @@ def add_flags(command):
     add("--search-depth", type=positive, help="hnsw: efSearch (default 2000)")
     add("--batch", type=positive, default=64, help="queries at once (default 64)")
     add("--block", type=positive, default=4096, help="documents scored at once (default 4096)")
+    add_ignore_identical_ids(command)
     add("--name", type=word, default="mass_plugins", help="of the run, its last column (default mass_plugins)")
     add("--overwrite", action="store_true", help="give up a run in OUTPUT")
 
@@ -40,7 +41,8 @@ def run(options):
     from mass_plugins.retrieval.search import SearchSettings, search_to_file
 
     index, score = Index(options.index), options.score
-    settings = SearchSettings(score, options.depth, **_effective(options, index.settings.kind))
+    how = _effective(options, index.settings.kind)
+    settings = SearchSettings(score, options.depth, ignore_identical_ids=options.ignore_identical_ids, **how)
     with TemporaryDirectory() as adopted:  # of a .npy file, whose contents the run's record knows
         queries = Representations(adopt_files([options.queries], options.ids, Path(adopted), "queries")[0])
         count = search_to_file(

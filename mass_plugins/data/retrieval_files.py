@@ -233,6 +233,20 @@ def read_judgements(path: Path, flag: str = "--qrels") -> Judgements:
     return found
 
 
+def has_beir_header(path: Path, flag: str = "--qrels") -> bool:
+    """Whether judgements are in BEIR's form, ``query-id <tab> corpus-id <tab> score``."""
+    first = next(numbered_lines(path, flag), (0, ""))[1]
+    return first.split()[:2] == ["query-id", "corpus-id"]
+
+
+def without_own_id(query: str, ranking: Sequence[tuple[str, float]]) -> Ranking:
+    """Without the document that has the query's id: in some collections (ArguAna) that is the query itself.
+
+    BEIR's evaluation does so (``ignore_identical_ids`` of its ``EvaluateRetrieval.evaluate``, on by default).
+    """
+    return [found for found in ranking if found[0] != query]
+
+
 def check_judged_documents(judgements: Judgements, path: Path, documents: Iterable[str]) -> None:
     """Raises InputError: a judged document is not among ``documents``, naming the line."""
     wanted = {document for grades in judgements.values() for document in grades}

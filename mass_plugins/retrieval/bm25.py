@@ -7,7 +7,7 @@ from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mass_plugins.data.retrieval_files import Passage, Query, Ranking
+from mass_plugins.data.retrieval_files import Passage, Query, Ranking, without_own_id
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.top import RunningTop
 
@@ -63,18 +63,27 @@ class Bm25:
             list(texts), token_pattern=_WORD, stopwords=stopwords, stemmer=self._stem, show_progress=False
         )
 
-    def search(self, queries: Sequence[Query], depth: int) -> list[tuple[str, Ranking]]:
-        """The best ``depth`` of each query with a score above 0; ties in the order of the passages."""
+    def search(
+        self, queries: Sequence[Query], depth: int, ignore_identical_ids: bool = False
+    ) -> list[tuple[str, Ranking]]:
+        """The best ``depth`` of each query with a score above 0; ties in the order of the passages.
+
+        Args:
+            ignore_identical_ids: without the passage that has the query's id.
+        """
         found = []
         tokens = self._tokenize(query.text for query in queries)
         words = {number: word for word, number in tokens.vocab.items()}
         for query, ids in zip(queries, tokens.ids):
             known = [word for number in ids if (word := words[number]) in self._index.vocab_dict]
-            top = RunningTop(1, depth)
+            top = RunningTop(1, depth + ignore_identical_ids)
             if known:
                 top.add(np.asarray(self._index.get_scores(known), dtype=np.float32)[None, :], 0)
             rows, scores = top.result().rows[0], top.result().scores[0]
-            found.append((query.id, [(self.ids[r], float(s)) for r, s in zip(rows, scores) if r >= 0 and s > 0]))
+            ranking = [(self.ids[r], float(s)) for r, s in zip(rows, scores) if r >= 0 and s > 0]
+            if ignore_identical_ids:
+                ranking = without_own_id(query.id, ranking)[:depth]
+            found.append((query.id, ranking))
         return found
 
 

@@ -7,7 +7,7 @@ from typing import Container, Iterable, Iterator, Mapping, Optional
 
 import numpy as np
 
-from mass_plugins.data.retrieval_files import Ranking, run_lines
+from mass_plugins.data.retrieval_files import Ranking, run_lines, without_own_id
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval import faiss_index
 from mass_plugins.retrieval.exact import PARTS, Scorer, blocks_of, search_exactly
@@ -27,6 +27,7 @@ class SearchSettings:
         query_top: cut a query's bag-of-words part to its largest values (approximate); 0: exact.
         candidates: with an approximate index and ``both``: documents that it proposes, whose exact score then decides.
         probes, search_depth: IVF-PQ's lists looked into, HNSW's efSearch.
+        ignore_identical_ids: leave out a document with the query's id; ``depth`` others are found, then.
     """
 
     score: str = "cls"
@@ -35,6 +36,7 @@ class SearchSettings:
     candidates: int = 2000
     probes: int = 32
     search_depth: int = 2000
+    ignore_identical_ids: bool = False
 
     def __post_init__(self):
         if self.score not in PARTS:
@@ -56,9 +58,9 @@ class Searcher:
         self._vectors: Optional[list] = None
 
     def search(self, queries: Parts) -> Top:
-        """(Q, depth) of the best documents; ties in the order of the index."""
+        """(Q, depth) of the best documents, ties in the order of the index; one more if one may have to be left out."""
         settings = self.settings
-        size = min(settings.depth, len(self.index))
+        size = min(settings.depth + settings.ignore_identical_ids, len(self.index))
         if settings.score == "cls":
             return self._by_vectors(queries, size)
         scorer = Scorer(queries, settings.score, settings.query_top or None)
@@ -104,13 +106,16 @@ def rankings(
     searcher: Searcher, queries: Representations, batch: int = 64, skip: int = 0
 ) -> Iterator[list[tuple[str, Ranking]]]:
     """(query, documents with scores) of batch after batch, from query number ``skip`` on."""
-    ids, names = searcher.index.ids(), queries.ids()
+    ids, names, settings = searcher.index.ids(), queries.ids(), searcher.settings
     for begin in range(skip, len(queries), batch):
         top = searcher.search(queries.parts(begin, min(begin + batch, len(queries))))
-        yield [
+        found = [
             (names[begin + row], [(ids[place], float(score)) for place, score in zip(places, scores) if place >= 0])
             for row, (places, scores) in enumerate(zip(top.rows, top.scores))
         ]
+        if settings.ignore_identical_ids:
+            found = [(name, without_own_id(name, ranking)[: settings.depth]) for name, ranking in found]
+        yield found
 
 
 class IndexedQueries:

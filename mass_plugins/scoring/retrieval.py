@@ -9,6 +9,7 @@ from typing import Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
+from mass_plugins.data.retrieval_files import without_own_id
 from mass_plugins.doctor import version_of
 from mass_plugins.errors import InputError
 
@@ -44,15 +45,17 @@ def name_there(measure: str) -> str:
     return f"{_THEIRS[found[1]]}@{found[2]}"
 
 
-def signature(measure: str) -> str:
+def signature(measure: str, ignore_identical_ids: bool = False) -> str:
     """What a number depends on besides the run and the judgements."""
-    return f"{name_there(measure)}|percent|ties:run order|ir_measures:{version_of('ir_measures')}"
+    identical = "identical ids:left out|" if ignore_identical_ids else ""
+    return f"{name_there(measure)}|percent|ties:run order|{identical}ir_measures:{version_of('ir_measures')}"
 
 
 def measure_queries(
     judgements: Mapping[str, Mapping[str, int]],
     rankings: Iterable[tuple[str, Sequence[tuple[str, float]]]],
     measures: Sequence[str] = MEASURES,
+    ignore_identical_ids: bool = False,
 ) -> Values:
     """Each measure of each judged query, in percent.
 
@@ -62,13 +65,14 @@ def measure_queries(
         judgements: query -> document -> grade; 1 and more is relevant.
         rankings: (query, documents with scores, best first).
         measures: as :func:`name_there` takes them.
+        ignore_identical_ids: leave the document that has the query's id out of its ranking before that is cut.
     """
     ir_measures = load_ir_measures()
-    run = {
-        query: {document: -float(rank) for rank, (document, _) in enumerate(ranking)}
-        for query, ranking in rankings
-        if query in judgements
-    }
+    run = {}
+    for query, ranking in rankings:
+        if query in judgements:
+            kept = without_own_id(query, ranking) if ignore_identical_ids else ranking
+            run[query] = {document: -float(rank) for rank, (document, _) in enumerate(kept)}
     names = {ir_measures.parse_measure(name_there(measure)): measure for measure in measures}
     values: Values = {name: dict.fromkeys(judgements, 0.0) for name in measures}
     given = {query: dict(grades) for query, grades in judgements.items()}

@@ -2,7 +2,8 @@
 
 Each run is a file of one line, tab-separated: system, setting (the collection), seed, TREC run, qrels; then, if there
 is one, the paper's MRR@10. The runs of one system on one collection become one score a measure over seeds. Any two
-systems are compared on the queries of all collections pooled, each query's values averaged over the seeds.
+systems are compared on the queries of all collections pooled, each query's values averaged over the seeds. Where the
+qrels have BEIR's header, a document with its query's id is left out of the ranking, as BEIR does.
 """
 
 import sys
@@ -10,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from mass_plugins.data.retrieval_files import read_judgements, read_run
+from mass_plugins.data.retrieval_files import has_beir_header, read_judgements, read_run
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.recipe_result import make_parser, write_result
 from mass_plugins.scoring.result import Score
@@ -23,6 +24,7 @@ class RetrievalRun(NamedTuple):
     seed: int
     values: Values  # measure -> query -> percent
     paper: Optional[float] = None
+    ignore_identical_ids: bool = False
 
 
 def read_record(path: Path) -> RetrievalRun:
@@ -31,8 +33,9 @@ def read_record(path: Path) -> RetrievalRun:
     if not 5 <= len(cells) <= 6:
         raise InputError(f"{path} has {len(cells)} columns; five or six are needed: system, setting, seed, run, qrels")
     system, setting, seed, run, qrels = cells[:5]
-    values = measure_queries(read_judgements(Path(qrels)), read_run(Path(run)))
-    return RetrievalRun(system, setting, int(seed), values, float(cells[5]) if len(cells) == 6 else None)
+    ignore = has_beir_header(Path(qrels))
+    values = measure_queries(read_judgements(Path(qrels)), read_run(Path(run)), ignore_identical_ids=ignore)
+    return RetrievalRun(system, setting, int(seed), values, float(cells[5]) if len(cells) == 6 else None, ignore)
 
 
 def score_runs(runs: list[RetrievalRun]) -> list[Score]:
@@ -41,7 +44,8 @@ def score_runs(runs: list[RetrievalRun]) -> list[Score]:
     for run in runs:
         for measure in MEASURES:
             paper = run.paper if measure == "MRR@10" else None
-            empty = Score(run.system, run.setting, measure, signature(measure), [], [], paper)
+            how = signature(measure, run.ignore_identical_ids)
+            empty = Score(run.system, run.setting, measure, how, [], [], paper)
             score = scores.setdefault((run.setting, run.system, measure), empty)
             found = run.values[measure].values()
             score.values.append(sum(found) / len(found))
@@ -69,6 +73,7 @@ def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
             if shared:
                 ours, theirs = ((name, [values[name][key] for key in shared]) for name in (system, other))
                 found = compare(measure, ours, theirs)
+                kinds = {run.ignore_identical_ids for run in runs if run.system in (system, other)}
                 comparisons.append(
                     {
                         "setting": f"{found.queries} queries of all collections, {measure}",
@@ -78,7 +83,7 @@ def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
                         "interval": [round(found.low, 2), round(found.high, 2)],
                         "p_values": [round(found.p_value, 4)],
                         "test": "paired randomization",
-                        "signature": signature(measure),
+                        "signature": "; ".join(signature(measure, kind) for kind in sorted(kinds)),
                     }
                 )
     return comparisons

@@ -112,6 +112,40 @@ def test_other_ids_for_the_same_vectors(folder, tmp_path, capsys):
     assert (tmp_path / "r").read_text().startswith("b0 Q0 b0 1")
 
 
+def test_what_evaluation_tells(tmp_path, capsys):
+    """Whose rankings lost their query, who has no relevant document; BEIR's header or the flag decides."""
+    (tmp_path / "run").write_text("a Q0 a 1 3.0 n\na Q0 d1 2 2.0 n\nb Q0 d1 1 2.0 n\n")
+    (tmp_path / "trec").write_text("a 0 d1 1\nb 0 d1 0\nb 0 d2 -1\n")
+    (tmp_path / "beir").write_text("query-id\tcorpus-id\tscore\na\td1\t1\nb\td1\t0\nb\td2\t-1\n")
+
+    def evaluate(qrels, *flags):
+        words = ["evaluate", "retrieval", f"{tmp_path}/run", "--qrels", f"{tmp_path}/{qrels}", "--measures", "MRR@10"]
+        assert cli.main([*words, *flags]) == 0
+        return capsys.readouterr().out
+
+    irrelevant = "1 queries that no document is judged relevant to count 0"
+    left_out = "1 rankings less the document with their query's id"
+    for said, whole in ((evaluate("trec"), True), (evaluate("beir", "--no-ignore-identical-ids"), True),
+                        (evaluate("beir"), False), (evaluate("trec", "--ignore-identical-ids"), False)):  # fmt: skip
+        assert irrelevant in said and (left_out in said) != whole
+        assert f"run: MRR@10 {25 if whole else 50}.00" in said and ("|identical ids:left out|" in said) != whole
+
+
+def test_identical_ids_of_the_commands(folder, tmp_path):
+    """Both that write runs leave the query's document out, and record it."""
+    (tmp_path / "asked").write_text("d1\ttext\n")
+    np.save(tmp_path / "v.npy", np.ones((1, synthetic.WIDTH), dtype=np.float32))
+    search = ["search", f"{folder}/flat", "--queries", f"{tmp_path}/v.npy", "--ids", f"{tmp_path}/asked"]
+    bm25 = ["bm25", "--corpus", f"{folder}/corpus", "--queries", f"{tmp_path}/asked"]
+    for name, words in (("s", search), ("b", bm25)):
+        words = [*words, "--depth", "30", "--output", f"{tmp_path}/{name}"]
+        assert cli.main(words) == 0 and len((tmp_path / name).read_text().splitlines()) == 30
+        assert cli.main([*words, "--ignore-identical-ids"]) == 1
+        assert cli.main([*words, "--ignore-identical-ids", "--overwrite"]) == 0
+        lines = (tmp_path / name).read_text().splitlines()
+        assert len(lines) == 29 and not any(line.startswith("d1 Q0 d1 ") for line in lines)
+
+
 def test_the_others_are_used(folder, tmp_path, capsys):
     words = f"index {tmp_path}/i --documents {folder}/docs --kind hnsw --links 4 --build-depth 9".split()
     assert cli.main(words) == 0

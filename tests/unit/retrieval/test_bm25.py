@@ -40,6 +40,13 @@ def test_stems_stop_words_and_queries_without_a_known_word():
     assert [[document for document, _ in ranking] for _, ranking in found] == [["a"], [], [], []]
 
 
+def test_the_passage_with_the_query_s_id_makes_room():
+    index = Bm25([Passage("q", "", "x y"), Passage("a", "", "x y"), Passage("c", "", "x z")], Bm25Settings())
+    assert [document for document, _ in index.search([Query("q", "x y")], 2)[0][1]] == ["q", "a"]
+    [(_, first), (_, second)] = index.search([Query("q", "x y"), Query("r", "x y")], 2, ignore_identical_ids=True)
+    assert [document for document, _ in first] == ["a", "c"] and [document for document, _ in second] == ["q", "a"]
+
+
 def test_nothing_to_index():
     with pytest.raises(InputError, match="no passage has a word"):
         Bm25([Passage("a", "", ""), Passage("b", "", " ")])

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,22 @@ def test_a_cut_query_keeps_its_largest_values(collection):
     assert (scores == synthetic.brute_force(queries._replace(dense=cut), documents, "ot")).all()
     whole = Scorer(queries, "both", query_top=synthetic.VOCABULARY).scores(documents)
     assert (whole == synthetic.brute_force(queries, documents, "both")).all()
+
+
+def test_the_document_with_the_query_s_id_makes_room(tmp_path):
+    """Named as the queries, the first documents are left out of their rankings, which are as long as the others."""
+    synthetic.write(tmp_path / "d", synthetic.documents(40), "documents", "x")
+    synthetic.write(tmp_path / "q", synthetic.queries(5), "queries", "x")
+    index, queries = build([tmp_path / "d"], tmp_path / "i", FLAT, progress=False), Representations(tmp_path / "q")
+    for which in ("cls", "both"):
+        for depth in (10, 40):
+            chosen = SearchSettings(which, depth)
+            for output, how in ("with", chosen), ("less", replace(chosen, depth=depth + 1, ignore_identical_ids=True)):
+                search_to_file(index, queries, how, tmp_path / f"{which}.{depth}.{output}", "n", progress=False)
+            whole, less = (dict(read_run(tmp_path / f"{which}.{depth}.{output}")) for output in ("with", "less"))
+            for query, ranking in whole.items():
+                wanted = [found for found in ranking if found[0] != query]
+                assert less[query][: len(wanted)] == wanted and len(less[query]) == min(depth + 1, 39)
 
 
 def test_a_run_that_is_cut_off_goes_on_with_the_same_file(collection, tmp_path, monkeypatch):

@@ -41,6 +41,16 @@ def test_judged_queries_without_a_ranking_count_zero_and_unjudged_ones_are_left_
     assert "ties:run order" in signature("MRR@10") and "RR@10" in signature("MRR@10")
 
 
+def test_the_document_with_the_query_s_id():
+    """It is left out before the ranking is cut, as BEIR's evaluation does, and the signature says so."""
+    judgements = {"q": {"d3": 1, "q": 1}, "r": {"d1": 1}}
+    rankings = {"q": [("q", 9.0), ("d1", 2.0), ("d3", 1.0)], "r": [("d1", 1.0)]}
+    assert measure_queries(judgements, rankings.items(), ("MRR@2", "Recall@2"))["MRR@2"] == {"q": 100.0, "r": 100.0}
+    found = measure_queries(judgements, rankings.items(), ("MRR@2", "Recall@2"), ignore_identical_ids=True)
+    assert found == {"MRR@2": {"q": 50.0, "r": 100.0}, "Recall@2": {"q": 50.0, "r": 100.0}}
+    assert "|identical ids:left out|" in signature("MRR@2", True) and "identical" not in signature("MRR@2")
+
+
 def test_other_measures_at_any_depth():
     judgements = {"q": {"d3": 1, "d60": 1}}
     rankings = {"q": [(f"d{n}", 1.0) for n in range(1, 101)]}

@@ -43,6 +43,21 @@ def test_scores_and_comparisons(tmp_path):
     assert found["p_values"][0] < 0.05 and found["interval"][0] > 0
 
 
+def test_judgements_with_beirs_header(tmp_path):
+    """The document with the query's id is left out; signatures say so where it was."""
+    paths = [record(tmp_path, f"{name}.{kind}", name, kind, 1, [2, 1]) for kind in "ab" for name in ("bm25", "new")]
+    (tmp_path / "a.qrels").write_text("query-id\tcorpus-id\tscore\nq0\tanswer\t1\nq1\tanswer\t1\n")
+    for path in paths:
+        run = tmp_path / f"{path.stem}.trec"
+        run.write_text(run.read_text().replace("q0 Q0 d1 ", "q0 Q0 q0 "))
+    runs = [retrieval_runs.read_record(path) for path in paths]
+    found = {(score.setting, score.metric): score for score in retrieval_runs.score_runs(runs)}
+    assert found["a", "MRR@10"].values == [100.0] and "identical ids:left out" in found["a", "MRR@10"].signature
+    assert found["b", "MRR@10"].values == [75.0] and "identical ids" not in found["b", "MRR@10"].signature
+    [compared] = retrieval_runs.compare_runs(runs)
+    assert compared["signature"].count("nDCG@10|") == 2 and compared["signature"].count("identical ids") == 1
+
+
 def test_the_command_writes_a_result_that_tables_can_be_made_of(tmp_path, capsys):
     paths = [
         record(tmp_path, name, name, "a", 1, ranks) for name, ranks in (("bm25", [1, 2, 3, 2]), ("new", [1, 1, 1, 2]))
