@@ -1,10 +1,16 @@
 """``mass-plugins search``: queries against an index, into a TREC run."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mass_plugins.commands.flags import add_ignore_identical_ids, natural, positive, refuse_idle, set_only, word
 
+_MENDS = {
+    "flat": "their scores with the others are beyond float32; make shorter vectors",
+    "ivfpq": "raise --probes",
+    "hnsw": "raise --search-depth, or --links of the index",
+}
 HELP = "search an index; writes a TREC run; the same command again goes on where it was cut off"
 
 
@@ -45,10 +51,14 @@ def run(options):
     settings = SearchSettings(score, options.depth, ignore_identical_ids=options.ignore_identical_ids, **how)
     with TemporaryDirectory() as adopted:  # of a .npy file, whose contents the run's record knows
         queries = Representations(adopt_files([options.queries], options.ids, Path(adopted), "queries")[0])
-        count = search_to_file(
+        found = search_to_file(
             index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
         )
-    print(f"{options.output}: {count} queries, {min(options.depth, len(index))} of {len(index)} documents each")
+    most = f"{min(options.depth, len(index))} of {len(index)} each at most"
+    print(f"{options.output}: {found.queries} queries, {found.documents} documents, {most}")
+    if found.short:
+        mend = _MENDS[index.settings.kind]
+        print(f"mass_plugins: warning: {found.short} queries have fewer; {mend}", file=sys.stderr)
 
 
 def _effective(options, kind):

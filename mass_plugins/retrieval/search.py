@@ -1,9 +1,10 @@
 """Queries against an index: the best documents of each, and a TREC run that goes on where it was cut off."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Container, Iterable, Iterator, Mapping, Optional
+from typing import Container, Iterable, Iterator, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -179,6 +180,19 @@ def run_batches(batches: Iterable[list[tuple[str, Ranking]]], name: str) -> Iter
         yield [run_lines(query, found, name) for query, found in batch]
 
 
+class Searched(NamedTuple):
+    """What a run holds.
+
+    Attributes:
+        short: queries for which fewer documents were found than asked for, and than there are: an approximate index has
+            looked into too little of itself.
+    """
+
+    queries: int
+    documents: int
+    short: int
+
+
 def search_to_file(
     index: Index,
     queries: Representations,
@@ -189,8 +203,8 @@ def search_to_file(
     block: int = 4096,
     overwrite: bool = False,
     progress: Optional[bool] = None,
-) -> int:
-    """The run of all queries into ``output``; returns how many queries it holds.
+) -> Searched:
+    """The run of all queries into ``output``.
 
     Raises:
         InputError: queries that don't fit the index, another run in the way, a full disk.
@@ -198,8 +212,20 @@ def search_to_file(
     index.check_queries(queries, settings.score)
     made_of = {"index": index.contents(), "queries": vars(queries.description), "name": name}
     file = LinesFile(output, asdict(settings) | made_of, overwrite)
-    if file.finished:
-        return len(queries)
-    searcher = Searcher(index, settings, block)
-    file.write(run_batches(rankings(searcher, queries, batch, file.done), name), len(queries), "search", progress)
-    return len(queries)
+    if not file.finished:
+        found = rankings(Searcher(index, settings, block), queries, batch, file.done)
+        own = {*queries.ids()}.intersection(index.ids()) if settings.ignore_identical_ids else set()
+        counted = _counted(found, file.counts, settings.depth, len(index), own)
+        file.write(run_batches(counted, name), len(queries), "search", progress)
+    return Searched(len(queries), file.counts["documents"], file.counts["short"])
+
+
+def _counted(
+    batches: Iterable[list[tuple[str, Ranking]]], counts: Counter[str], depth: int, documents: int, own: set[str]
+) -> Iterator[list[tuple[str, Ranking]]]:
+    """The batches, counted for :class:`Searched`; the queries ``own`` have a document less to be found."""
+    for batch in batches:
+        for query, ranking in batch:
+            counts["documents"] += len(ranking)
+            counts["short"] += len(ranking) < min(depth, documents - (query in own))
+        yield batch

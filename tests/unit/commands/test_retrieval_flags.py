@@ -97,6 +97,25 @@ def test_vectors_of_queries_leave_nothing_behind(folder, tmp_path, capsys):
     assert {path.name for path in out.parent.iterdir()} == {"out", "out.json"}
 
 
+@pytest.mark.parametrize("score", ["cls", "both"])
+def test_short_rankings_are_told(folder, tmp_path, score, capsys):
+    """One list of four is looked into; the numbers are those of the file, when it is finished, too."""
+    words = f"index {tmp_path}/pq --documents {folder}/docs --kind ivfpq --codes 4 --bits 4 --lists 4"
+    assert cli.main(words.split()) == 0
+    words = f"search {tmp_path}/pq --queries {folder}/queries --score {score} --depth 20 --output {tmp_path}/r --probes"
+    for _ in range(2):
+        capsys.readouterr()
+        assert cli.main([*words.split(), "1"]) == 0
+        found, lines = capsys.readouterr(), (tmp_path / "r").read_text().splitlines()
+        counts = [sum(line.startswith(f"q{n} ") for line in lines) for n in range(3)]
+        assert f"r: 3 queries, {len(lines)} documents, 20 of 30 each at most" in found.out and len(lines) < 60
+        short = sum(count < 20 for count in counts)
+        assert found.err.endswith(f"mass_plugins: warning: {short} queries have fewer; raise --probes\n")
+    assert cli.main([*words.split(), "4", "--overwrite"]) == 0
+    found = capsys.readouterr()
+    assert "r: 3 queries, 60 documents" in found.out and "warning" not in found.err
+
+
 def test_other_ids_for_the_same_vectors(folder, tmp_path, capsys):
     """What an index or a run was made of includes the names of its rows."""
     np.save(tmp_path / "v.npy", np.eye(3, synthetic.WIDTH, dtype=np.float32))

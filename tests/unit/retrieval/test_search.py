@@ -123,6 +123,8 @@ def test_the_document_with_the_query_s_id_makes_room(tmp_path):
             for query, ranking in whole.items():
                 wanted = [found for found in ranking if found[0] != query]
                 assert less[query][: len(wanted)] == wanted and len(less[query]) == min(depth + 1, 39)
+            again = search_to_file(index, queries, how, tmp_path / f"{which}.{depth}.less", "n", progress=False)
+            assert again == (5, 5 * min(depth + 1, 39), 0)  # as much as there is
 
 
 def test_a_run_that_is_cut_off_goes_on_with_the_same_file(collection, tmp_path, monkeypatch):
@@ -131,7 +133,7 @@ def test_a_run_that_is_cut_off_goes_on_with_the_same_file(collection, tmp_path, 
     def search(output):
         return search_to_file(index, queries, SearchSettings("both", 5), output, "name", batch=2, progress=False)
 
-    search(tmp_path / "whole.trec")
+    assert search(tmp_path / "whole.trec") == (QUERIES, 5 * QUERIES, 0)
     calls, original = [], Searcher.search
 
     def fail_at_the_third(self, parts):
@@ -146,7 +148,7 @@ def test_a_run_that_is_cut_off_goes_on_with_the_same_file(collection, tmp_path, 
     with open(tmp_path / "cut.trec.part", "a") as file:
         file.write("half a li")
     assert not (tmp_path / "cut.trec").exists()
-    search(tmp_path / "cut.trec")
+    assert search(tmp_path / "cut.trec") == search(tmp_path / "whole.trec") == (QUERIES, 5 * QUERIES, 0)
     assert sum(calls) == QUERIES + 2  # no query is searched again but those that were cut off
     assert (tmp_path / "cut.trec").read_text() == (tmp_path / "whole.trec").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -193,7 +195,8 @@ def test_a_run_is_never_of_two_models_or_texts(tmp_path, monkeypatch, what):
         said = "queries" if what == "queries" else "index, queries" if what == "model" else "index"
         with pytest.raises(InputError, match=f"{output} is made with other settings \\({said}\\)"):
             search(index, output)
-    assert search(index, "finished.trec", overwrite=True) == 6 and not (tmp_path / "finished.trec.part").exists()
+    assert search(index, "finished.trec", overwrite=True) == (6, 30, 0)
+    assert not (tmp_path / "finished.trec.part").exists()
 
 
 def test_an_index_that_was_cut_off_goes_on(collection, tmp_path, monkeypatch):
