@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive, refuse_idle
+from mass_plugins.commands.flags import positive, refuse_idle, set_only
 
 HELP = "represent passages or queries by a retriever; the same command again goes on where it was cut off"
 
@@ -26,28 +26,33 @@ def add_flags(command):
 
 
 def add_running(command):
-    """Flags of :class:`Running`, and lengths."""
+    """Flags of :class:`Running` for :func:`running`, and lengths; None where they aren't given."""
     add = command.add_argument
     add("--query-tokens", type=positive, metavar="N", help="cut queries to N tokens (default: as in training)")
     add("--passage-tokens", type=positive, metavar="N", help="cut passages to N tokens (default: as in training)")
     add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
-    add("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="precision (default float32)")
-    size = "tokens, padding included, at once (default 1000, on a GPU 8000)"
-    add("--batch-tokens", type=positive, default=0, help=size)
+    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default float32)")
+    add("--batch-tokens", type=positive, help="tokens, padding included, at once (default 1000, on a GPU 8000)")
+
+
+def running(options):
+    """The :class:`Running` of a command's flags."""
+    from mass_plugins.encoding.retrieval_models import Running
+
+    return Running(**set_only(options, "device", "dtype", "batch_tokens"))
 
 
 def run(options):
     from mass_plugins.data.text_files import Shard
     from mass_plugins.encoding.represent import represent
-    from mass_plugins.encoding.retrieval_models import RetrieverModel, Running
+    from mass_plugins.encoding.retrieval_models import RetrieverModel
 
     if options.corpus:
         refuse_idle(options, ["judged", "query_tokens"], "on --corpus")
     else:
         refuse_idle(options, ["passage_tokens"], "on --queries")
     shard = Shard.parse(options.shard)
-    running = Running(options.device, options.dtype, options.batch_tokens)
-    model = RetrieverModel(options.checkpoint, options.data, running)
+    model = RetrieverModel(options.checkpoint, options.data, running(options))
     model.set_lengths(options.query_tokens, options.passage_tokens)
     if options.parts != "all":
         model.keep(options.parts)

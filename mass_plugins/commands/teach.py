@@ -4,7 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 from mass_plugins.commands.flags import refuse_idle
-from mass_plugins.commands.represent import add_running
+from mass_plugins.commands.represent import add_running, running
 
 HELP = "score the passages of training groups, by a cross-encoder or from a file; goes on where it was cut off"
 
@@ -25,7 +25,7 @@ def run(options):
     from mass_plugins.data.retrieval_groups import GroupFile
     from mass_plugins.data.text_files import fingerprint
     from mass_plugins.encoding.represent import import_scores, teach
-    from mass_plugins.encoding.retrieval_models import CrossEncoderModel, Running
+    from mass_plugins.encoding.retrieval_models import CrossEncoderModel
     from mass_plugins.errors import InputError
     from mass_plugins.retrieval.lines_file import LinesFile
 
@@ -34,13 +34,17 @@ def run(options):
     groups = GroupFile(options.groups, "--groups")
     settings = {"groups": fingerprint(options.groups)}
     if options.scores:
-        refuse_idle(options, ("data", "query_tokens", "passage_tokens"), "with --scores")
+        names = ("data", "query_tokens", "passage_tokens", "device", "dtype", "batch_tokens")
+        refuse_idle(options, names, "with --scores")
         settings["scores"] = fingerprint(options.scores)
     else:
-        running = Running(options.device, options.dtype, options.batch_tokens)
-        model = CrossEncoderModel(options.checkpoint, options.data, running)
+        model = CrossEncoderModel(options.checkpoint, options.data, running(options))
         model.set_lengths(options.query_tokens, options.passage_tokens)
-        settings |= {"model": model.fingerprint(), "tokenizer": model.text.fingerprint(), "precision": options.dtype}
+        settings |= {
+            "model": model.fingerprint(),
+            "tokenizer": model.text.fingerprint(),
+            "precision": model.running.dtype,
+        }
         settings["tokens"] = [model.query_tokens, model.passage_tokens]
     file = LinesFile(options.output, settings, options.overwrite)
     rest = islice((groups[number] for number in range(len(groups))), file.done, None)

@@ -59,6 +59,9 @@ INDEX = "index {0}/out --documents {0}/docs"
     (MINE.replace("x/run", "unknown/run"), "--run: {0}/unknown/run.trec, line 2: the document dx is not in the corpus"),
     ("teach --groups {0}/groups --scores {0}/x/run.trec --output {0}/out",
      "--scores: {0}/x/run.trec has no score for query q0 and passage d2; give a run"),
+    *((f"teach --groups {{0}}/groups --scores {{0}}/x/run.trec --output {{0}}/out {words}",
+       f"{words.split()[0]} has no effect with --scores")
+      for words in ("--device cpu", "--dtype float32", "--batch-tokens 9", "--data x", "--query-tokens 9")),
     (f"{BM25} --judged {{0}}/others", "--judged: {0}/others judges none of the queries; give their judgements"),
     (f"{MINE} --query-vectors {{0}}/queries", "--query-vectors has no effect without --index"),
     (f"{BM25} --k1 -3", "--k1 -3.0 is not a number of 0 or more"),
