@@ -282,7 +282,12 @@ def test_export_to_sentence_transformers(retriever, collection, tmp_path):
     texts = [passage.whole for passage in read_passages([collection / "corpus.jsonl"])]
     theirs = SentenceTransformer(str(tmp_path / "st"), device="cpu")
     assert theirs.similarity_fn_name == "dot"
-    assert np.allclose(theirs.encode(texts), RetrieverModel(retriever).represent(texts, "documents").cls, atol=1e-5)
+    ours = RetrieverModel(retriever)
+    assert np.allclose(theirs.encode(texts), ours.represent(texts, "documents").cls, atol=1e-5)
+    long = [" ".join(texts)]
+    assert not np.allclose(theirs.encode(long), ours.represent(long, "queries").cls, atol=1e-3)
+    theirs.max_seq_length = ours.query_tokens  # as docs/retrieval.md says
+    assert np.allclose(theirs.encode(long), ours.represent(long, "queries").cls, atol=1e-5)
 
 
 @pytest.mark.parametrize("words, said", [
