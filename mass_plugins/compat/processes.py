@@ -28,7 +28,7 @@ def join_processes_of_torchrun(distributed_utils):
     Why: fairseq looks at torchrun's variables only where a machine has two GPUs or more. On CPUs, and on
     machines with a GPU each, every process trains alone, and all write the same checkpoints. This helps
     fairseq-train; fairseq-hydra-train asks before it imports plugins, and is refused under torchrun
-    (``Seq2SeqTask.build_criterion``). On CPUs fairseq's defaults can't work (nccl; pytorch_ddp names a
+    (``TrainingTask.build_criterion``). On CPUs fairseq's defaults can't work (nccl; pytorch_ddp names a
     GPU): others take their place, and a flag that asks for one of these is refused.
     Remove when fairseq's ``infer_init_method`` asks torchrun before it counts GPUs.
     """

@@ -97,6 +97,8 @@ def freeze(module: nn.Module) -> None:
 class Retriever(BagOfWordsEncoder):
     """A text encoder with ``W_cls`` and ``W_o``."""
 
+    GIVES_STATES = False
+
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.representation, self.activation = str(cfg.representation), str(cfg.ot_activation)
@@ -159,6 +161,8 @@ register_shapes(
 @register_model("cross_encoder", dataclass=TextEncoderConfig)
 class CrossEncoder(TextEncoder):
     """``[CLS] query [SEP] passage [SEP]`` -> how relevant: a linear map of the ``[CLS]`` state."""
+
+    GIVES_STATES = False
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)

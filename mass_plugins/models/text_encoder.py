@@ -203,6 +203,7 @@ class TextEncoder(BaseFairseqModel):
         "bow_projection.", "enhanced_decoder.", "cls_projection.", "relevance.",  # DupMAE, retrievers
         "document_encoder.", "key_head.", "query_head.", "condition_projections.",  # MSM, CMLM
     )  # fmt: skip
+    GIVES_STATES = True  # ``forward`` returns hidden states (B, S, D)
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__()

@@ -9,6 +9,7 @@ from fairseq import utils
 from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
 from fairseq.distributed import utils as distributed_utils
+from fairseq.models import MODEL_REGISTRY
 from omegaconf import II, MISSING
 
 from mass_plugins.data.dictionary_hash import dictionary_hash
@@ -97,11 +98,14 @@ class EncoderTask(TrainingTask):
     def _build(self, cfg, from_checkpoint: bool) -> TextEncoder:
         model = super().build_model(cfg, from_checkpoint)
         if not isinstance(model, self.MODEL):
-            wanted = self.MODEL.__name__.lower()
-            raise InputError(
-                f"--arch {cfg._name} has not what this task trains; set --arch {wanted}, {wanted}_tiny, .."
-            )
-        return model
+            reason = "lacks the modules that this task trains"
+        elif model.GIVES_STATES != self.MODEL.GIVES_STATES:
+            reason = "gives no states of tokens, which this task trains"
+        else:
+            return model
+        home = self.MODEL.__module__  # a model's shapes are beside it, its subclasses for other tasks are not
+        fitting = [n for n, kind in MODEL_REGISTRY.items() if issubclass(kind, self.MODEL) and kind.__module__ == home]
+        raise InputError(f"--arch {cfg._name} {reason}; set --arch {', '.join(fitting)}")
 
     def build_criterion(self, cfg, from_checkpoint=False):
         if cfg._name != self.CRITERION:

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Optional
 
-import torch
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
@@ -154,15 +153,6 @@ class Seq2SeqTask(TrainingTask):
             )
         self.adopt(state.get("task_state", {}), path)
         check_same_shape(path, state["cfg"]["model"], model_cfg)
-
-    def build_criterion(self, cfg, from_checkpoint=False):
-        alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
-        if alone and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_WORLD_SIZE" in os.environ:
-            raise InputError(
-                "torchrun has started several processes, but each would train alone and write the same files; "
-                "start fairseq-train with torchrun, fairseq-hydra-train without it"
-            )
-        return super().build_criterion(cfg, from_checkpoint)
 
     def check_best_metric(self, scores: Iterable[str]) -> None:
         """Before training: ``--best-checkpoint-metric`` is one that validation logs, taken the right way round.

@@ -1,6 +1,7 @@
 """What every task of ours does with options, batches and steps: values of other groups, shards of data, bfloat16."""
 
 import logging
+import os
 from contextlib import nullcontext
 from dataclasses import is_dataclass
 from typing import Any
@@ -65,6 +66,16 @@ class TrainingTask(FairseqTask):
 
     def go_on_from(self, task_state: dict[str, Any]) -> None:
         """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
+
+    def build_criterion(self, cfg, from_checkpoint=False):
+        """Raises InputError: processes of torchrun that fairseq hasn't joined, as those of fairseq-hydra-train."""
+        alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
+        if alone and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_WORLD_SIZE" in os.environ:
+            raise InputError(
+                "torchrun has started several processes, but each would train alone and write the same files; "
+                "start fairseq-train with torchrun, fairseq-hydra-train without it"
+            )
+        return super().build_criterion(cfg, from_checkpoint)
 
     def get_batch_iterator(self, *args, **kwargs):
         """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers

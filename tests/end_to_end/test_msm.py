@@ -150,7 +150,7 @@ def test_what_does_not_fit_together_is_refused(data, run_fairseq):
         ([data / "documents", *CMLM, "--criterion", "msm"], "set --criterion masked_tokens"),
         (
             [*msm, "--arch", "text_encoder_tiny"],
-            "--arch text_encoder_tiny has not what this task trains; set --arch msm",
+            "--arch text_encoder_tiny lacks the modules that this task trains; set --arch msm",
         ),
         ([*msm, "--arch", "cmlm_tiny"], "set --arch msm, msm_tiny"),
         ([data / "documents", *CMLM, "--arch", "msm_tiny"], "set --arch cmlm, cmlm_tiny"),

@@ -9,7 +9,7 @@ from fairseq.tasks import register_task
 
 from mass_plugins.data.retrieval_groups import GroupFile
 from mass_plugins.errors import InputError
-from mass_plugins.models.retriever import Retriever
+from mass_plugins.models.retriever import CrossEncoder, Retriever
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
 from mass_plugins.objectives.retrieval.dataset import RetrievalDataset
 from mass_plugins.objectives.retrieval.gradient_cache import backward_in_chunks
@@ -130,4 +130,5 @@ class RelevanceFinetuningTask(GroupsTask):
     """A cross-encoder; the criterion is ``relevance``, the architectures ``cross_encoder*``."""
 
     CRITERION = "relevance"
+    MODEL = CrossEncoder
     PAIRS = True
