@@ -18,7 +18,7 @@ from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder, check_same_encoder
 from mass_plugins.modules.pooling import POOLINGS
 from mass_plugins.objectives.pretrained import build_from
-from mass_plugins.objectives.training_task import TrainingTask, with_values_of_other_groups
+from mass_plugins.objectives.training_task import Metrics, TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class EncoderTaskConfig(FairseqDataclass):
     seed: int = II("common.seed")
     train_subset: str = II("dataset.train_subset")
     save_dir: Optional[str] = II("checkpoint.save_dir")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
     no_save: bool = II("checkpoint.no_save")
 
 
@@ -55,6 +57,7 @@ class EncoderTask(TrainingTask):
     cfg: EncoderTaskConfig
     CRITERION: str  # the one that reads its batches
     MODEL: type[TextEncoder] = TextEncoder  # what the criterion needs
+    METRICS: Metrics  # what it logs in validation
     POSITIONS_FLAG = "--max-positions"
 
     def __init__(self, cfg: EncoderTaskConfig, text: EncoderText):
@@ -113,6 +116,9 @@ class EncoderTask(TrainingTask):
                 f"--criterion {cfg._name} can't read this task's batches; set --criterion {self.CRITERION}"
             )
         return super().build_criterion(cfg, from_checkpoint)
+
+    def metrics(self, criterion) -> Metrics:
+        return self.METRICS
 
     def describe_vectors(self, pooling: str, normalize: bool = False, max_tokens: Optional[int] = None) -> None:
         """Tell checkpoints how a text's vector is meant to be made; ``mass-plugins encode`` goes by it.

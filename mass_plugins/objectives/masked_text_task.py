@@ -15,6 +15,7 @@ from mass_plugins.data.token_masking import Replacement
 from mass_plugins.data.word_masking import TextMasker
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
+from mass_plugins.objectives.training_task import refuse_idle
 
 BREAK_MODES = ("eos", "complete", "none")
 
@@ -135,6 +136,13 @@ class MaskedTextTask(MaskingTask):
     """Text of one language or more, masked."""
 
     cfg: MaskedTextConfig
+
+    def check_flags(self, model) -> None:
+        super().check_flags(model)
+        if self.cfg.mask_sets:
+            refuse_idle(self.cfg, MaskedTextConfig, ["mask_ratio"], f"beside --mask-sets {self.cfg.mask_sets}")
+        if str(self.cfg.sample_break_mode) == "eos":
+            refuse_idle(self.cfg, MaskedTextConfig, ["tokens_per_sample"], "on --sample-break-mode eos")
 
     def build_masker(self) -> TextMasker:
         sets = self.cfg.mask_sets

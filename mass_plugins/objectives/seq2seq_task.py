@@ -2,9 +2,8 @@
 
 import logging
 import os
-import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Optional
+from typing import Any, Optional
 
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
@@ -21,7 +20,7 @@ from mass_plugins.data.token_masking import ordinary_tokens
 from mass_plugins.errors import InputError
 from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
 from mass_plugins.models.mass_config import check_same_shape
-from mass_plugins.objectives.training_task import TrainingTask, with_values_of_other_groups
+from mass_plugins.objectives.training_task import Metrics, TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +71,8 @@ class Seq2SeqTaskConfig(FairseqDataclass):
     seed: int = II("common.seed")
     save_dir: Optional[str] = II("checkpoint.save_dir")
     train_subset: str = II("dataset.train_subset")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
 
 
@@ -154,23 +155,15 @@ class Seq2SeqTask(TrainingTask):
         self.adopt(state.get("task_state", {}), path)
         check_same_shape(path, state["cfg"]["model"], model_cfg)
 
-    def check_best_metric(self, scores: Iterable[str]) -> None:
-        """Before training: ``--best-checkpoint-metric`` is one that validation logs, taken the right way round.
+    def metrics(self, criterion) -> Metrics:
+        """The loss and its kin of fairseq's ``label_smoothed_cross_entropy``; another criterion may log others."""
+        known = criterion._name in ("label_smoothed_cross_entropy", "cross_entropy")
+        scores = ["accuracy"] if criterion.get("report_accuracy") else []
+        return Metrics([*self.scores(), *scores], ["loss", "nll_loss", "ppl"], known)
 
-        Args:
-            scores: names of what validation logs beside losses; of all of them more is better.
-
-        Raises:
-            InputError: a BLEU or ROUGE that isn't among them, or the least of one of them would be kept as the best.
-        """
-        metric, scores = self.cfg.best_checkpoint_metric, list(scores)
-        if metric not in scores and re.match(r"(round_trip_)?(bleu|rouge)", metric):
-            raise InputError(f"--best-checkpoint-metric {metric} is not logged; choose one of {', '.join(scores)}")
-        if metric in scores and not self.cfg.maximize_best_checkpoint_metric:
-            raise InputError(
-                f"--best-checkpoint-metric {metric} would keep the checkpoint with the lowest; add "
-                "--maximize-best-checkpoint-metric"
-            )
+    def scores(self) -> list[str]:
+        """Names of what validation logs beside the criterion; of all of them more is better."""
+        return []
 
     def long_lines(self, split: str) -> str:
         """``--long-lines``; of a set to generate from, fairseq's own flag asks for ``skip``, too."""

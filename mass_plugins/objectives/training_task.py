@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import nullcontext
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, Iterable, NamedTuple, Sequence
 
 import torch
 from fairseq import utils
@@ -52,10 +52,45 @@ def with_values_of_other_groups(cfg) -> DictConfig:
     return options
 
 
+def refuse_idle(options, config: type, names: Iterable[str], where: str) -> None:
+    """Refuse flags that nothing reads, beside what others say.
+
+    A value that is the default's is let through: nothing tells whether it was given.
+
+    Args:
+        options: of a task, a model or a criterion.
+        config: their dataclass, which has the defaults.
+        names: of the options that nothing reads.
+        where: why, like ``on --masking span``.
+
+    Raises:
+        InputError: one of them isn't at its default.
+    """
+    for name in names:
+        default = config.__dataclass_fields__[name].default  # type: ignore[attr-defined]
+        if options[name] != default and str(options[name]) != str(default):
+            raise InputError(f"--{name.replace('_', '-')} has no effect {where}; leave it out")
+
+
+class Metrics(NamedTuple):
+    """What validation logs that can choose a checkpoint.
+
+    Attributes:
+        scores: names of those of which more is better.
+        losses: names of those of which less is better.
+        complete: False where a criterion of fairseq's may log others.
+    """
+
+    scores: Sequence[str]
+    losses: Sequence[str] = ("loss",)
+    complete: bool = True
+
+
 class TrainingTask(FairseqTask):
     """A task with the options ``data``, ``train_subset`` and ``autocast_bfloat16``, on data sets of ours."""
 
     POSITIONS_FLAG = "--max-source-positions"  # which makes room for longer lines
+    model_options: Any = None  # of the model that is to be trained; None for one that a checkpoint brings along
 
     def shard(self, split: str, epoch: int) -> tuple[str, int]:
         """Folder of ``split`` in this epoch, and how many folders the epochs go round."""
@@ -67,6 +102,47 @@ class TrainingTask(FairseqTask):
     def go_on_from(self, task_state: dict[str, Any]) -> None:
         """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
 
+    def metrics(self, criterion) -> Metrics:
+        """What validation logs with a criterion of these options."""
+        raise NotImplementedError
+
+    def check_best_metric(self, metrics: Metrics) -> None:
+        """Before training: ``--best-checkpoint-metric`` is one that validation logs, taken the right way round.
+
+        Raises:
+            InputError: nothing logs it, or the worst checkpoint would be kept as the best.
+        """
+        metric, maximize = self.cfg.best_checkpoint_metric, self.cfg.maximize_best_checkpoint_metric
+        known = [*metrics.scores, *metrics.losses]
+        if metrics.complete and metric not in known:
+            raise InputError(f"--best-checkpoint-metric {metric} is not logged; choose one of {', '.join(known)}")
+        if metric in metrics.scores and not maximize:
+            raise InputError(
+                f"--best-checkpoint-metric {metric} would keep the checkpoint with the lowest; add "
+                "--maximize-best-checkpoint-metric"
+            )
+        if metric in metrics.losses and maximize:
+            raise InputError(
+                f"--maximize-best-checkpoint-metric would keep the checkpoint with the highest {metric}; leave it out"
+            )
+
+    def check_flags(self, model) -> None:
+        """Before the model of a training is built by these options: refuse flags of the task's and the model's that
+        nothing reads. A checkpoint's own settings are as they are.
+
+        Raises:
+            InputError: there is one.
+        """
+
+    def check_objective(self, criterion) -> None:
+        """The same of the criterion's flags, and of those that nothing reads because of them."""
+
+    def build_model(self, cfg, from_checkpoint=False):
+        if not from_checkpoint:
+            self.model_options = cfg
+            self.check_flags(cfg)
+        return super().build_model(cfg, from_checkpoint)
+
     def build_criterion(self, cfg, from_checkpoint=False):
         """Raises InputError: processes of torchrun that fairseq hasn't joined, as those of fairseq-hydra-train."""
         alone = not (torch.distributed.is_available() and torch.distributed.is_initialized())
@@ -75,6 +151,9 @@ class TrainingTask(FairseqTask):
                 "torchrun has started several processes, but each would train alone and write the same files; "
                 "start fairseq-train with torchrun, fairseq-hydra-train without it"
             )
+        if self.model_options is not None:
+            self.check_objective(cfg)
+            self.check_best_metric(self.metrics(cfg))
         return super().build_criterion(cfg, from_checkpoint)
 
     def get_batch_iterator(self, *args, **kwargs):

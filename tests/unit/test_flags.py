@@ -303,6 +303,10 @@ class TestPretraining:
         own_tests = {"data", "language_alpha", "save_dir", "skip_invalid_size_inputs_valid_test"}
         own_tests |= {"pretrained_embeddings", "restore_file", "finetune_from_model"}  # in end_to_end/test_align.py
         own_tests |= {"word_shuffle", "word_drop", "word_blank"}  # in objectives/test_word_denoising.py
+        own_tests |= {
+            "best_checkpoint_metric",
+            "maximize_best_checkpoint_metric",
+        }  # in objectives/test_training_task.py
         assert fields(MassPretrainingConfig) == set(PRETRAINING) | own_tests, "an option without a test"
 
     @pytest.fixture(scope="class")

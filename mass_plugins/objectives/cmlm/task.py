@@ -9,6 +9,7 @@ from mass_plugins.errors import InputError
 from mass_plugins.models.cmlm import Cmlm
 from mass_plugins.objectives.cmlm.dataset import PairDataset, PairStream
 from mass_plugins.objectives.masked_text_task import MaskingConfig, MaskingTask
+from mass_plugins.objectives.training_task import Metrics
 
 
 @dataclass
@@ -22,6 +23,7 @@ class CmlmPretrainingTask(MaskingTask):
 
     cfg: CmlmPretrainingConfig
     CRITERION = "masked_tokens"
+    METRICS = Metrics(["accuracy"], ["loss", "ppl"])
     MODEL = Cmlm
 
     def build_model(self, cfg, from_checkpoint=False):

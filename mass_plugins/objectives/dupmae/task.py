@@ -11,9 +11,10 @@ from fairseq.tasks import register_task
 
 from mass_plugins.data.dupmae_masking import TextHider
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.models.dupmae import DupMae
+from mass_plugins.models.dupmae import DupMae, DupMaeOptions
 from mass_plugins.objectives.dupmae.dataset import BOW_POSITIONS, BOW_TARGETS, HiddenTextDataset
 from mass_plugins.objectives.masked_text_task import TextConfig, TextTask
+from mass_plugins.objectives.training_task import Metrics, refuse_idle
 
 
 @dataclass
@@ -51,6 +52,22 @@ class DupMaePretrainingTask(TextTask):
     cfg: DupMaePretrainingConfig
     CRITERION = "dupmae"
     MODEL = DupMae
+
+    def check_objective(self, criterion) -> None:
+        model = self.model_options
+        for weight, of_task, of_model in (
+            ("decoder_weight", ["decoder_mask_ratio"], ["decoder_queries"]),
+            ("bow_weight", ["bow_positions", "bow_targets"], ["bow_projection"]),
+        ):
+            if not criterion[weight]:
+                where = f"on --{weight.replace('_', '-')} 0"
+                refuse_idle(self.cfg, DupMaePretrainingConfig, of_task, where)
+                refuse_idle(model, DupMaeOptions, of_model, where)
+
+    def metrics(self, criterion) -> Metrics:
+        parts = ["encoder", *["decoder"] * (criterion.decoder_weight > 0)]
+        losses = [f"{part}_loss" for part in (*parts, *["bow"] * (criterion.bow_weight > 0))]
+        return Metrics([f"{part}_accuracy" for part in parts], ["loss", *losses])
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)

@@ -17,6 +17,7 @@ from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.pretrained import start_embeddings
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
+from mass_plugins.objectives.training_task import refuse_idle
 from mass_plugins.objectives.word_denoising import WordNoiseConfig, word_denoiser
 
 DENOISING = "denoising"
@@ -114,19 +115,15 @@ class MassPretrainingTask(Seq2SeqTask):
             window=self.cfg.tokens_per_window,
         )
 
-    def _refuse_idle_flags(self) -> None:
-        """Raises InputError: a flag that the masking doesn't read differs from its default."""
-        for name, readers in _READ_BY.items():
-            if name == "span_ratio" and self.cfg.parallel_directions:  # of pairs, whatever the masking of text
-                continue
-            default = MassPretrainingConfig.__dataclass_fields__[name].default
-            if str(self.cfg.masking) not in readers and self.cfg[name] != default:
-                flag = f"--{name.replace('_', '-')}"
-                raise InputError(f"{flag} has no effect on --masking {self.cfg.masking}; leave it out")
+    def check_flags(self, model) -> None:
+        super().check_flags(model)
+        masking = str(self.cfg.masking)
+        idle = [name for name, readers in _READ_BY.items() if masking not in readers]
+        if self.cfg.parallel_directions and "span_ratio" in idle:  # of pairs, whatever the masking of text
+            idle.remove("span_ratio")
+        refuse_idle(self.cfg, MassPretrainingConfig, idle, f"on --masking {masking}")
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
-        if split == self.cfg.train_subset:  # a checkpoint's own settings are as they are
-            self._refuse_idle_flags()
         folder, shards = self.shard(split, epoch)
         masker = self.build_masker()
         mono = parse_languages(self.cfg.mono_langs, "--mono-langs") if self.cfg.mono_langs else self.languages

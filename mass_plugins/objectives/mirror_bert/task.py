@@ -17,6 +17,7 @@ from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
 from mass_plugins.objectives.mirror_bert.dataset import MirrorDataset
 from mass_plugins.objectives.mirror_bert.settings import MODES, resolve
 from mass_plugins.objectives.mirror_bert.validation import SimilarityDataset, log_similarity, similarity_logs
+from mass_plugins.objectives.training_task import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class MirrorBertTask(EncoderTask):
 
     cfg: MirrorBertConfig
     CRITERION = "mirror_bert"
+    METRICS = Metrics(["spearman"])
 
     def __init__(self, cfg: MirrorBertConfig, text):
         super().__init__(cfg, text)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fairseq.tasks import register_task
 
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
+from mass_plugins.objectives.training_task import Metrics
 
 
 @dataclass
@@ -22,6 +23,7 @@ class MlmPretrainingTask(MaskedTextTask):
 
     cfg: MlmPretrainingConfig
     CRITERION = "masked_tokens"
+    METRICS = Metrics(["accuracy"], ["loss", "ppl"])
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         self.datasets[split] = self.masked_text(split, epoch)

@@ -20,6 +20,8 @@ from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.errors import InputError
 from mass_plugins.models.msm import Msm
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
+from mass_plugins.objectives.msm.criterion import MsmCriterionConfig
+from mass_plugins.objectives.training_task import Metrics, refuse_idle
 
 
 @dataclass
@@ -36,6 +38,11 @@ class MsmPretrainingConfig(MaskedTextConfig):
     max_tokens: Optional[int] = II("dataset.max_tokens")
     batch_size: Optional[int] = II("dataset.batch_size")
     required_batch_size_multiple: int = II("dataset.required_batch_size_multiple")
+
+
+# What documents don't read.
+_OF_TEXT = ("mask_ratio", "whole_words", "mask_keep_rand", "mask_sets", "sample_break_mode", "tokens_per_sample",
+            "long_lines", "separate_languages")  # fmt: skip
 
 
 @register_task("msm_pretraining", dataclass=MsmPretrainingConfig)
@@ -65,6 +72,23 @@ class MsmPretrainingTask(MaskedTextTask):
                 "prepare_documents.py --like of that folder"
             )
         return task
+
+    def check_flags(self, model) -> None:
+        super().check_flags(model)
+        if not self.cfg.text_share:
+            refuse_idle(self.cfg, MsmPretrainingConfig, _OF_TEXT, "on --text-share 0")
+
+    def check_objective(self, criterion) -> None:
+        for name in ("without_intra_negatives", "without_cross_negatives"):
+            if criterion[name]:
+                idle = ["hierarchical_alpha", *["negatives_across_ranks"] * ("cross" in name)]
+                refuse_idle(criterion, MsmCriterionConfig, idle, f"beside --{name.replace('_', '-')}")
+
+    def metrics(self, criterion) -> Metrics:
+        scores, losses = ["unit_accuracy"], ["loss", "unit_loss"]
+        if self.cfg.text_share:
+            return Metrics([*scores, "mlm_accuracy"], [*losses, "mlm_loss", "mlm_ppl"])
+        return Metrics(scores, losses)
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)

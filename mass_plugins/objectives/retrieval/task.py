@@ -9,10 +9,12 @@ from fairseq.tasks import register_task
 
 from mass_plugins.data.retrieval_groups import GroupFile
 from mass_plugins.errors import InputError
-from mass_plugins.models.retriever import CrossEncoder, Retriever
+from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverOptions
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
+from mass_plugins.objectives.retrieval.criterion import RetrievalCriterionConfig
 from mass_plugins.objectives.retrieval.dataset import RetrievalDataset
 from mass_plugins.objectives.retrieval.gradient_cache import backward_in_chunks
+from mass_plugins.objectives.training_task import Metrics, refuse_idle
 
 
 @dataclass
@@ -80,11 +82,15 @@ class GroupsTask(EncoderTask):
             raise InputError(
                 f"{flag} is missing; give a file of groups" + ("" if training else ", or --disable-validation")
             )
-        groups, size = GroupFile(Path(path), flag), self.cfg.group_size
+        size = self.cfg.group_size
+        if self.PAIRS and size < 2:
+            raise InputError(f"--group-size {size} leaves a query no negative to tell its positive from; set 2 or more")
         if size < 1:
             raise InputError(f"--group-size {size} is not 1 or more")
+        groups = GroupFile(Path(path), flag)
         if size > 1 and groups.fewest_negatives == 0:
-            raise InputError(f"{flag}: {path} has a query without negatives; mine some, or set --group-size 1")
+            otherwise = "" if self.PAIRS else ", or set --group-size 1"
+            raise InputError(f"{flag}: {path} has a query without negatives; mine some{otherwise}")
         self.datasets[split] = RetrievalDataset(
             groups, self.text, self.cfg.seed, size, self.cfg.query_tokens, self.cfg.passage_tokens,
             fixed=not training, pairs=self.PAIRS,
@@ -104,7 +110,25 @@ class RetrievalFinetuningTask(GroupsTask):
 
     cfg: RetrievalConfig
     CRITERION = "retrieval"
+    METRICS = Metrics(["accuracy"], ["loss", "contrast", "distilled"])
     MODEL = Retriever
+
+    def check_flags(self, model) -> None:
+        super().check_flags(model)
+        idle = {"cls": ["ot_top", "ot_activation"], "ot": ["cls_dim", "vector_pooling"]}
+        kind = str(model.representation)
+        refuse_idle(model, RetrieverOptions, idle.get(kind, []), f"on --representation {kind}")
+
+    def check_objective(self, criterion) -> None:
+        for weight, name in (
+            ("contrastive_weight", "temperature"),
+            ("distillation_weight", "distillation_temperature"),
+        ):
+            if not criterion[weight]:
+                refuse_idle(criterion, RetrievalCriterionConfig, [name], f"on --{weight.replace('_', '-')} 0")
+        if self.cfg.group_size == 1:
+            where = "on --group-size 1: a teacher ranks a query's own passages"
+            refuse_idle(criterion, RetrievalCriterionConfig, ["distillation_weight"], where)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         self.check_teacher(criterion.distillation_weight > 0)
@@ -130,5 +154,6 @@ class RelevanceFinetuningTask(GroupsTask):
     """A cross-encoder; the criterion is ``relevance``, the architectures ``cross_encoder*``."""
 
     CRITERION = "relevance"
+    METRICS = Metrics(["accuracy"])
     MODEL = CrossEncoder
     PAIRS = True

@@ -7,7 +7,6 @@ from typing import Optional
 
 from fairseq.dataclass.configs import GenerationConfig
 from fairseq.tasks import register_task
-from omegaconf import II
 
 from mass_plugins.data.binarized import open_parallel
 from mass_plugins.data.dialogue import DialogueSettings
@@ -18,6 +17,7 @@ from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import check_lengths
 from mass_plugins.objectives.pretrained import build_from
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
+from mass_plugins.objectives.training_task import refuse_idle
 from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
 from mass_plugins.objectives.validation_rouge import log_rouge, rouge_logs, settings_for
 from mass_plugins.scoring.bleu import BleuStatistics, signature
@@ -65,8 +65,6 @@ class Seq2SeqFinetuningConfig(Seq2SeqTaskConfig):
             "dialogues, whose data-bin has dialogue.json, the beginning goes"
         },
     )
-    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
-    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
 
 
 @register_task("seq2seq_finetuning", dataclass=Seq2SeqFinetuningConfig)
@@ -74,6 +72,12 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
     """Pairs of one or more directions, mixed within batches; BLEU and ROUGE in validation by direction."""
 
     cfg: Seq2SeqFinetuningConfig
+
+    def check_flags(self, model) -> None:
+        super().check_flags(model)
+        if not (self.cfg.eval_bleu or self.cfg.eval_rouge):
+            idle = ["eval_bleu_beam", "eval_max_len_a", "eval_max_len_b", "eval_min_len"]
+            refuse_idle(self.cfg, Seq2SeqFinetuningConfig, idle, "without --eval-bleu and --eval-rouge")
 
     def build_model(self, cfg, from_checkpoint=False):
         if not from_checkpoint:
@@ -92,12 +96,11 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
         for beginning, flag in (("bleu", "eval_bleu"), ("rouge", "eval_rouge")):
             if metric.startswith(beginning) and not self.cfg[flag]:
                 raise InputError(f"--best-checkpoint-metric {metric} needs --{flag.replace('_', '-')}")
-        if self.cfg.eval_bleu or self.cfg.eval_rouge:
-            names = ["bleu"] * self.cfg.eval_bleu + ["rouge1", "rouge2", "rougeL"] * self.cfg.eval_rouge
-            directions = self.directions("valid")
-            self.check_best_metric(
-                [*names, *(f"{name}_{one}" for name in names for one in directions if len(directions) > 1)]
-            )
+
+    def scores(self) -> list[str]:
+        names = ["bleu"] * self.cfg.eval_bleu + ["rouge1", "rouge2", "rougeL"] * self.cfg.eval_rouge
+        directions = self.directions("valid") if names else []
+        return [*names, *(f"{name}_{one}" for name in names for one in directions if len(directions) > 1)]
 
     def _prepare_generation(self, model) -> None:
         if self.codec is None:

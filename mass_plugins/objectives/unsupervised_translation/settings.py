@@ -87,5 +87,3 @@ class UnsupervisedTranslationConfig(WordNoiseConfig, Seq2SeqTaskConfig):
     )
     max_tokens: Optional[int] = II("dataset.max_tokens")
     ddp_backend: str = II("distributed_training.ddp_backend")
-    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
-    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")

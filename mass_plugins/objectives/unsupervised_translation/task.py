@@ -25,6 +25,7 @@ from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import Sampling
 from mass_plugins.objectives.pretrained import build_from
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask
+from mass_plugins.objectives.training_task import Metrics, refuse_idle
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator, draws, split_rows
 from mass_plugins.objectives.unsupervised_translation.round_trip import (
     TranslationCounts,
@@ -52,6 +53,14 @@ from mass_plugins.scoring.bleu import BleuStatistics, signature
 logger = logging.getLogger(__name__)
 
 ROUND_TRIP = "round_trip"
+
+
+# Which flags are a step's alone.
+_READ_BY = {
+    BACK_TRANSLATION: ("back_translation_sampling", "restrict_vocabulary"),
+    DENOISING: ("word_shuffle", "word_drop", "word_blank"),
+    MASS: ("span_ratio", "mask_keep_rand"),
+}
 
 
 @register_task("unsupervised_translation", dataclass=UnsupervisedTranslationConfig)
@@ -103,6 +112,13 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         if settings != Sampling():
             raise InputError("--back-translation-temperature, -topk and -topp need --back-translation-sampling")
         return None
+
+    def check_flags(self, model) -> None:
+        super().check_flags(model)
+        for step, idle in _READ_BY.items():
+            if self.weights[step].never:
+                flag = f"--{step.replace('_', '-')}-weight"
+                refuse_idle(self.cfg, UnsupervisedTranslationConfig, idle, f"on {flag} 0")
 
     def go_on_from(self, task_state: dict[str, Any]) -> None:
         self.state.merge_state_dict({"restrict_vocabulary": task_state.get("restrict_vocabulary", True)})
@@ -179,24 +195,28 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
             parts[PAIRS] = self._mixture([self.text.pairs(folder, split, direction) for direction in parallel])
         first, self.parallel = self._first_subset, [*dict.fromkeys([*self.parallel, *parallel])]
         self._first_subset = False
-        if first:  # which chooses the checkpoint
-            self._check_metric(folder, split, parallel)
+        if first and self.model_options is not None:  # which chooses the checkpoint of a training
+            self._check_pairs_of_metric(folder, split, parallel)
         self.datasets[split] = UpdateDataset(parts, self.cfg.seed, together=False)
 
-    def _check_metric(self, folder: str, split: str, parallel: list[Direction]) -> None:
-        chosen_by = self.cfg.best_checkpoint_metric
-        if chosen_by.startswith("bleu") and not parallel:
+    def scores(self) -> list[str]:
+        return [*_names("round_trip_bleu", self._trips()), *_names("bleu", self.directions)]
+
+    def metrics(self, criterion) -> Metrics:
+        found = super().metrics(criterion)
+        rates = [name for rate in ("copy_rate", "wrong_language_rate") for name in _names(rate, self._trips())]
+        if self.cfg.no_eval_bleu and self.cfg.best_checkpoint_metric in self.scores():
             raise InputError(
-                f"--best-checkpoint-metric {chosen_by} needs {split} pairs of --directions, and {folder} has none; "
-                "prepare some, or choose by round_trip_bleu"
+                f"--best-checkpoint-metric {self.cfg.best_checkpoint_metric} and --no-eval-bleu exclude each other"
             )
-        if "bleu" in chosen_by and self.cfg.no_eval_bleu:
-            raise InputError(f"--best-checkpoint-metric {chosen_by} and --no-eval-bleu exclude each other")
-        if not self.cfg.no_eval_bleu:
-            logged = {"round_trip_bleu": self._trips(), "bleu": parallel}
-            self.check_best_metric(
-                [name for name in logged if logged[name]]
-                + [f"{name}_{one}" for name, found in logged.items() for one in found if len(found) > 1]
+        return found._replace(losses=[*found.losses, *rates])
+
+    def _check_pairs_of_metric(self, folder: str, split: str, parallel: list[Direction]) -> None:
+        metric, logged = self.cfg.best_checkpoint_metric, _names("bleu", parallel)
+        if metric in _names("bleu", self.directions) and metric not in logged:
+            raise InputError(
+                f"--best-checkpoint-metric {metric} needs {split} pairs of --directions that {folder} lacks; prepare "
+                f"them, or choose by {(*logged, 'round_trip_bleu')[0]}"
             )
 
     def _mixture(self, streams: list[Stream], shards: Optional[int] = None, places: Optional[int] = None):
@@ -363,6 +383,11 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
                 log_bleu("round_trip_bleu", logging_outputs, self._trips())
                 if self.parallel:
                     log_bleu("bleu", logging_outputs, self.parallel)
+
+
+def _names(metric: str, directions: list[Direction]) -> list[str]:
+    """Under which names a metric of these directions is logged."""
+    return [metric, *(f"{metric}_{one}" for one in directions if len(directions) > 1)] if directions else []
 
 
 def _unwrap(model):
