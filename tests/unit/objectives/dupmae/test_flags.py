@@ -82,9 +82,10 @@ def test_finetuning(tiny_data_bin, tmp_path):
     (tmp_path / "groups").write_text(group * 3)
     given = ("--train-groups", tmp_path / "groups", "--group-size", 1, "--cache-texts", 2)
     task, criterion, cfg = set_up(
-        tiny_data_bin, *flow.RETRIEVER, *given, "--representation", "ot", "--cls-dim", 384, "--ot-activation", "log1p_relu",
+        tiny_data_bin, *flow.RETRIEVER, *given, "--representation", "ot", "--cls-dim", 384, "--no-save",
+        "--ot-activation", "log1p_relu",
         "--bow-projection", "mlm_head", "--temperature", 0.5, "--contrastive-weight", 0.3, "--distillation-weight", 0.2,
-        "--distillation-temperature", 2, "--no-save",
+        "--distillation-temperature", 2,
     )  # fmt: skip
     task.load_dataset("train")
     dataset = task.datasets["train"]
