@@ -61,10 +61,10 @@ def test_recipe_of_words_from_raw_text_to_result(tmp_path):
     )
     config = tmp_path / "config.sh"
     config.write_text(
-        f'source "{ROOT}/examples/mirror_bert_words/config.sh"\nVOCABULARY=200\nNUMBER=30\nSEEDS=(1)\nORDER=(mirror)\n'
+        f'source "{ROOT}/examples/mirror_bert_words/config.sh"\nVOCABULARY=200\nNUMBER=30\nSEEDS=(1)\nORDER=(mirror mirror-cls)\n'
         "SUMS=()\nMINILM_SEEDS=()\nPAIRS=(EN-RG-65.txt=x)\nWORD_SETS=()\nLOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
         "ENCODER=(--arch text_encoder_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-attention-heads 2 "
-        "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR+=(--batch-size 10)\n"
+        "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR_TRAINING+=(--batch-size 10)\n"
     )
     environment = recipe_environment(CONFIG=config, DATA=data, WORK=tmp_path / "work", JOBS="1")
     command = ["bash", str(ROOT / "examples" / "mirror_bert_words" / "run.sh")]
@@ -72,10 +72,10 @@ def test_recipe_of_words_from_raw_text_to_result(tmp_path):
     assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
     result = json.loads((tmp_path / "work" / "words.result.json").read_text())
     found = {(score["system"], score["setting"], score["metric"]) for score in result["scores"]}
-    sets = {(system, "RG-65", "spearman") for system in ("mlm", "mlm-cls", "mirror")}
-    assert found == {*sets, ("mirror", "training", "seconds")}
+    sets = {(system, "RG-65", "spearman") for system in ("mlm", "mlm-cls", "mirror", "mirror-cls")}
+    assert found == {*sets, *((system, "training", "seconds") for system in ("mirror", "mirror-cls"))}
     assert [(test["system"], test["baseline"]) for test in result["comparisons"]] == [
-        ("mirror", "mlm"), ("mirror", "mlm-cls"),
+        ("mirror", "mlm"), ("mirror-cls", "mlm-cls"),
     ]  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_recipe_of_sentences_with_peers(tmp_path):
         "SUMS=()\nPAIRS=(2012.A.test.tsv=x 2013.B.test.tsv=x)\nWORD_SETS=()\n"
         "LOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
         "ENCODER=(--arch text_encoder_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-attention-heads 2 "
-        "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR+=(--batch-size 10)\n"
+        "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR_TRAINING+=(--batch-size 10)\n"
         'PEER_FLAGS=([simcse]="--batch-size 10 --lr 1e-4" [tsdae]="--batch-size 8 --lr 1e-4")\n'
     )
     environment = recipe_environment(CONFIG=config, DATA=data, WORK=tmp_path / "work", JOBS="1")
@@ -111,7 +111,8 @@ def test_recipe_of_sentences_with_peers(tmp_path):
     assert len(scores["mlm", "average"]["values"]) == 1 and len(scores["mirror", "average"]["intervals"]) == 2
     baselines = {test["system"]: test["baseline"] for test in result["comparisons"]}
     assert baselines == {"mirror": "mlm", **dict.fromkeys(("no dropout", "drop-head", "simcse", "tsdae"), "mirror")}
-    stages = set((tmp_path / "work" / "runs" / "sts.stages").read_text().split())
+    (listed,) = (tmp_path / "work" / "runs").glob("mirror_bert_sts-*/stages")
+    stages = set(listed.read_text().split())
     assert stages == {path.parent.name for path in (tmp_path / "work").glob("*/.seconds")}
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0 and "starts" not in again.stdout
