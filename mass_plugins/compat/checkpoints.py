@@ -66,6 +66,8 @@ def broadcast_plain_configs(distributed_utils):
 def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils, distributed_utils):
     """Ask the task whether a checkpoint fits, before a training goes on from it; give all ranks its state.
 
+    Then, or where there is no checkpoint, the task is told that the training begins: it may write files now.
+
     Why: fairseq reads a checkpoint's ``task_state`` at generation only. With another order of languages or
     of the dictionary a training went on with the wrong embeddings, and said nothing.
     Remove when fairseq's ``Trainer.load_checkpoint`` calls ``task.load_state_dict``.
@@ -74,7 +76,10 @@ def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils, distribu
 
     @functools.wraps(load)
     def load_checkpoint(self, filename, *args, **kwargs):
-        if not (hasattr(self.task, "check_resumed") and os.path.isfile(filename)):
+        if not hasattr(self.task, "check_resumed"):
+            return load(self, filename, *args, **kwargs)
+        if not os.path.isfile(filename):
+            self.task.begin_training()
             return load(self, filename, *args, **kwargs)
         state, task_state = None, None
         if self.data_parallel_rank == 0:
@@ -85,6 +90,7 @@ def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils, distribu
             group = {"group": self.data_parallel_process_group, "dist_device": self.device}
             task_state = distributed_utils.broadcast_object(task_state, src_rank=0, **group)
         self.task.go_on_from(task_state)
+        self.task.begin_training()
         with _read_already(checkpoint_utils, state):
             return load(self, filename, *args, **kwargs)
 

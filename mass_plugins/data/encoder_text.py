@@ -111,6 +111,11 @@ class EncoderText(ABC):
     def fingerprint(self) -> str:
         """Changes when a line may be encoded otherwise."""
 
+    def equals(self, other: "EncoderText") -> bool:
+        """Whether the other one has the same ids and gives them to every line."""
+        same = self.dictionary.symbols == other.dictionary.symbols
+        return same and self.fingerprint() == other.fingerprint()
+
     @abstractmethod
     def save(self, folder: str | os.PathLike) -> None:
         """Write the files into ``folder``, each whole or not at all."""
@@ -281,12 +286,12 @@ class SubwordText(EncoderText):
         return _digest(self.codec.model, settings, "\n".join(self.dictionary.symbols).encode("utf-8"))
 
     def save(self, folder: str | os.PathLike) -> None:
-        self.codec.save(folder)
         for language in self.languages:
             path = Path(folder) / f"dict.{language}.txt"
             temporary = path.with_name(path.name + ".tmp")
             self.dictionary.save(str(temporary))
             temporary.replace(path)
+        self.codec.save(folder)  # in the end: by its settings a folder is known to hold a pipeline
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "SubwordText":

@@ -91,12 +91,24 @@ class EncoderTask(TrainingTask):
 
     def build_model(self, cfg, from_checkpoint=False):
         start = None if from_checkpoint else self.cfg.pretrained_checkpoint
-        model = build_from(start, self, cfg, lambda: self._build(cfg, from_checkpoint), check_same_encoder)
-        if self.cfg.save_dir and not self.cfg.no_save and not from_checkpoint:
-            if distributed_utils.get_global_rank() == 0:
-                os.makedirs(self.cfg.save_dir, exist_ok=True)
-                self.text.save(self.cfg.save_dir)
-        return model
+        return build_from(start, self, cfg, lambda: self._build(cfg, from_checkpoint), check_same_encoder)
+
+    def begin_training(self) -> None:
+        """Put the text pipeline where the checkpoints will be.
+
+        Raises:
+            InputError: the folder holds another one, which its checkpoints need.
+        """
+        folder = self.cfg.save_dir
+        if not folder or self.cfg.no_save or distributed_utils.get_global_rank() != 0:
+            return
+        if EncoderText.is_in(folder) and not self.text.equals(EncoderText.load(folder)):
+            raise InputError(
+                f"--save-dir {folder} holds another text pipeline than {self.cfg.data}, and what was trained with it "
+                "needs it; set another --save-dir"
+            )
+        os.makedirs(folder, exist_ok=True)
+        self.text.save(folder)
 
     def _build(self, cfg, from_checkpoint: bool) -> TextEncoder:
         model = super().build_model(cfg, from_checkpoint)

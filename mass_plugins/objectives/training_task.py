@@ -156,6 +156,9 @@ class TrainingTask(FairseqTask):
             self.check_best_metric(self.metrics(cfg))
         return super().build_criterion(cfg, from_checkpoint)
 
+    def begin_training(self) -> None:
+        """All is checked, a checkpoint to go on from, too: what lies beside the checkpoints may be written now."""
+
     def get_batch_iterator(self, *args, **kwargs):
         """fairseq's iterator, without persistent workers: our data sets never reuse an iterator, and workers
         that outlive theirs are killed by the garbage collector, after waiting 5 seconds for each."""

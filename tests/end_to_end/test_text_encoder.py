@@ -1,6 +1,7 @@
 """Raw text -> data-bin -> MLM pre-training -> vectors, through the real commands."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -96,6 +97,29 @@ def test_encode_from_the_command_line_and_from_python(trained, tmp_path):
     assert "3 vectors of 16 float32, 1 longer texts cut" in done.stdout
     expected = mass_plugins.load_encoder(trained, pooling="cls", normalize=True).encode(lines)
     assert np.abs(np.load(tmp_path / "v.npy") - expected).max() < 1e-5
+
+
+def test_a_refused_training_leaves_the_tokenizer_of_the_checkpoints(trained, data_bin, tmp_path, run_fairseq):
+    """Two entries of the vocabulary swapped: with a checkpoint to go on from, and without."""
+    save, other = tmp_path / "save", tmp_path / "other"
+    shutil.copytree(trained, save)
+    shutil.copytree(data_bin / "bin", other)
+    names = ("tokenizer.json", "encoder_text.json")
+    kept = {name: (save / name).read_bytes() for name in names}
+    tokenizer = json.loads(kept["tokenizer.json"])
+    vocabulary = tokenizer["model"]["vocab"]
+    first, second = [symbol for symbol, number in vocabulary.items() if number in (100, 101)]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    flags = [*tiny_encoder.MLM, "--max-update", 3, "--save-dir", save]
+    done = run_fairseq("train", other, *flags, expect=1)
+    assert "was trained with another dictionary" in done.stderr.splitlines()[-1]
+    for path in save.glob("checkpoint_*"):
+        path.rename(save / path.name.replace("checkpoint_", "checkpoint."))
+    done = run_fairseq("train", other, *flags, expect=1)
+    assert f"--save-dir {save} holds another text pipeline than {other}" in done.stderr.splitlines()[-1]
+    assert {name: (save / name).read_bytes() for name in names} == kept
+    assert "Traceback" not in done.stderr and not list(save.glob("checkpoint_*"))
 
 
 def test_another_tokenizer_is_refused(trained, tmp_path, run_fairseq):

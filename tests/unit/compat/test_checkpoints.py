@@ -114,7 +114,7 @@ class Task:
     """Writes down what it is asked."""
 
     def __init__(self, fits=True):
-        self.fits, self.checked, self.goes_on_from = fits, [], []
+        self.fits, self.checked, self.goes_on_from, self.began = fits, [], [], 0
 
     def check_resumed(self, state, path, model_cfg):
         if not self.fits:
@@ -123,6 +123,9 @@ class Task:
 
     def go_on_from(self, task_state):
         self.goes_on_from.append(task_state)
+
+    def begin_training(self):
+        self.began += 1
 
 
 class TestGoingOn:
@@ -169,6 +172,7 @@ class TestGoingOn:
         read, loaded, sent = go_on(task)
         assert len(read) == 1 and loaded == ["weights"] and not sent
         assert [found[0] for found in task.checked] == ["weights"] and task.goes_on_from == [{"free": True}]
+        assert task.began == 1
 
     def test_other_ranks_learn_it_from_rank_0(self, go_on):
         task = Task()
@@ -177,12 +181,15 @@ class TestGoingOn:
         assert go_on(Task(), rank=0, ranks=2)[2] == [{"free": True}]
 
     def test_what_does_not_fit_is_not_loaded(self, go_on):
+        task = Task(fits=False)
         with pytest.raises(InputError, match="another dictionary"):
-            go_on(Task(fits=False))
+            go_on(task)
+        assert not task.began
 
     def test_nothing_to_go_on_from(self, go_on):
         task = Task()
         assert go_on(task, there=False) == ([], [None], []) and not task.goes_on_from
+        assert task.began == 1
 
     def test_a_task_of_fairseqs_own(self, go_on):
         assert go_on(object())[1] == ["weights"]
