@@ -103,6 +103,11 @@ def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] 
             f"{path} was trained with another tokenizer than the one in {_text_folder(path, state, data)}; give the "
             "folder of its own with --data"
         )
+    if task_state.get("text", text.fingerprint()) != text.fingerprint():  # older checkpoints don't tell
+        raise InputError(
+            f"{path} was trained with a tokenizer of the same vocabulary as that in {_text_folder(path, state, data)} "
+            "and other rules or settings; give the folder of its own with --data"
+        )
     model = TextEncoder(TextEncoderConfig(**known), len(text.dictionary), text.dictionary.pad())
     _take_weights(model, state["model"], path)
     loaded = LoadedEncoder(path, model.eval(), text, known, None)

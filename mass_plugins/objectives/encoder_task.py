@@ -49,7 +49,7 @@ class EncoderTaskConfig(FairseqDataclass):
 
 
 class EncoderTask(TrainingTask):
-    """A text pipeline and its dictionary, whose fingerprint every checkpoint holds as the task's state.
+    """A text pipeline and its dictionary, whose fingerprints every checkpoint holds as the task's state.
 
     The pipeline's files are put beside the checkpoints, so that a checkpoint's folder is all that encoding needs.
     """
@@ -63,7 +63,7 @@ class EncoderTask(TrainingTask):
     def __init__(self, cfg: EncoderTaskConfig, text: EncoderText):
         super().__init__(cfg)
         self.text = text
-        self.state.merge_state_dict({"dictionary": dictionary_hash(text.dictionary)})
+        self.state.merge_state_dict({"dictionary": dictionary_hash(text.dictionary), "text": text.fingerprint()})
 
     @classmethod
     def setup_task(cls, cfg: EncoderTaskConfig, **kwargs):
@@ -71,7 +71,7 @@ class EncoderTask(TrainingTask):
         folders = utils.split_paths(cfg.data)
         text = EncoderText.load(folders[0])
         for folder in folders[1:]:
-            if dictionary_hash(EncoderText.load(folder).dictionary) != dictionary_hash(text.dictionary):
+            if not text.equals(EncoderText.load(folder)):
                 raise InputError(
                     f"{folder} was prepared with another tokenizer than {folders[0]}; shards share one: prepare them "
                     f"with --like {folders[0]}"
@@ -145,10 +145,10 @@ class EncoderTask(TrainingTask):
         self.state.merge_state_dict({"vectors": vectors})
 
     def adopt(self, state: dict[str, Any], origin: str) -> None:
-        """Check that a checkpoint's dictionary is the one of the data.
+        """Check that a checkpoint's dictionary and text pipeline are those of the data.
 
         Raises:
-            InputError: not a checkpoint of an encoder, or of another dictionary.
+            InputError: not a checkpoint of an encoder, one of another dictionary, or of another text pipeline.
         """
         if "dictionary" not in state:
             raise InputError(
@@ -158,6 +158,11 @@ class EncoderTask(TrainingTask):
             raise InputError(
                 f"{origin} was trained with another dictionary than the one in {self.cfg.data}; prepare the text with "
                 "that model's tokenizer (prepare_encoder.py --like)"
+            )
+        if state.get("text", self.text.fingerprint()) != self.text.fingerprint():  # older checkpoints don't tell
+            raise InputError(
+                f"{origin} was trained with a tokenizer of the same vocabulary as that in {self.cfg.data} and other "
+                "rules or settings; prepare the text with that model's (prepare_encoder.py --like)"
             )
 
     # -- steps

@@ -129,3 +129,25 @@ def test_another_tokenizer_is_refused(trained, tmp_path, run_fairseq):
     assert "was trained with another dictionary" in done.stderr and "Traceback" not in done.stderr
     with pytest.raises(InputError, match="was trained with another tokenizer"):
         mass_plugins.load_encoder(trained, data=tmp_path)
+
+
+def test_a_tokenizer_of_the_same_vocabulary_that_reads_otherwise_is_refused(trained, data_bin, tmp_path, run_fairseq):
+    """A normalizer that lowercases; a checkpoint of before this was told is taken as it was."""
+    shutil.copytree(data_bin / "bin", tmp_path / "bin")
+    path = tmp_path / "bin" / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["normalizer"]["lowercase"] = not tokenizer["normalizer"]["lowercase"]
+    path.write_text(json.dumps(tokenizer))
+    start = ["--pretrained-checkpoint", trained / "checkpoint_last.pt", "--save-dir", tmp_path / "save"]
+    done = run_fairseq("train", tmp_path / "bin", *tiny_encoder.MLM, *start, expect=1)
+    assert "a tokenizer of the same vocabulary as that in" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    with pytest.raises(InputError, match="a tokenizer of the same vocabulary as that in .*--data"):
+        mass_plugins.load_encoder(trained, data=tmp_path / "bin")
+    shards = f"{data_bin / 'bin'}:{tmp_path / 'bin'}"
+    done = run_fairseq("train", shards, *tiny_encoder.MLM, "--no-save", expect=1)
+    assert "shards share one" in done.stderr.splitlines()[-1]
+    state = torch.load(trained / "checkpoint_last.pt", weights_only=True)
+    del state["task_state"]["text"]
+    torch.save(state, tmp_path / "old.pt")
+    assert mass_plugins.load_encoder(tmp_path / "old.pt", data=tmp_path / "bin").encode(["thight"]).shape == (1, 16)

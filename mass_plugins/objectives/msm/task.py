@@ -12,7 +12,6 @@ from fairseq.data import data_utils
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.documents import DocumentDataset, DocumentStream, document_languages, open_documents
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.joint import JointDataset
@@ -66,7 +65,7 @@ class MsmPretrainingTask(MaskedTextTask):
         if not 0 <= cfg.text_share < 1:
             raise InputError(f"--text-share {cfg.text_share} is not in [0, 1); without documents take mlm_pretraining")
         folder = utils.split_paths(cfg.documents)[0]
-        if dictionary_hash(EncoderText.load(folder).dictionary) != dictionary_hash(task.text.dictionary):
+        if not task.text.equals(EncoderText.load(folder)):
             raise InputError(
                 f"{folder} was prepared with another tokenizer than {cfg.data}; prepare the documents with "
                 "prepare_documents.py --like of that folder"
