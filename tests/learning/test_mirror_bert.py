@@ -61,7 +61,8 @@ def test_recipe_of_words_from_raw_text_to_result(tmp_path):
     )
     config = tmp_path / "config.sh"
     config.write_text(
-        f'source "{ROOT}/examples/mirror_bert_words/config.sh"\nVOCABULARY=200\nNUMBER=30\nSEEDS=(1)\nORDER=(mirror mirror-cls)\n'
+        f'source "{ROOT}/examples/mirror_bert_words/config.sh"\nVOCABULARY=200\nNUMBER=30\nSEEDS=(1)\n'
+        "ORDER=(mirror mirror-cls)\n"
         "SUMS=()\nMINILM_SEEDS=()\nPAIRS=(EN-RG-65.txt=x)\nWORD_SETS=()\nLOCAL_TEXT=(text.txt)\nLOCAL_READERS=(text.txt=lines)\n"
         "ENCODER=(--arch text_encoder_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-attention-heads 2 "
         "--max-positions 128)\nPRETRAINING+=(--max-update 2)\nMIRROR_TRAINING+=(--batch-size 10)\n"
