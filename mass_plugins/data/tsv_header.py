@@ -19,11 +19,11 @@ class Header(NamedTuple):
 
     Attributes:
         columns: what it is -> its place from 0 on.
-        count: of all columns.
+        width: of all columns.
     """
 
     columns: dict[str, int]
-    count: int
+    width: int
 
     def named(self, cells: Sequence[str], place: str) -> dict[str, str]:
         """What it is -> its cell in a later line, in the order in which it was asked for.
@@ -31,8 +31,8 @@ class Header(NamedTuple):
         Raises:
             InputError: the line has more or fewer columns.
         """
-        if len(cells) != self.count:
-            raise InputError(f"{place} has {len(cells)} columns and the header {self.count}; mend that line")
+        if len(cells) != self.width:
+            raise InputError(f"{place} has {len(cells)} columns and the header {self.width}; mend that line")
         return {name: cells[column].strip() for name, column in self.columns.items()}
 
 

@@ -91,6 +91,8 @@ TEACH=(--batch-tokens 500)
     assert found == {("MS MARCO dev", system, m) for system in systems for m in MEASURES} | {
         ("BEIR beir", "distilled", m) for m in MEASURES
     }
+    for score in result["scores"]:
+        assert ("identical ids:left out" in score["signature"]) == score["setting"].startswith("BEIR")
     assert {score["paper"] for score in result["scores"]} == {None, 41.02, 42.6}
     again = run_recipe("dupmae_msmarco", tmp_path, **variables)
     assert again["scores"] == result["scores"]
