@@ -139,7 +139,20 @@ def test_a_loss_that_is_nan_ends_the_run_and_names_the_batch(tiny_data_bin, pret
         (["--denoising-weight", "1", "--word-drop", "1"], "--word-drop 1.0 is not in [0, 1)"),
         (["--ddp-backend", "fully_sharded"], "--ddp-backend fully_sharded can't generate translations"),
         (["--directions", "de-fr,fr-de", "--pairs-weight", "1"], "no train pairs of --directions"),
-        (["--directions", "de-fr,fr-de", "--best-checkpoint-metric", "bleu"], "or choose by round_trip_bleu"),
+        (
+            ["--directions", "de-fr,fr-de", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric"],
+            "or choose by round_trip_bleu",
+        ),
+        (
+            [
+                "--directions",
+                "de-fr,fr-de,de-en,en-de",
+                "--best-checkpoint-metric",
+                "bleu_de-fr",
+                "--maximize-best-checkpoint-metric",
+            ],
+            "bleu_de-fr needs valid pairs of --directions that",
+        ),
         (["--best-checkpoint-metric", "round_trip_bleu", "--no-eval-bleu"], "--no-eval-bleu exclude each other"),
     ],
 )
