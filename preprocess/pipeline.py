@@ -1,7 +1,6 @@
 """What prepare.py does once all flags and files have been checked: text -> words -> sub-words -> binary."""
 
 import shutil
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,14 @@ from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.errors import InputError
 from preprocess.binarize import Job, binarize
 from preprocess.corpora import Corpus, Inspection
+from preprocess.destination import say
 from preprocess.report import make_report, write_report
 from preprocess.stages import Cleaned, Cleaning, Encoded, clean, encode
 from preprocess.subwords import SPECIAL, Sample, SampleFlags, learn
 from preprocess.vocabulary import Vocabulary
 from preprocess.workers import in_process
+
+NAME = "prepare.py"
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,14 @@ def build(
     text, made = folder / "text", folder / "data-bin"
     text.mkdir()
     totals = [sum(found[part[0]].lines for part in corpus.parts) for corpus in corpora]
-    say(f"cleaning {sum(totals)} lines: {', '.join(f'{corpus.split} {corpus.name}' for corpus in corpora)}")
+    say(NAME, f"cleaning {sum(totals)} lines: {', '.join(f'{corpus.split} {corpus.name}' for corpus in corpora)}")
     cleaned = []
     for number, (corpus, total) in enumerate(zip(corpora, totals)):
         cleaned.append(clean(corpus, total, text / f"words{number}", flags.cleaning, workers, progress))
-    held_out = [lines_to_hold_out(item, corpora, flags) for item in cleaned]
+    held_out = [lines_to_hold_out(NAME, item, corpora, flags) for item in cleaned]
     if vocabulary is None:
         vocabulary = learn_vocabulary(cleaned, flags)
-    say("encoding with the sub-words")
+    say(NAME, "encoding with the sub-words")
     encoded = [
         encode(
             item, text, vocabulary, flags.shards, hold_out, flags.max_pieces, flags.running_text,
@@ -61,7 +63,7 @@ def build(
     size = vocabulary.write_dictionary(dictionary, counts)
     languages = sorted({language for corpus in corpora for language in corpus.languages} | set(vocabulary.languages))
     shards = [made / str(i) for i in range(flags.shards)] if flags.shards > 1 else [made]
-    say("binarizing with fairseq-preprocess")
+    say(NAME, "binarizing with fairseq-preprocess")
     binarize(make_jobs(encoded, shards), dictionary, workers)
     for shard in shards:
         vocabulary.codec.save(shard)
@@ -85,13 +87,14 @@ def learn_vocabulary(cleaned: list[Cleaned], flags: Flags) -> Vocabulary:
     settings = flags.cleaning.settings
     sample = Sample(files, dict(sizes), flags.sample, settings.reserve)
     drawn = ", ".join(f"{count} lines of {language}" for language, count in sample.quotas.items())
-    say(f"learning {flags.vocab_size - SPECIAL - len(settings.reserve)} sub-words ({settings.subwords}) from {drawn}")
+    learned = flags.vocab_size - SPECIAL - len(settings.reserve)
+    say(NAME, f"learning {learned} sub-words ({settings.subwords}) from {drawn}")
     codec, symbols = in_process(learn, settings, sample, flags.vocab_size, flags.sample)
     return Vocabulary(codec, [*settings.reserve, *symbols])
 
 
-def lines_to_hold_out(item: Cleaned, corpora: list[Corpus], flags: Flags) -> int:
-    """How many lines of training text become validation text: none if the user gave some.
+def lines_to_hold_out(tool: str, item: Cleaned, corpora: list[Corpus], flags: Flags) -> int:
+    """How many lines of training text become validation text: none if the user gave some. ``tool`` says so.
 
     Raises:
         InputError: too few lines for that and for a line in each shard.
@@ -102,7 +105,7 @@ def lines_to_hold_out(item: Cleaned, corpora: list[Corpus], flags: Flags) -> int
     count, flag = 0, f"--valid-{corpus.kind} {corpus.name}=..."
     if not any(c.split == "valid" and c.languages == corpus.languages for c in corpora):
         count = max(1, min(flags.valid_lines, item.lines // 10))
-        say(f"{corpus.name}: no {flag} given, {count} of {item.lines} lines are held out for validation")
+        say(tool, f"{corpus.name}: no {flag} given, {count} of {item.lines} lines are held out for validation")
     if item.lines < count + flags.shards:
         raise InputError(
             f"{corpus.flag} {corpus.name}: {item.lines} lines are too few for --shards {flags.shards} and "
@@ -136,7 +139,3 @@ def make_jobs(encoded: list[Encoded], shards: list[Path]) -> list[Job]:
         if item.held_out:
             add(item, "valid", 0, item.held_out, item.held_out_lines)
     return list(jobs.values())
-
-
-def say(message: str) -> None:
-    print(f"prepare.py: {message}", file=sys.stderr, flush=True)

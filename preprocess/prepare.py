@@ -10,13 +10,10 @@ Plain, .gz, .xz and .bz2 files are read. preprocess/README.md explains the rest.
 """
 
 import argparse
-import fcntl
-import os
-import shutil
 import sys
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Optional
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -28,16 +25,16 @@ from mass_plugins.data.progress import Progress
 from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
+from preprocess.destination import already_done, building, move_into_place
 from preprocess.filter import LIMITS, MASK, Limits, add_limit_flags, limits_of
 from preprocess.moses_tokenize import refuse_without_spaces
-from preprocess.pipeline import Flags, build, say
-from preprocess.report import REPORT_FILE, changed_flags, files_of, fingerprint, format_report, read_report
+from preprocess.pipeline import NAME, Flags, build
+from preprocess.report import REPORT_FILE, find_report, format_report
 from preprocess.stages import Cleaning
 from preprocess.streaming import Parser, add_run_flags, exit_status, positive
 from preprocess.subwords import FAIRSEQ_SYMBOLS, SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 
-NAME = "prepare.py"
 SMALLEST = 32  # dictionary; letters alone need more
 LARGEST_LINE = 511  # sub-words; with </s> 512, the positions of a model
 SAMPLE = SampleFlags(lines=2_000_000, alpha=0.5, coverage=None)  # where no flag says otherwise
@@ -250,87 +247,6 @@ def read_dialogue(path: Path) -> DialogueSettings:
     return DialogueSettings.load(path.parent)
 
 
-@contextmanager
-def building(destdir: Path) -> Iterator[Path]:
-    """A folder beside ``destdir`` to build in; it is gone afterwards, whatever happens.
-
-    Raises:
-        InputError: another process builds there.
-    """
-    destdir = destdir.absolute()
-    folder = destdir.with_name(destdir.name + ".building")
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for rest in folder.iterdir():  # of a run that was killed
-            shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        raise InputError(f"another {NAME} is making {destdir}; wait for it, or choose another --destdir") from None
-    finally:
-        os.close(lock)
-
-
-def move_into_place(made: Path, destdir: Path) -> None:
-    """Put what was made where it belongs, after setting an old folder aside."""
-    destdir = destdir.absolute()
-    old = destdir.with_name(destdir.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if destdir.exists():
-        destdir.rename(old)
-    made.rename(destdir)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def already_done(destdir: Path, flags, digests: dict, overwrite: bool, files=files_of) -> bool:
-    """Whether ``destdir`` holds just this data, whole. With a file missing, all is made anew.
-
-    Args:
-        files: report -> every file that there must be.
-
-    Raises:
-        InputError: it holds something else, or would lose it.
-    """
-    if not destdir.exists() or (destdir.is_dir() and not any(destdir.iterdir())):
-        return False
-    report = read_report(destdir)
-    if report is None:
-        raise InputError(f"--destdir {destdir} exists and holds no {REPORT_FILE}; choose another folder")
-    if report["fingerprint"] == fingerprint(flags, digests):
-        return is_whole(destdir, files(report), overwrite)
-    if not overwrite:
-        different = ", ".join(changed_flags(report, flags, digests))
-        raise InputError(
-            f"--destdir {destdir} holds data made otherwise ({different}); give --overwrite, or another folder"
-        )
-    return False
-
-
-def is_whole(destdir: Path, files: set[str], overwrite: bool) -> bool:
-    """Whether all ``files`` are in ``destdir``.
-
-    Raises:
-        InputError: some aren't, and there are others, which would be lost if it were made anew.
-    """
-    missing = sorted(name for name in files if not (destdir / name).is_file())
-    if not missing:
-        return True
-    lacks = f"{destdir} lacks {missing[0]}" + (f" and {len(missing) - 1} more" if missing[1:] else "")
-    there = {path.relative_to(destdir).as_posix() for path in destdir.rglob("*") if not path.is_dir()}
-    others = sorted(there - files)
-    if others and not overwrite:
-        raise InputError(
-            f"--destdir {lacks} and holds {others[0]}, which {NAME} didn't write; move that away, or give "
-            "--overwrite to lose it"
-        )
-    say(f"{lacks}; making it anew")
-    return False
-
-
 def main(argv: Optional[list[str]] = None) -> int:
     args = make_parser().parse_args(argv)
     refuse_flags_without_effect(args)
@@ -347,10 +263,11 @@ def main(argv: Optional[list[str]] = None) -> int:
     }  # fmt: skip
     if vocabulary:
         digests["vocabulary"] = [vocabulary.digest()]
-    if already_done(args.destdir, flags, digests, args.overwrite):
+    look = partial(find_report, flags=flags, digests=digests)
+    if already_done(NAME, args.destdir, REPORT_FILE, look, args.overwrite):
         print(f"{args.destdir} is ready already, from the same text and flags; nothing to do")
         return 0
-    with building(args.destdir) as folder:
+    with building(NAME, args.destdir) as folder:
         report = build(corpora, found, flags, vocabulary, digests, folder, args.workers, args.progress)
         move_into_place(folder / "data-bin", args.destdir)
     print(format_report(report, args.destdir))

@@ -13,8 +13,10 @@ import argparse
 import json
 import sys
 from collections import Counter
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Iterable, Iterator, Optional
 
 if __name__ == "__main__":
@@ -30,8 +32,9 @@ from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.progress import Progress
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono
+from preprocess.destination import Found, already_done, building, move_into_place
 from preprocess.documents import DocumentMaker, read_documents
-from preprocess.prepare import building, move_into_place
+from preprocess.report import differences
 from preprocess.streaming import Parser, add_run_flags, exit_status, positive
 
 NAME = "prepare_documents.py"
@@ -128,23 +131,32 @@ def build(corpora: list[Corpus], flags: dict, text: EncoderText, folder: Path, p
     return rows
 
 
-def already_done(destdir: Path, made_of: dict, overwrite: bool) -> bool:
-    """Whether ``destdir`` holds just these documents.
-
-    Raises:
-        InputError: it holds something else.
-    """
-    if not destdir.exists() or (destdir.is_dir() and not any(destdir.iterdir())):
-        return False
+def find_report(folder: Path, made_of: dict, text: EncoderText) -> Optional[Found]:
+    """What a finished folder says of itself beside this text and these flags; None if it isn't one."""
     try:
-        report = json.loads((destdir / REPORT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InputError(f"--destdir {destdir} exists and holds no {REPORT_FILE}; choose another folder") from None
-    if report.get("made of") == made_of:
-        return True
-    if not overwrite:
-        raise InputError(f"--destdir {destdir} was made of other text or flags; give --overwrite, or another folder")
-    return False
+        report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+        old, rows = report["made of"], report["corpora"]
+        names = {name for row in rows for name in _names(row["split"], row["language"])}
+        changed = differences(old["flags"], made_of["flags"], _digests(old), _digests(made_of))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return Found(changed, {REPORT_FILE, *names, *_pipeline_files(text)})
+
+
+def _digests(made_of: dict) -> dict:
+    return {**made_of["text"], "tokenizer": made_of["tokenizer"]}
+
+
+def _names(split: str, language: str) -> list[str]:
+    """The files of one corpus."""
+    return [*(f"{split}.{language}-None.{language}.{end}" for end in ("bin", "idx")), counts_file("", split, language)]
+
+
+def _pipeline_files(text: EncoderText) -> set[str]:
+    """What ``text.save`` writes."""
+    with TemporaryDirectory() as folder:
+        text.save(folder)
+        return {path.name for path in Path(folder).iterdir()}
 
 
 def format_report(rows: list[dict], destdir: Path) -> str:
@@ -174,10 +186,11 @@ def main(argv: Optional[list[str]] = None) -> int:
         found = inspect_corpora(corpora, args.workers, bar.add)
     digests = {f"{c.flag} {c.name}": [found[part[0]].digest for part in c.parts] for c in corpora}
     made_of = {"flags": flags, "text": digests, "tokenizer": text.fingerprint()}
-    if already_done(args.destdir, made_of, args.overwrite):
+    look = partial(find_report, made_of=made_of, text=text)
+    if already_done(NAME, args.destdir, REPORT_FILE, look, args.overwrite):
         print(f"{args.destdir} is ready already, from the same documents and flags; nothing to do")
         return 0
-    with building(args.destdir) as folder:
+    with building(NAME, args.destdir) as folder:
         made = folder / "documents"
         made.mkdir()
         rows = build(corpora, flags, text, made, args.progress)

@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -23,11 +24,11 @@ from mass_plugins.data.progress import Progress
 from mass_plugins.data.text import TextSettings
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, Inspection, inspect_corpora, parse_mono
+from preprocess.destination import already_done, building, move_into_place
 from preprocess.encoder_stage import binarize, files_of_encoder
 from preprocess.filter import Limits, add_limit_flags, limits_of
 from preprocess.pipeline import lines_to_hold_out
-from preprocess.prepare import already_done, building, move_into_place
-from preprocess.report import format_report, make_report, write_report
+from preprocess.report import REPORT_FILE, find_report, format_report, make_report, write_report
 from preprocess.stages import Cleaned, Cleaning, clean
 from preprocess.streaming import Parser, add_run_flags, exit_status, positive
 from preprocess.subwords import Sample, SampleFlags
@@ -150,7 +151,7 @@ def build(
     for number, corpus in enumerate(corpora):
         total = sum(found[part[0]].lines for part in corpus.parts)
         cleaned.append(clean(corpus, total, folder / f"words{number}", flags.cleaning, workers, progress))
-    held_out = [lines_to_hold_out(item, corpora, flags) for item in cleaned]
+    held_out = [lines_to_hold_out(NAME, item, corpora, flags) for item in cleaned]
     text = text or learn(cleaned, flags)
     encoded = [binarize(item, text, shards, hold, flags.max_pieces, progress) for item, hold in zip(cleaned, held_out)]
     for shard in shards:
@@ -179,10 +180,11 @@ def main(argv: Optional[list[str]] = None) -> int:
     digests = {f"{c.flag} {c.name}": [found[part[0]].digest for part in c.parts] for c in corpora}
     if text:
         digests["tokenizer"] = [text.fingerprint()]
-    if already_done(args.destdir, flags, digests, args.overwrite, files_of_encoder):
+    look = partial(find_report, flags=flags, digests=digests, files=files_of_encoder)
+    if already_done(NAME, args.destdir, REPORT_FILE, look, args.overwrite):
         print(f"{args.destdir} is ready already, from the same text and flags; nothing to do")
         return 0
-    with building(args.destdir) as folder:
+    with building(NAME, args.destdir) as folder:
         report = build(corpora, found, flags, text, digests, folder, args.workers, args.progress)
         move_into_place(folder / "data-bin", args.destdir)
     print(format_report(report, args.destdir))

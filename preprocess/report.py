@@ -5,10 +5,11 @@ import json
 from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 from mass_plugins.data.dialogue import SETTINGS_FILE as DIALOGUE_FILE
 from mass_plugins.data.text import MODEL_FILES, SETTINGS_FILE
+from preprocess.destination import Found
 
 REPORT_FILE = "prepare.json"
 VERSION = 1
@@ -31,17 +32,30 @@ def fingerprint(flags, digests: dict) -> str:
     return blake2b(content.encode("utf-8"), digest_size=16).hexdigest()
 
 
-def changed_flags(report: dict, flags, digests: dict) -> list[str]:
-    """What differs from a report, in words for an error message."""
-    old, new = _flatten(report["flags"]), _flatten(flags_as_dict(flags))
+def differences(old_flags: dict, flags: dict, old_text: dict, text: dict) -> list[str]:
+    """What differs between two reports' flags and digests of text, in words for an error message."""
+    old, new = _flatten(old_flags), _flatten(flags)
     changed = [
         f"{name} was {old.get(name)} and is {new.get(name)}"
         for name in {**old, **new}
         if old.get(name) != new.get(name)
     ]
-    names = {*report["text"], *digests}
-    changed += [f"{name} changed" for name in sorted(names) if report["text"].get(name) != digests.get(name)]
-    return changed or ["by another version"]
+    return changed + [f"{name} changed" for name in sorted({*old_text, *text}) if old_text.get(name) != text.get(name)]
+
+
+def find_report(folder: Path, flags, digests: dict, files: Optional[Callable] = None) -> Optional[Found]:
+    """What a finished data-bin says of itself beside these flags and text; None if the folder isn't one.
+
+    Args:
+        files: report -> paths of all its files; default: :func:`files_of`.
+    """
+    report = read_report(folder)
+    if report is None:
+        return None
+    if report["fingerprint"] == fingerprint(flags, digests):
+        return Found([], (files or files_of)(report))
+    changed = differences(report["flags"], flags_as_dict(flags), report["text"], digests)
+    return Found(changed or ["by another version"])
 
 
 def _flatten(flags: dict) -> dict:

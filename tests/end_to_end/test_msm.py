@@ -49,6 +49,33 @@ def test_documents(data):
     assert sizes.sum() == counts["units made"] - dropped and sizes.min() >= 2 and sizes.max() == 4
 
 
+def test_documents_are_made_once_and_whole(data, tmp_path, capsys):
+    """The same text and flags do nothing, unless a file is missing; others are named."""
+    words = ["--like", str(data / "data-bin"), "--destdir", str(tmp_path / "documents"), "--unit-tokens", "16"]
+    words += ["--units", "4", "--min-units", "2", "--workers", "1", "--documents", f"de={data}/documents.de.txt"]
+    assert prepare_documents.main(words) == 0 and prepare_documents.main(words) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    folder = tmp_path / "documents"
+    for name in ("train.de-None.de.bin", "train.de.documents.npy", "tokenizer.json"):
+        before = (folder / name).read_bytes()
+        (folder / name).unlink()
+        (folder / "mine").touch()
+        with pytest.raises(InputError, match=f"lacks {name} and holds mine, which prepare_documents.py didn't write"):
+            prepare_documents.main(words)
+        (folder / "mine").unlink()
+        assert prepare_documents.main(words) == 0 and (folder / name).read_bytes() == before
+        assert f"prepare_documents.py: {folder} lacks {name}; making it anew" in capsys.readouterr().err
+    for more, changed in (
+        (["--no-packing"], "packing was True and is False"),
+        (["--documents", words[-1]], "--documents de changed"),
+    ):
+        with pytest.raises(InputError, match=f"holds data made otherwise \\({changed}\\); give --overwrite"):
+            prepare_documents.main([*words, *more])
+    (folder / "documents.json").write_text("[]")
+    with pytest.raises(InputError, match="exists and holds no documents.json"):
+        prepare_documents.main(words)
+
+
 def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
     where = [data / "data-bin", "--documents", data / "documents", "--save-dir", tmp_path / "msm"]
     said = run_fairseq("train", *where, *MSM, "--units-per-document", "4", "--max-update", "8").output

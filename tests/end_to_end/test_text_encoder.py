@@ -74,6 +74,21 @@ def test_preparing_says_what_it_did_and_does_it_once(data_bin, capsys):
         prepare_encoder.main([*flags, "--vocab-size", "400"])
 
 
+def test_preparing_speaks_in_its_own_name(data_bin, tmp_path, capsys):
+    """Of lines that it holds out, of a file that is missing, of one that it didn't write."""
+    corpus = f"en={data_bin}/raw.en"
+    flags = ["--mono", corpus, "--like", str(data_bin / "bin"), "--destdir", str(tmp_path / "bin"), "--workers", "1"]
+    assert prepare_encoder.main(flags) == 0
+    assert "prepare_encoder.py: en: no --valid-mono en=... given, 20 of" in capsys.readouterr().err
+    (tmp_path / "bin" / "train.en-None.en.idx").unlink()
+    (tmp_path / "bin" / "mine").touch()
+    with pytest.raises(InputError, match="holds mine, which prepare_encoder.py didn't write"):
+        prepare_encoder.main(flags)
+    (tmp_path / "bin" / "mine").unlink()
+    assert prepare_encoder.main(flags) == 0
+    assert "prepare_encoder.py: " in capsys.readouterr().err
+
+
 def test_training_logs_bits_and_accuracy_and_leaves_its_tokenizer(trained):
     logs = [json.loads(line[line.index("{") :]) for line in (trained / "stdout").read_text().splitlines()
             if line.startswith('{"epoch"') or "| INFO | valid | {" in line]  # fmt: skip

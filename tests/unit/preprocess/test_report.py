@@ -8,7 +8,7 @@ from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.text import TextSettings
 from preprocess.filter import Limits
 from preprocess.pipeline import Flags
-from preprocess.report import changed_flags, fingerprint, flags_as_dict
+from preprocess.report import differences, fingerprint, flags_as_dict
 from preprocess.stages import Cleaning
 
 
@@ -42,9 +42,7 @@ def test_without_later_flags_the_record_is_what_it_was_before_there_were_such():
 def test_what_changed(change, words):
     before, after = make_flags(), make_flags(**change)
     assert fingerprint(before, {}) != fingerprint(after, {})
-    assert changed_flags({"flags": flags_as_dict(before), "text": {}}, after, {}) == [words]
+    assert differences(flags_as_dict(before), flags_as_dict(after), {}, {}) == [words]
     old, _, new = words.partition(" and is ")
     name, _, value = old.partition(" was ")
-    assert changed_flags({"flags": flags_as_dict(after), "text": {}}, before, {}) == [
-        f"{name} was {new} and is {value}"
-    ]
+    assert differences(flags_as_dict(after), flags_as_dict(before), {}, {}) == [f"{name} was {new} and is {value}"]
