@@ -8,6 +8,7 @@ The files lie in a data-bin and beside checkpoints.
 
 import json
 import os
+import re
 from abc import ABC, abstractmethod
 from hashlib import blake2b
 from pathlib import Path
@@ -37,6 +38,12 @@ SPECIALS = {
     "mask": (MASK, "<mask>"),
 }
 _UNUSED = "madeupword"
+# Characters of the languages of data/text.py's WITHOUT_SPACES and their punctuation: Thai, Lao, Tibetan, Burmese,
+# Khmer, Japanese and Chinese; explicit ranges, as there.
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u2e80-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\uff01-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff]"
+)
 
 
 class EncoderDictionary(Dictionary):
@@ -139,12 +146,6 @@ class EncoderText(ABC):
         """Of what ``encode`` gave, not cut."""
         tokens = sum(map(len, rows)) - 2 * len(rows)
         return TextCounts(0, tokens, sum(int((row == self.dictionary.unk()).sum()) for row in rows))
-
-    def word_starts(self, tokens: np.ndarray) -> np.ndarray:
-        """(B, S) int64, CLS first -> (B, S) bool: slots where a word begins; special tokens are words of their own."""
-        starts = self.marks.word_starts(tokens)
-        starts[:, :2] = True
-        return starts
 
     def _ends(self) -> str:
         return f"{self.dictionary[self.dictionary.bos()]} and {self.dictionary[self.dictionary.eos()]}"
@@ -262,10 +263,10 @@ class SubwordText(EncoderText):
             ordinary=ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK),
         )
         self.special_ids = np.array([*range(dictionary.nspecial), self.vocabulary.mask], dtype=np.int64)
-        marks = WordMarks.of(dictionary.symbols)
-        begins = marks.begins.copy()
+        marks, unspaced = WordMarks.of(dictionary.symbols), _unspaced(dictionary.symbols)
+        begins = marks.begins | unspaced
         begins[self.special_ids] = True
-        self.marks = WordMarks(begins, marks.continued)
+        self.marks = WordMarks(begins, marks.continued & ~unspaced)
 
     def __reduce__(self):
         return SubwordText, (self.codec, self.dictionary, self.languages)
@@ -323,14 +324,19 @@ def _symbols_by_id(ids: dict[str, int], size: Optional[int]) -> list[str]:
 def _marks(settings: dict, symbols: Sequence[str], special: set[str]) -> WordMarks:
     """Where words begin, by the signs of WordPiece, sentencepiece or byte-level BPE."""
     model = settings["model"]
-    prefix = model.get("continuing_subword_prefix")
+    prefix = model.get("continuing_subword_prefix") or ""
     if prefix:
         begins = [not symbol.startswith(prefix) or symbol in special for symbol in symbols]
     else:
         byte_level = "\u0120"  # a space there
         sign = next((sign for sign in (SPACE_SIGN, byte_level) if any(s.startswith(sign) for s in symbols)), "")
         begins = [symbol.startswith(sign) or symbol in special for symbol in symbols]
-    return WordMarks(np.array(begins), np.zeros(len(symbols), dtype=bool))
+    return WordMarks(np.array(begins) | _unspaced(symbols, prefix), np.zeros(len(symbols), dtype=bool))
+
+
+def _unspaced(symbols: Sequence[str], prefix: str = "") -> np.ndarray:
+    """(V,) bool: pieces in a script without spaces, each a word: by the spaces a whole sentence would be one."""
+    return np.array([bool(_WITHOUT_SPACES.match(s.removeprefix(prefix).removeprefix(SPACE_SIGN))) for s in symbols])
 
 
 def _digest(*parts: bytes) -> str:

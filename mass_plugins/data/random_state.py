@@ -69,6 +69,6 @@ def uniform_at(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
     return (hash_at(keys, counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def integers_at(keys: np.ndarray, counters: np.ndarray, bound: int) -> np.ndarray:
+def integers_at(keys: np.ndarray, counters: np.ndarray, bound: int | np.ndarray) -> np.ndarray:
     """Integers in [0, bound) at the given ``counters`` of ``keys`` (shapes broadcast), int64."""
     return np.minimum((uniform_at(keys, counters) * bound).astype(np.int64), bound - 1)

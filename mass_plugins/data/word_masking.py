@@ -7,12 +7,12 @@ import numpy as np
 
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
-from mass_plugins.data.random_state import derive_keys, uniform, uniform_at
+from mass_plugins.data.random_state import derive_keys, integers_at, uniform, uniform_at
 from mass_plugins.data.span_masking import Slots
 from mass_plugins.data.token_masking import Replacement, replace_tokens
 from mass_plugins.errors import InputError
 
-_TOKENS, _WORDS = 41, 42
+_TOKENS, _WORDS, _WITHIN = 41, 42, 45
 
 
 def budgets(lengths: np.ndarray, ratio: float) -> np.ndarray:
@@ -42,8 +42,8 @@ def mask_words(starts: np.ndarray, maskable: np.ndarray, budget: np.ndarray, key
     """Whole words of each row, ``budget`` tokens at most.
 
     The words are shuffled and taken one after the other; one that would exceed the rest of the budget is skipped. If
-    every word exceeds the budget, the first tokens of one word are masked: never nothing. Source: Liu et al. 2022
-    (DupMAE), section 3; BERT's own whole-word masking does the like.
+    every word exceeds the budget, ``budget`` tokens in a row of one word are masked, wherever in it: never nothing.
+    Source: Liu et al. 2022 (DupMAE), section 3; BERT's own whole-word masking does the like.
 
     Args:
         starts: (B, S) bool, slots where a word begins.
@@ -67,8 +67,10 @@ def mask_words(starts: np.ndarray, maskable: np.ndarray, budget: np.ndarray, key
     masked = np.take_along_axis(taken, word, axis=1) & maskable
     nothing = ~masked.any(axis=1) & (budget > 0)
     if nothing.any():
-        first = (word == order[:, :1]) & maskable & nothing[:, None]
-        masked |= first & (np.cumsum(first, axis=1) <= budget[:, None])
+        long = (word == order[:, :1]) & maskable & nothing[:, None]
+        place, left = np.cumsum(long, axis=1) - 1, np.maximum(long.sum(axis=1) - budget, 0)
+        begin = integers_at(derive_keys(keys, _WITHIN), np.zeros(len(keys), dtype=np.int64), left + 1)[:, None]
+        masked |= long & (place >= begin) & (place < begin + budget[:, None])
     return masked
 
 

@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from mass_plugins.data.encoder_text import ENCODER_FILE, TOKENIZER_FILE, EncoderText, TokenizerText
+from mass_plugins.data.encoder_text import ENCODER_FILE, TOKENIZER_FILE, EncoderText, SubwordText, TokenizerText
+from mass_plugins.data.word_masking import word_starts
 from mass_plugins.errors import InputError
 from tests import tiny, tiny_encoder
 
@@ -45,8 +46,52 @@ def test_words_begin_where_they_do(text):
         words = line.replace(
             ".", " ." if "[CLS]" in text.dictionary or "@@" in "".join(text.dictionary.symbols) else "."
         )
-        assert text.word_starts(tokens)[0].sum() == len(words.split()) + 2
-        assert text.word_starts(tokens)[0, [0, 1, -1]].all()
+        starts = starts_of(text, tokens)
+        assert starts.sum() == len(words.split()) + 2 and starts[[0, 1, -1]].all()
+
+
+def starts_of(text, tokens):
+    """(1, S) tokens -> (S,) bool, as masking asks for them."""
+    return word_starts(text.marks, tokens, text.vocabulary.ordinary_table(len(text.dictionary))[tokens])[0]
+
+
+SCRIPTS = {
+    "今天|去|学校|。|2019": [1, 1, 1, 1, 0],  # Chinese; digits have no sign of their own
+    "きょう|は|ガッコウ|へ": [1, 1, 1, 1],
+    "วัน|นี้|ไป": [1, 1, 1],
+    "한국|어": [1, 0],  # with spaces
+    "schl|au": [1, 0],
+}
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_without_spaces_every_piece_is_a_word(kind):
+    """Chinese, Japanese, Thai: by spaces alone a line would be a single word. Other scripts have their spaces."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    rows = [line.split("|") for line in SCRIPTS]
+    sign, other = ("", "##") if kind == "wordpiece" else ("\u2581", "")
+    symbols = [(sign if place == 0 else other) + piece for row in rows for place, piece in enumerate(row)]
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    if kind == "wordpiece":
+        numbers = {symbol: number for number, symbol in enumerate([*specials, *symbols])}
+        tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    else:
+        tokenizer = Tokenizer(models.Unigram([(symbol, -1.0) for symbol in [*specials, *symbols]], unk_id=1))
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    text = TokenizerText(tokenizer.to_str().encode())
+    for row, expected in zip(rows, SCRIPTS.values()):
+        tokens = text.encode(["".join(row)])[0][None]
+        assert starts_of(text, tokens).astype(int).tolist() == [1, *expected, 1]
+
+
+def test_without_spaces_every_piece_of_our_sub_words_is_a_word(tmp_path):
+    codec, pieces = tiny.make_codec(), ["我@@", "们@@", "今天", "schl@@", "au"]
+    dictionary = tiny.write_dictionary(tmp_path, pieces)
+    text = SubwordText(codec, dictionary, ["zh"])
+    ids = [dictionary.bos(), *(dictionary.index(piece) for piece in pieces), dictionary.eos()]
+    assert starts_of(text, np.array([ids])).tolist() == [True, True, True, True, True, False, True]
 
 
 def test_saved_loaded_and_sent_to_another_process(text, tmp_path):

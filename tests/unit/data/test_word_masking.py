@@ -74,7 +74,8 @@ def test_a_word_is_masked_whole_or_not_at_all_unless_none_fits():
         parts = [word for word in words if masked[word].any() and not masked[word].all()]
         if parts:
             cut += 1
-            assert len(parts) == 1 and masked[parts[0]][:budget].all()  # its first tokens, and nothing else
+            (slots,) = masked[parts[0]].nonzero()
+            assert len(parts) == 1 and len(slots) == budget == np.ptp(slots) + 1  # a run of its tokens, nothing else
             room = budgets(np.array([sum(map(len, words))]), 0.3)[0]
             assert budget == room < min(map(len, words))
         else:
@@ -83,11 +84,14 @@ def test_a_word_is_masked_whole_or_not_at_all_unless_none_fits():
     assert 0 < cut < 100
 
 
-def test_a_word_longer_than_the_budget_gives_its_first_tokens():
-    starts = np.array([[True, True, False, False, False, False, True]])
-    maskable = np.array([[False, True, True, True, True, True, False]])
-    masked = mask_words(starts, maskable, np.array([2]), sentence_keys(1, 1, np.array([7])))
-    assert masked.tolist() == [[False, True, True, False, False, False, False]]
+def test_a_word_longer_than_the_budget_gives_a_run_of_its_tokens():
+    """Wherever in the word, each place about equally often: with a budget of 2 of 5 tokens there are four."""
+    starts = np.array([[True, True, False, False, False, False, True]] * 4000)
+    maskable = np.array([[False, True, True, True, True, True, False]] * 4000)
+    masked = mask_words(starts, maskable, np.full(4000, 2), sentence_keys(1, 1, np.arange(4000)))
+    runs, counts = np.unique(masked, axis=0, return_counts=True)
+    assert sorted(np.flatnonzero(run).tolist() for run in runs) == [[1, 2], [2, 3], [3, 4], [4, 5]]
+    assert np.all(np.abs(counts - 1000) < 130)  # 4.7 standard deviations
 
 
 def test_every_word_is_drawn_alike():
