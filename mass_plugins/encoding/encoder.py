@@ -15,7 +15,7 @@ from mass_plugins.encoding.devices import choose_device, tokens_at_once
 from mass_plugins.encoding.loading import VectorSettings, load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder
-from mass_plugins.modules.pooling import pool
+from mass_plugins.modules.pooling import pool, real_slots
 from mass_plugins.modules.prepacked_linear import prepacked
 
 
@@ -100,7 +100,7 @@ class Encoder:
         precision = nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
         with precision:
             hidden = self._inference(batch)
-        vectors = pool(hidden.float(), batch.ne(pad), self.settings.pooling)
+        vectors = pool(hidden.float(), real_slots(batch, pad), self.settings.pooling)
         if self.projection is not None:
             vectors = torch.nn.functional.linear(vectors, self.projection)
         return torch.nn.functional.normalize(vectors, dim=-1) if self.settings.normalize else vectors

@@ -21,7 +21,7 @@ from mass_plugins.models.text_encoder import (
     XlmrBaseConfig,
     register_shapes,
 )
-from mass_plugins.modules.pooling import pool
+from mass_plugins.modules.pooling import pool, real_slots
 
 POOLINGS = ("mean", "cls")
 
@@ -96,14 +96,15 @@ class Cmlm(TextEncoder):
         x = self.embed(src_tokens)
         slots = x.shape[1]
         x = torch.cat([x, vectors.to(x.dtype)], dim=1)
-        padding = torch.cat([src_tokens.eq(self.padding_idx), src_tokens.new_zeros(vectors.shape[:2]).bool()], dim=1)
+        real = real_slots(src_tokens, self.padding_idx)
+        padding = torch.cat([~real, real.new_zeros(vectors.shape[:2])], dim=1)
         for layer in self.layers:
             x = layer(x, encoder_padding_mask=padding)
         return x[:, :slots]
 
     def conditions(self, tokens: Tensor) -> Tensor:
         """(B, C) int64, texts -> (B, N, D), what their neighbours are told of them."""
-        text = pool(super().forward(tokens), tokens.ne(self.padding_idx), self.condition_pooling)
+        text = pool(super().forward(tokens), real_slots(tokens, self.padding_idx), self.condition_pooling)
         return torch.stack([project(text) for project in self.condition_projections], dim=1)
 
 

@@ -20,7 +20,7 @@ from mass_plugins.models.text_encoder import (
     TextEncoderTinyConfig,
     register_shapes,
 )
-from mass_plugins.modules.pooling import pool
+from mass_plugins.modules.pooling import pool, real_slots
 
 REPRESENTATIONS = ("cls", "ot", "both")
 ACTIVATIONS = ("none", "relu", "log1p_relu")
@@ -129,7 +129,7 @@ class Retriever(BagOfWordsEncoder):
         """
         hidden = super().forward(src_tokens)
         cls = values = entries = None
-        real = src_tokens.ne(self.padding_idx)
+        real = real_slots(src_tokens, self.padding_idx)
         if self.representation != "ot":
             cls = pool(hidden, real, self.vector_pooling)
             cls = (cls if self.cls_projection is None else self.cls_projection(cls)).float()

@@ -3,7 +3,8 @@
 Devlin et al. 2019 (BERT), Liu et al. 2019 (RoBERTa), Conneau et al. 2020 (XLM-R), Wang et al. 2020 (MiniLM). Layers
 are fairseq's, post-norm and batch first. BERT and MiniLM have types and count positions from 0; RoBERTa and XLM-R have
 no types, and their positions begin behind the padding's row. Nothing is masked out of sight but padding as a key, so
-hidden states equal transformers' everywhere, padded slots included.
+hidden states equal transformers' everywhere, padded slots included. A padding symbol within a text is a token; in
+transformers' RoBERTa it has the padding's position, and so it has here.
 """
 
 from argparse import Namespace
@@ -23,6 +24,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from mass_plugins.errors import InputError
+from mass_plugins.modules.pooling import real_slots
 from mass_plugins.modules.positions import Positions
 from mass_plugins.modules.self_attention import SelfAttention
 
@@ -282,12 +284,12 @@ class TextEncoder(BaseFairseqModel):
 
         Args:
             src_tokens: (B, S) int64, ``[CLS] .. [SEP]``, right-padded.
-            src_lengths: not looked at; fairseq's batches have it.
+            src_lengths: not looked at, for the tokens tell; fairseq's batches have it.
 
         Returns:
             (B, S, D).
         """
-        padding = src_tokens.eq(self.padding_idx)
+        padding = ~real_slots(src_tokens, self.padding_idx)
         # On a GPU the question alone would cost more than the kernel that knows of no padding saves.
         hidden = None if padding.device.type == "cpu" and not padding.any() else padding
         x = self.embed(src_tokens)

@@ -1,9 +1,26 @@
-"""Token vectors -> one vector a text."""
+"""Which tokens are a text's, and their vectors -> one vector a text."""
 
 import torch
 from torch import Tensor
 
 POOLINGS = ("cls", "mean", "mean_with_padding")
+
+
+def real_slots(tokens: Tensor, padding: int) -> Tensor:
+    """Where a batch holds text: up to each row's last token that isn't padding.
+
+    A text may hold the padding's symbol, written out, and is pooled and attended to with it, as in transformers. What
+    tells the two apart is that every text ends in another token, [SEP].
+
+    Args:
+        tokens: (B, S) int64, right-padded.
+        padding: id of the padding.
+
+    Returns:
+        (B, S) bool.
+    """
+    slots = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
+    return slots <= (tokens.ne(padding) * slots).amax(dim=1, keepdim=True)
 
 
 def pool(hidden: Tensor, real: Tensor, how: str) -> Tensor:

@@ -153,14 +153,14 @@ def test_a_tokenizer_of_the_same_vocabulary_that_reads_otherwise_is_refused(trai
     tokenizer = json.loads(path.read_text())
     tokenizer["normalizer"]["lowercase"] = not tokenizer["normalizer"]["lowercase"]
     path.write_text(json.dumps(tokenizer))
-    start = ["--pretrained-checkpoint", trained / "checkpoint_last.pt", "--save-dir", tmp_path / "save"]
+    start = ["--pretrained-checkpoint", trained / "checkpoint_last.pt", "--max-update", 1, "--save-dir", tmp_path / "s"]
     done = run_fairseq("train", tmp_path / "bin", *tiny_encoder.MLM, *start, expect=1)
     assert "a tokenizer of the same vocabulary as that in" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     with pytest.raises(InputError, match="a tokenizer of the same vocabulary as that in .*--data"):
         mass_plugins.load_encoder(trained, data=tmp_path / "bin")
     shards = f"{data_bin / 'bin'}:{tmp_path / 'bin'}"
-    done = run_fairseq("train", shards, *tiny_encoder.MLM, "--no-save", expect=1)
+    done = run_fairseq("train", shards, *tiny_encoder.MLM, "--max-update", 1, "--no-save", expect=1)
     assert "shards share one" in done.stderr.splitlines()[-1]
     state = torch.load(trained / "checkpoint_last.pt", weights_only=True)
     del state["task_state"]["text"]

@@ -7,7 +7,7 @@ from fairseq.criterions import FairseqCriterion, register_criterion
 
 from mass_plugins.losses.info_nce import two_view_info_nce
 from mass_plugins.modules.all_gather import all_gather_rows
-from mass_plugins.modules.pooling import pool
+from mass_plugins.modules.pooling import pool, real_slots
 
 # the same keys, and tensors for the same ones, from every process: fairseq sums them key by key
 LOGGED = ("loss", "correct", "ntokens", "nsentences", "sample_size")
@@ -36,7 +36,8 @@ class MirrorBertCriterion(FairseqCriterion):
         """
         tokens = sample["net_input"]["src_tokens"]
         hidden = model(**sample["net_input"])
-        vectors = pool(hidden, tokens.ne(self.padding_idx), self.settings.pooling).float()  # sums over processes
+        real = real_slots(tokens, self.padding_idx)
+        vectors = pool(hidden, real, self.settings.pooling).float()  # for sums over processes
         if sample.get("dummy"):
             gathered = all_gather_rows(vectors[:0])
             nothing = (gathered.rows.sum() + vectors.sum()) * 0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.encoder_text import EncoderText
-from mass_plugins.modules.pooling import pool
+from mass_plugins.modules.pooling import pool, real_slots
 from mass_plugins.objectives.mirror_bert.settings import MirrorSettings
 from mass_plugins.scoring.similarity import cosines, spearman
 from mass_plugins.scoring.similarity_sets import read_file
@@ -93,7 +93,7 @@ def similarity_logs(sample: dict, model, pooling: str, padding: int) -> dict:
 
 
 def _encode(model, tokens: Tensor, pooling: str, padding: int) -> Tensor:
-    return pool(model(tokens), tokens.ne(padding), pooling).float()
+    return pool(model(tokens), real_slots(tokens, padding), pooling).float()
 
 
 def log_similarity(logging_outputs: Sequence[dict]) -> None:

@@ -18,7 +18,7 @@ from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
 from mass_plugins.modules.pooling import POOLINGS
 from tests import tiny_encoder
 
-LINES = ["thight", *tiny_encoder.sentences(15, "encode"), "", "schlau " * 100]
+LINES = ["thight", *tiny_encoder.sentences(15, "encode"), "", "schlau [PAD] seed [PAD]", "schlau " * 100]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from mass_plugins.encoding.loading import load_model
 from mass_plugins.interop.huggingface_encoder import read_folder
 from tests import tiny_encoder
 
-LINES = ["thight whound seed.", "schlau", "", "brein stung glerz schlade mink " * 3, "[MASK] sore"]
+LINES = ["thight whound seed.", "schlau", "", "brein stung glerz schlade mink " * 3, "[MASK] sore",
+         "A [PAD] or <pad> fills a batch. [PAD] <pad>"]  # fmt: skip
 FAMILIES = {"bert": "wordpiece", "roberta": "bpe", "xlm-roberta": "unigram"}
 
 
@@ -163,7 +164,7 @@ def test_a_real_model_makes_the_same_vectors(tmp_path):
     from sentence_transformers import SentenceTransformer
 
     lines = ["A man is playing a guitar.", "", "Zwei Hunde \u00fcber den Schnee!", "\u6f22\u5b57", "word " * 400,
-             "x" * 100_000, "[MASK] is 42% of it"]  # fmt: skip
+             "x" * 100_000, "[MASK] is 42% of it", "The token [PAD] fills a batch."]  # fmt: skip
     assert main(["import", "huggingface-encoder", str(get_model_path()), "--destdir", str(tmp_path / "ours")]) == 0
     ours = mass_plugins.load_encoder(tmp_path / "ours").encode(lines)
     theirs = SentenceTransformer(str(get_model_path()), device="cpu").encode(lines)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from fairseq.models import MODEL_REGISTRY
+from omegaconf import OmegaConf
 
 from mass_plugins.errors import InputError
 from mass_plugins.models.cmlm import Cmlm
 from mass_plugins.models.dupmae import DupMae
 from mass_plugins.models.msm import Msm
-from mass_plugins.models.retriever import CrossEncoder, Retriever
+from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
 from mass_plugins.models.text_encoder import BertBaseConfig, RobertaBaseConfig, TextEncoder, check_same_encoder
 from tests.unit.models.numpy_mass import attend, feed_forward, gelu, layer_norm, linear
 
@@ -76,6 +77,33 @@ def test_padding_changes_nothing(family):
     tokens = batch(padding, lengths=(6, 6))
     padded = torch.nn.functional.pad(tokens, (0, 4), value=padding)
     assert torch.allclose(model(tokens), model(padded)[:, :6], atol=1e-6)
+
+
+SEEING = {
+    "text_encoder": (TextEncoder, {}, lambda model, tokens: model(tokens)),
+    "cmlm": (Cmlm, {"condition_vectors": 2, "condition_pooling": "mean"},
+             lambda model, tokens: model(tokens, condition_tokens=tokens[:, :1])),
+    "cmlm's condition": (Cmlm, {"condition_vectors": 2, "condition_pooling": "mean"},
+                         lambda model, tokens: model.conditions(tokens)),
+    "retriever": (Retriever, {**vars(RetrieverConfig()), **SMALL, "vector_pooling": "mean", "cls_dim": 0},
+                  lambda model, tokens: model(tokens).cls),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEING)
+def test_a_padding_symbol_within_a_text_is_a_token(name):
+    """Its position has a part in the other tokens' states, or in the text's vector; padding's has none."""
+    kind, options, call = SEEING[name]
+    torch.manual_seed(1)
+    for row, slot, seen in (([5, 0, 7, 3], 1, True), ([5, 7, 3, 0], 3, False)):
+        model = kind(OmegaConf.create({**vars(FAMILIES["bert"][0]), **options}), SIZE, 0).eval()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        states = call(model, torch.tensor([row]))
+        if name in ("text_encoder", "cmlm"):
+            states = states[:, [0, 2]]
+        states.square().sum().backward()
+        assert (model.embed_positions.weight.grad[slot].abs().sum() > 0) == seen
 
 
 def test_embedding_layer_alone():
