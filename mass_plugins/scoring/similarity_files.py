@@ -14,14 +14,22 @@ Pairs = tuple[list[str], list[str], list[float]]
 
 
 def read_pairs(path: Path) -> Pairs:
-    """A file of one pair a line, in whichever of these ways its first lines are written:
+    """A file of one pair a line, in whichever of these ways its lines are written:
 
     ======================================  ===============================================
     score, text, text                       STS by year, tab-separated, no quotes
     genre, file, year, id, score, text, text  the STS benchmark's own, tab-separated, no quotes
     text, text, score                       word sets, tab- or space-separated; STS-B by language, CSV with quotes
-    a header with columns of these names    SimLex-999, WordSim-353
+    a header, columns in any order          SimLex-999, WordSim-353, GLUE's STS-B
     ======================================  ===============================================
+
+    A header names the texts' columns (``sentence1`` and ``sentence2``; ``word`` and ``text``, ``A`` and ``B`` are
+    known, too) and the score's (``score``, ``similarity``, ``SimLex999``, ``Human (mean)``, ..), signs and capitals
+    aside.
+
+    Raises:
+        InputError: a first line that is neither such a header nor a pair, a header that lacks one of the three, a
+            line that is no pair.
     """
     lines = _lines(path)
     if "\t" in lines[0][1]:
@@ -104,19 +112,48 @@ def _csv_rows(path: Path) -> list[tuple[int, list[str]]]:
         raise InputError(f"{path} can't be read as CSV ({error}); fetch it again") from None
 
 
+# Names of columns as headers have them, without spaces, signs and capitals.
+_FIRST = {f"{kind}{end}" for kind in ("sentence", "word", "text") for end in ("1", "a")}
+_SECOND = {f"{kind}{end}" for kind in ("sentence", "word", "text") for end in ("2", "b")}
+_GOLD = {"score", "goldscore", "similarity", "similarityscore", "relatedness", "relatednessscore", "rating", "gold",
+         "simlex999", "humanmean", "label"}  # fmt: skip
+
+
 def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, int, int]:
     """Places of (first text, second text, score); takes a header off ``rows``."""
-    _, cells = rows[0]
-    names = [cell.strip().lower() for cell in cells]
-    if not any(_number(cell) is not None for cell in cells):
-        rows.pop(0)
-        gold = [n for n, name in enumerate(names) if name in ("score", "simlex999", "human (mean)", "similarity")]
-        return (0, 1, gold[0] if gold else 2)
-    if len(cells) >= 7:
-        return (5, 6, 4)
-    if len(cells) >= 3 and _number(cells[0]) is not None and _number(cells[2]) is None:
-        return (1, 2, 0)
+    number, cells = rows[0]
+    if not any(_is_number(cell) for cell in cells):
+        names = ["".join(letter for letter in cell.lower() if letter.isalnum()) for cell in cells]
+        if all(cell.strip() for cell in cells) or {*names} & (_FIRST | _SECOND | _GOLD):  # else a pair not scored
+            rows.pop(0)
+            return _named_columns(path, number, cells, names)
+    for _, cells in rows:  # one that can be read in one way alone; a text may be a number
+        numeric = [_is_number(cell) for cell in cells]
+        if len(cells) >= 7 and numeric[4] and not (numeric[5] and numeric[6]):
+            return (5, 6, 4)
+        if not all(cell.strip() for cell in cells[:3]):  # a pair not scored
+            continue
+        if numeric[:3] == [True, False, False] and not any(numeric[3:]):
+            return (1, 2, 0)
+        if numeric[:3] == [False, False, True]:
+            return (0, 1, 2)
     return (0, 1, 2)
+
+
+def _named_columns(path: Path, number: int, header: Sequence[str], names: Sequence[str]) -> tuple[int, int, int]:
+    found = [[place for place, name in enumerate(names) if name in known] for known in (_FIRST, _SECOND, _GOLD)]
+    wanted = ("a first text, like sentence1", "a second text, like sentence2", "a score, like score")
+    missing = [what for what, places in zip(wanted, found) if not places]
+    if missing:
+        raise InputError(
+            f"{path}, line {number} holds no score, so it is a header, and lacks the column of "
+            f"{' and of '.join(missing)}; name the columns so, or give the line its score"
+        )
+    twice = [header[place] for places in found for place in places if len(places) > 1]
+    if twice:
+        raise InputError(f"{path}, line {number}: {' and '.join(twice)} may mean the same; rename all but one")
+    first, second, gold = (places[0] for places in found)
+    return first, second, gold
 
 
 def _number(cell: str) -> Optional[float]:
@@ -124,6 +161,10 @@ def _number(cell: str) -> Optional[float]:
         return float(cell)
     except ValueError:
         return None
+
+
+def _is_number(cell: str) -> bool:
+    return _number(cell) is not None
 
 
 def _collect(path: Path, rows: Sequence[tuple[int, list[str]]], columns: tuple[int, int, int]) -> Pairs:

@@ -125,6 +125,50 @@ def test_a_file_of_ones_own(tmp_path):
     assert pairs.name == "mine" and rows(pairs) == [("one", "two", 1), ("three", "four", 2)]
 
 
+TABLES = {
+    "GLUE's": "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore\n"
+              '0\tmain-captions\tMSRvid\t2012\t0001\tnone\tnone\tA "quoted" cat.\tA cat, too.\t4.4\n'
+              "1\tmain\tMSRvid\t2012\t4\tnone\tnone\tDogs\tÄpfel\t0.8\n",
+    "score first": 'score,Sentence 1,Sentence 2\n4.4,"A ""quoted"" cat.","A cat, too."\n0.8,Dogs,Äpfel\n',
+    "an index without a name": '\tsentence_A\tsentence_B\tsimilarity_score\n0\tA "quoted" cat.\tA cat, too.\t4.4\n'
+                               "1\tDogs\tÄpfel\t0.8\n",
+    "the first pair is not scored": '\tCows\t1984\n4.4\tA "quoted" cat.\tA cat, too.\n0.8\tDogs\tÄpfel\n',
+    "not scored, the score behind": 'Cows\tCats\t\nA "quoted" cat.\tA cat, too.\t4.4\nDogs\tÄpfel\t0.8\n',
+    "ratings one by one": 'A "quoted" cat.\tA cat, too.\t4.4\t4\t5\t6\t7\t8\nDogs\tÄpfel\t0.8\t0\t1\t2\t0\t1\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TABLES, ids=str)
+def test_columns_are_found_wherever_they_are(case, tmp_path):
+    write(tmp_path, **{"mine.tsv": TABLES[case]})
+    assert rows(read_file(tmp_path / "mine.tsv")) == EXPECTED
+
+
+@pytest.mark.parametrize("first", ["3.5\t1984\tA book", "3.5\tA book\t1984", "3.5\t1983\t1984"])
+def test_a_text_may_be_a_number(first, tmp_path):
+    write(tmp_path, **{"score.tsv": f"{first}\n4\tone\ttwo\n"})
+    score, *texts = first.split("\t")
+    assert rows(read_file(tmp_path / "score.tsv")) == [(*texts, float(score)), ("one", "two", 4)]
+    write(tmp_path, **{"text.tsv": "\t".join([*texts, score]) + "\none\ttwo\t4\n"})
+    assert rows(read_file(tmp_path / "text.tsv")) == [(*texts, float(score)), ("one", "two", 4)]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [("index\tsentence1\tsentence2", "line 1 .*lacks the column of a score, like score;"),
+     ("premise\thypothesis\tscore", "lacks the column of a first text, like sentence1 and of a second text, like"),
+     ("A cat.\tA dog.", "line 1 holds no score, so it is a header, and lacks .* or give the line its score"),
+     ("sentence1\tsentence2\tscore\tlabel", "line 1: score and label may mean the same"),
+     ("sentence1\tsentence2\tword1\tscore", "line 1: sentence1 and word1 may mean the same")],
+)  # fmt: skip
+def test_a_header_that_does_not_name_its_columns_is_refused(header, message, tmp_path):
+    cells = ["one", "two", "1", "2"]
+    write(tmp_path, **{"mine.tsv": "".join(f"{line}\n" for line in (header, "\t".join(cells), "a\tb\t2\t3"))})
+    with pytest.raises(InputError, match=f"mine.tsv, {message}" if message.startswith("line") else message) as error:
+        read_file(tmp_path / "mine.tsv")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("files", "name"),
     [
