@@ -79,31 +79,37 @@ def test_padding_changes_nothing(family):
     assert torch.allclose(model(tokens), model(padded)[:, :6], atol=1e-6)
 
 
-SEEING = {
-    "text_encoder": (TextEncoder, {}, lambda model, tokens: model(tokens)),
-    "cmlm": (Cmlm, {"condition_vectors": 2, "condition_pooling": "mean"},
-             lambda model, tokens: model(tokens, condition_tokens=tokens[:, :1])),
-    "cmlm's condition": (Cmlm, {"condition_vectors": 2, "condition_pooling": "mean"},
-                         lambda model, tokens: model.conditions(tokens)),
-    "retriever": (Retriever, {**vars(RetrieverConfig()), **SMALL, "vector_pooling": "mean", "cls_dim": 0},
-                  lambda model, tokens: model(tokens).cls),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", SEEING)
-def test_a_padding_symbol_within_a_text_is_a_token(name):
-    """Its position has a part in the other tokens' states, or in the text's vector; padding's has none."""
-    kind, options, call = SEEING[name]
+def random_model(kind, **options):
     torch.manual_seed(1)
+    model = kind(OmegaConf.create({**vars(FAMILIES["bert"][0]), **options}), SIZE, 0).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+CONDITION = {"condition_vectors": 2, "condition_pooling": "mean"}
+
+
+@pytest.mark.parametrize("kind, options, more", [(TextEncoder, {}, {}), (Cmlm, CONDITION, {"condition_tokens": [[4]]})])
+def test_a_padding_symbol_within_a_text_is_seen(kind, options, more):
+    """Its position has a part in the other tokens' states; that of padding has none."""
     for row, slot, seen in (([5, 0, 7, 3], 1, True), ([5, 7, 3, 0], 3, False)):
-        model = kind(OmegaConf.create({**vars(FAMILIES["bert"][0]), **options}), SIZE, 0).eval()
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-        states = call(model, torch.tensor([row]))
-        if name in ("text_encoder", "cmlm"):
-            states = states[:, [0, 2]]
-        states.square().sum().backward()
+        model = random_model(kind, **options)
+        states = model(torch.tensor([row]), **{name: torch.tensor(value) for name, value in more.items()})
+        states[:, [0, 2]].square().sum().backward()
         assert (model.embed_positions.weight.grad[slot].abs().sum() > 0) == seen
+
+
+def test_a_padding_symbol_within_a_text_is_pooled():
+    row = torch.tensor([[5, 0, 7, 3], [5, 7, 3, 0]])
+    retriever = random_model(Retriever, **{**vars(RetrieverConfig()), **SMALL, "vector_pooling": "mean", "cls_dim": 0})
+    hidden = TextEncoder.forward(retriever, row)
+    means = torch.stack([hidden[0].mean(dim=0), hidden[1, :3].mean(dim=0)])
+    assert torch.allclose(retriever(row).cls, means, atol=1e-5)
+    cmlm = random_model(Cmlm, **CONDITION)
+    hidden = TextEncoder.forward(cmlm, row)
+    means = torch.stack([hidden[0].mean(dim=0), hidden[1, :3].mean(dim=0)])
+    assert torch.allclose(cmlm.conditions(row)[:, 1], cmlm.condition_projections[1](means), atol=1e-4)
 
 
 def test_embedding_layer_alone():
