@@ -191,6 +191,10 @@ BAD = {
     "not a number": ({"2012.A.test.tsv": "4.4\ta\tb\nnan\ta\tb\n"}, "line 2: the score 'nan' is no number"),
     "a missing column": ({"2012.A.test.tsv": "4.4\ta\tb\n\n1.0\ta\n"}, "line 3 has 2 columns"),
     "a missing text": ({"2012.A.test.tsv": "4.4\ta\tb\n1.0\ta\t \n"}, "line 2 lacks one of its two texts"),
+    "an index without a header": (
+        {"2012.A.test.tsv": "0\ta\tb\t4.4\n1\tc\td\t0.8\n"},
+        "line 1: the score 'b' is no number",
+    ),
     "empty": ({"2012.A.test.tsv": "\n"}, "is empty"),
     "all alike": ({"2012.A.test.tsv": "1\ta\tb\n1\tc\td\n"}, "all scored alike"),
     "not UTF-8": ({"2012.A.test.tsv": "1\tä\tb\n".encode("latin-1")}, "not UTF-8"),
