@@ -47,12 +47,21 @@ def test_training_validation_and_checkpoint(run_fairseq, encoder, strings, tmp_p
     assert {path.name for path in (tmp_path / "mirror").iterdir()} >= {"text.json", "bpe.codes", "dict.en.txt"}
 
 
-def test_a_process_without_a_batch_waits_for_the_others(encoder, strings, tmp_path):
-    """Batches of 24, 24 and 16 strings in two processes; one set of pairs, which goes to one of them."""
-    words = ["--batch-size", 24, "--max-epoch", 1, "--valid-pairs", write_pairs(tmp_path / "pairs.tsv", 1)]
-    done = run(torchrun(*flags(encoder, strings), *words, "--save-dir", tmp_path, *tiny.PLUGIN_FLAGS))
-    assert logged(done.output, "train")[0]["train_num_updates"] == "2"
-    assert len(logged(done.output, "valid")) == 1
+def test_a_process_without_a_batch_waits_for_the_others(run_fairseq, encoder, strings, tmp_path):
+    """Batches of 24, 24 and 16 strings in two processes are 48 and 16 in one: what keeps the second process in step in
+    the second update gives no negatives. One set of pairs, which goes to one of the two. Seed 4 leaves the batches in
+    their order."""
+    words = ["--max-epoch", 1, "--valid-pairs", write_pairs(tmp_path / "pairs.tsv", 1), "--seed", 4]
+    words += ["--dropout", 0, "--attention-dropout", 0, "--optimizer", "sgd", "--lr", 0.1, "--no-epoch-checkpoints"]
+    one = run_fairseq("train", *flags(encoder, strings), *words, "--batch-size", 48, "--save-dir", tmp_path / "one")
+    words += ["--batch-size", 24, "--save-dir", tmp_path / "two", *tiny.PLUGIN_FLAGS]
+    two = run(torchrun(*flags(encoder, strings), *words))
+    logs = [[(log["loss"], log["accuracy"]) for log in logged(done.output, "train_inner")] for done in (one, two)]
+    assert len(logs[0]) == 2 and logs[0] == logs[1]
+    assert len(logged(two.output, "valid")) == 1
+    states = [PretrainedModel.read(str(tmp_path / name / "checkpoint_last.pt")).weights for name in ("one", "two")]
+    for name, weight in states[0].items():
+        assert torch.allclose(weight, states[1][name], atol=1e-5), name
 
 
 BAD = {
