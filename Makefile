@@ -44,7 +44,7 @@ lint: $(READY)  ## ruff and mypy
 bench: $(READY)  ## the benchmarks, each prints a ratio
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(RUN) "$$file"; done
 
-results: $(READY)  ## rebuild the README's table from examples/*/result.json
+results: $(READY)  ## from examples/*/result.json: tables of the README and the cards, and all scores here
 	@$(RUN) -m mass_plugins.scoring.results
 
 .venv/.ready: setup.py .ci/set_up

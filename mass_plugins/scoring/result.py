@@ -1,6 +1,6 @@
 """result.json: the scores of an example with everything that they depend on, written by the scoring code.
 
-Result(example, claim, ..., scores=[Score(...)]).write(path, repository)
+Result(example, claim, ..., scores=[Score(...)]).write(path, folder of the example)
 """
 
 import hashlib

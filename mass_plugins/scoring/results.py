@@ -10,7 +10,7 @@ import os
 import statistics
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.result import configuration_changed
@@ -19,6 +19,7 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
 CHANGED = "; measured before its configuration changed"
+STAR = " *"  # the same in a terminal
 
 
 def table(result: dict, changed: bool = False) -> str:
@@ -93,21 +94,25 @@ def _setting_and_metric(score: dict) -> tuple[str, str]:
     return score["setting"], score["metric"]
 
 
-def overview(results: list[dict]) -> str:
-    """One table over all examples, to be read in a terminal: a line a score, names repeated only where they change."""
+def overview(results: list[dict], changed: Sequence[bool]) -> str:
+    """One table over all examples, to be read in a terminal: one line per score, names repeated where they change.
+
+    ``changed``: of each example whether its configuration is another one now; a star marks it.
+    """
     head = ("example", "setting", "metric", "system", "mean", "paper", "seeds")
     rows, last = [], ("", "", "")
-    for result in results:
+    for result, star in zip(results, changed):
         order = {key: i for i, key in enumerate(dict.fromkeys(map(_setting_and_metric, result["scores"])))}
         for score in sorted(result["scores"], key=lambda score: order[_setting_and_metric(score)]):
-            names = (result["example"], score["setting"], score["metric"])
+            names = (result["example"] + STAR * star, score["setting"], score["metric"])
             known = next((i for i, (old, new) in enumerate(zip(last, names)) if old != new), 3)
             paper = "" if score["paper"] is None else f"{score['paper']:.1f}"
             seeds = str(len(score["values"]))
             rows.append((*[""] * known, *names[known:], score["system"], _mean(score), paper, seeds))
             last = names
     widths = [max(map(len, column)) for column in zip(head, *rows)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows))
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]
+    return "\n".join([*lines, *["*" + CHANGED.removeprefix(";")] * any(changed)])
 
 
 def between_marks(readme: str, name: str, text: str) -> str:
@@ -166,7 +171,7 @@ def main(argv: Optional[list[str]] = None) -> int:
         temporary = Path(f"{readme}.tmp")
         temporary.write_text(found[readme], encoding="utf-8")
         os.replace(temporary, readme)
-    print(overview(list(results.values())))
+    print(overview(list(results.values()), [configuration_changed(each, options.root) for each in results.values()]))
     print(f"\n{len(old)} of {len(found)} pages changed")
     return 0
 

@@ -167,6 +167,8 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     (folder / "config.sh").write_text("UPDATES=4\n")
     assert results.main(["--root", str(tmp_path), "--check"]) == 1
     assert results.main(["--root", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "\ntoy *    de-en" in printed and "\n* measured before its configuration changed\n" in printed
     changed = (tmp_path / "README.md").read_text()
     assert "scaled down; measured before its configuration changed. Claim" in changed
     assert "Measured before the configuration changed." in (folder / "README.md").read_text()
@@ -186,4 +188,4 @@ def test_a_mean_is_rounded_once():
     assert record["mean"] == pytest.approx(19.745, abs=0.006)
     result = {"example": "toy", "claim": "c", "status": "s", "hardware": "h", "comparisons": [], "scores": [record]}
     assert "| 19.7 ± 0.1 |" in results.table(result)
-    assert "  19.7 ± 0.1" in results.overview([result])
+    assert "  19.7 ± 0.1" in results.overview([result], [False])
