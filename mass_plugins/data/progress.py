@@ -17,9 +17,11 @@ class Progress:
     def __init__(self, label: str, show: Optional[bool] = None, total: Optional[int] = None, done: int = 0):
         from tqdm import tqdm
 
-        tqdm.monitor_interval = 0  # its thread and the fork of a pool of processes don't go together
+        class Bar(tqdm):
+            monitor_interval = 0  # tqdm's thread and the fork of a pool of processes don't go together
+
         shown = sys.stderr.isatty() if show is None else show
-        self._bar = tqdm(
+        self._bar = Bar(
             desc=label, total=total, initial=done, unit=" lines", unit_scale=True, disable=not shown, file=sys.stderr
         )
 

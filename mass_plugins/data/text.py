@@ -180,15 +180,22 @@ class WordPipeline:
 
 def _moses_tokenizer(code: str):
     """sacremoses' tokenizer, with its tables as sets: it builds two sets of 100 000 characters at
-    every abbreviation, which costs 2 ms a line (removable when sacremoses keeps them itself)."""
+    every abbreviation, which costs 2 ms per line (removable when sacremoses keeps them itself)."""
     from sacremoses import MosesTokenizer
 
-    tokenizer = MosesTokenizer(code)
-    letters, lower = frozenset(tokenizer.IsAlpha), frozenset(tokenizer.IsLower)
-    tokenizer.isanyalpha = lambda text: not letters.isdisjoint(text)
-    tokenizer.islower = lower.issuperset
-    tokenizer.NONBREAKING_PREFIXES = frozenset(tokenizer.NONBREAKING_PREFIXES)
-    return tokenizer
+    class WithSets(MosesTokenizer):
+        def __init__(self, lang: str):
+            super().__init__(lang)
+            self.letters, self.lower = frozenset(self.IsAlpha), frozenset(self.IsLower)
+            self.NONBREAKING_PREFIXES = frozenset(self.NONBREAKING_PREFIXES)
+
+        def isanyalpha(self, text: str) -> bool:
+            return not self.letters.isdisjoint(text)
+
+        def islower(self, text: str) -> bool:
+            return self.lower.issuperset(text)
+
+    return WithSets(code)
 
 
 class TextCodec(WordPipeline):
