@@ -31,10 +31,16 @@ from benchmarks.harness.pairs import (  # noqa: E402
     processor,
     report,
 )
-from mass_plugins.data import span_masking, token_masking  # noqa: E402
 from mass_plugins.data.collate import Seq2SeqArrays, pad_right  # noqa: E402
 from mass_plugins.data.masker import Masker, Vocabulary  # noqa: E402
-from mass_plugins.data.random_state import derive_keys, integers_at, sentence_keys, uniform, uniform_at  # noqa: E402
+from mass_plugins.data.random_state import (  # noqa: E402
+    Draw,
+    derive_keys,
+    integers_at,
+    sentence_keys,
+    uniform,
+    uniform_at,
+)
 from mass_plugins.data.token_masking import Replacement  # noqa: E402
 
 PAD, EOS, MASK, FIRST_WORD, VOCABULARY_SIZE = 1, 2, 4, 5, 8000
@@ -112,13 +118,13 @@ class KeyedDraws:
 
     def __init__(self, key: np.ndarray, masking: str, length: int, bound: int):
         slots = np.arange(length)
-        self.placements = uniform(derive_keys(key, span_masking._PLACEMENT), 2).tolist()
+        self.placements = uniform(derive_keys(key, Draw.SPAN_PLACEMENT), 2).tolist()
         if masking == "block":  # a key for each window
-            windows = uniform_at(derive_keys(key, span_masking._WINDOWS), slots)
-            keys = derive_keys((windows * 2.0**53).astype(np.uint64), span_masking._WINDOWS)
-            self.placements = uniform(derive_keys(keys, span_masking._PLACEMENT), 2).tolist()
-        self.actions = uniform_at(derive_keys(key, token_masking._ACTION), slots).tolist()
-        self.words = integers_at(derive_keys(key, token_masking._TOKEN), slots, bound).tolist()
+            windows = uniform_at(derive_keys(key, Draw.WINDOWS), slots)
+            keys = derive_keys((windows * 2.0**53).astype(np.uint64), Draw.WINDOWS)
+            self.placements = uniform(derive_keys(keys, Draw.SPAN_PLACEMENT), 2).tolist()
+        self.actions = uniform_at(derive_keys(key, Draw.REPLACEMENT), slots).tolist()
+        self.words = integers_at(derive_keys(key, Draw.RANDOM_TOKEN), slots, bound).tolist()
 
     def placement(self, window: int) -> Sequence[float]:
         return self.placements[window]

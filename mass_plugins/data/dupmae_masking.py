@@ -12,13 +12,13 @@ import numpy as np
 
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
-from mass_plugins.data.random_state import derive_keys, hash_at, integers_at
+from mass_plugins.data.random_state import Draw, derive_keys, hash_at, integers_at
 from mass_plugins.data.token_masking import Replacement, replace_tokens
 from mass_plugins.data.word_masking import as_slots, budgets, mask_words, word_starts
 from mass_plugins.errors import InputError
 
 PATTERNS = 256  # of a text at most, as in the release
-_PATTERNS, _ROWS = 51, 52
+_PATTERNS, _ROWS = Draw.DECODER_PATTERNS, Draw.DECODER_ROWS
 _STRIDE = 1 << 14  # of a pattern's draws: room for texts of 65 536 tokens
 
 

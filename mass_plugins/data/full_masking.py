@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, uniform
+from mass_plugins.data.random_state import Draw, derive_keys, uniform
 from mass_plugins.data.token_masking import replace_tokens
 from mass_plugins.data.word_masking import MaskedText, TextMasker, as_slots
 from mass_plugins.errors import InputError
-
-_PERMUTATION = 43
 
 
 def disjoint_masks(maskable: np.ndarray, sets: int, keys: np.ndarray) -> np.ndarray:
@@ -23,7 +21,7 @@ def disjoint_masks(maskable: np.ndarray, sets: int, keys: np.ndarray) -> np.ndar
     Returns:
         (B, K, S) bool; every maskable slot is in just one of the K masks. A row with fewer slots than K has empty ones.
     """
-    chance = uniform(derive_keys(keys, _PERMUTATION), maskable.shape[1])
+    chance = uniform(derive_keys(keys, Draw.MASK_SETS), maskable.shape[1])
     order = np.argsort(np.where(maskable, chance, np.inf), axis=1, kind="stable")
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(maskable.shape[1])[None, :], axis=1)  # of a slot in the permutation
@@ -60,6 +58,7 @@ class FullMasker(TextMasker):
         if not len(row):  # nothing to mask at all: texts of special tokens alone
             return MaskedText(tokens, lengths, np.full_like(tokens, voc.pad))
         masked, text = masks[row, number], tokens[row]
-        own_keys = np.array(derive_keys(keys[row], 44) + number.astype(np.uint64), dtype=np.uint64)
+        own_keys = derive_keys(keys[row], Draw.MASK_SET_REPLACEMENT)
+        own_keys = np.array(own_keys + number.astype(np.uint64), dtype=np.uint64)
         source = replace_tokens(text, as_slots(masked), self.replacement, voc.mask, voc.ordinary, own_keys)
         return MaskedText(source, lengths[row], np.where(masked, text, voc.pad))

@@ -6,11 +6,8 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, uniform, uniform_at
+from mass_plugins.data.random_state import Draw, derive_keys, uniform, uniform_at
 from mass_plugins.errors import InputError
-
-_START, _LENGTH = 31, 32
-_SHUFFLE, _DROP, _BLANK = 33, 34, 35
 
 
 def infill(
@@ -40,8 +37,8 @@ def infill(
         noised tokens (B, S') and their lengths (B,).
     """
     batch, width = tokens.shape
-    starts = uniform(derive_keys(keys, _START), width) < _start_probability(ratio, mean_span)
-    span = _poisson(uniform(derive_keys(keys, _LENGTH), width), mean_span)
+    starts = uniform(derive_keys(keys, Draw.INFILLING_START), width) < _start_probability(ratio, mean_span)
+    span = _poisson(uniform(derive_keys(keys, Draw.INFILLING_LENGTH), width), mean_span)
     insert_mask = np.zeros((batch, width), dtype=bool)
     drop = np.zeros((batch, width), dtype=bool)
     remaining, room = np.zeros((2, batch), dtype=np.int64)  # room: tokens dropped less masks put in
@@ -130,20 +127,20 @@ def disturb_words(
     Returns:
         noised tokens (B, S') and their lengths (B,).
     """
-    batch, width = tokens.shape
+    width = tokens.shape[1]
     slots, last = np.arange(width), lengths[:, None] - 1
     starts = word_starts.copy()
     starts[:, :1] = True
     word = np.cumsum(starts, axis=1) - 1  # (B, S): number of the word that a slot belongs to
-    place = word + uniform_at(derive_keys(keys, _SHUFFLE)[:, None], word) * (noise.shuffle + 1)
-    dropped = uniform_at(derive_keys(keys, _DROP)[:, None], word) < noise.drop
+    place = word + uniform_at(derive_keys(keys, Draw.WORD_SHUFFLE)[:, None], word) * (noise.shuffle + 1)
+    dropped = uniform_at(derive_keys(keys, Draw.WORD_DROP)[:, None], word) < noise.drop
     dropped &= ~dropped.all(axis=1, where=slots < last, keepdims=True)
     place[slots == last], dropped[slots == last] = np.inf, False
     dropped |= slots > last
     order = np.argsort(np.where(dropped, np.nan, place), axis=1, kind="stable")  # NaN, the dropped ones, go last
     noised_lengths = width - dropped.sum(axis=1)
     noised = np.take_along_axis(tokens, order, axis=1)
-    blank = uniform_at(derive_keys(keys, _BLANK)[:, None], slots[None, :]) < noise.blank
+    blank = uniform_at(derive_keys(keys, Draw.WORD_BLANK)[:, None], slots[None, :]) < noise.blank
     blank &= slots < noised_lengths[:, None] - 1
     noised[blank] = mask_index
     noised[slots >= noised_lengths[:, None]] = pad_index

@@ -6,10 +6,41 @@ The mixing function is the finalizer of SplitMix64 (Steele, Lea and Flood 2014).
 """
 
 import functools
+from enum import IntEnum
 
 import numpy as np
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Draw(IntEnum):
+    """What is drawn for a sentence; each has random numbers of its own.
+
+    Every recorded result depends on the values: they stay as they are, and a new one takes a number that is free.
+    ``STRING_SPAN`` and ``DECODER_PATTERNS`` have the same one, which does no harm: no text has both drawn.
+    """
+
+    SPAN_PLACEMENT = 11  # of MASS
+    SCATTERED = 12
+    WINDOWS = 13
+    REPLACEMENT = 21  # of masked tokens
+    RANDOM_TOKEN = 22
+    INDEPENDENT = 23
+    INFILLING_START = 31
+    INFILLING_LENGTH = 32
+    WORD_SHUFFLE = 33  # of denoising
+    WORD_DROP = 34
+    WORD_BLANK = 35
+    MASKED_TOKENS = 41  # of a masked language model
+    MASKED_WORDS = 42
+    MASK_SETS = 43
+    MASK_SET_REPLACEMENT = 44
+    START_WITHIN_WORD = 45
+    STRING_SPAN = 51  # of Mirror-BERT
+    DECODER_PATTERNS = 51  # of DupMAE
+    DECODER_ROWS = 52
+    POSITIVE = 61  # of a query's group
+    NEGATIVES = 62
 
 
 def _mix(z: np.ndarray) -> np.ndarray:
@@ -41,14 +72,14 @@ def sentence_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
     return _mix(key ^ _as_uint64(np.asarray(indices, dtype=np.int64)) * _GOLDEN + _GOLDEN)
 
 
-def derive_keys(keys: np.ndarray, stream: int) -> np.ndarray:
-    """Independent keys for another purpose (``stream``) of the same sentences; same shape as ``keys``."""
-    return _mix(keys ^ _stream_bits(stream))
+def derive_keys(keys: np.ndarray, draw: int) -> np.ndarray:
+    """Independent keys for another :class:`Draw` of the same sentences; same shape as ``keys``."""
+    return _mix(keys ^ _draw_bits(draw))
 
 
 @functools.cache
-def _stream_bits(stream: int) -> np.ndarray:
-    return _mix(_as_uint64(stream) + _GOLDEN)
+def _draw_bits(draw: int) -> np.ndarray:
+    return _mix(_as_uint64(draw) + _GOLDEN)
 
 
 def uniform(keys: np.ndarray, draws: int) -> np.ndarray:

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, uniform, uniform_at
+from mass_plugins.data.random_state import Draw, derive_keys, uniform, uniform_at
 
-_PLACEMENT, _SCATTER, _WINDOWS = 11, 12, 13
 AT_BEGINNING, AT_END = 0.2, 0.2  # the remaining 60 % start anywhere
 
 
@@ -41,7 +40,7 @@ def sample_spans(lengths: np.ndarray, ratio: float, keys: np.ndarray) -> Slots:
         keys: (B,) uint64.
     """
     k = span_lengths(lengths, ratio)
-    placement = uniform(derive_keys(keys, _PLACEMENT), 2)
+    placement = uniform(derive_keys(keys, Draw.SPAN_PLACEMENT), 2)
     last_start = lengths - k
     anywhere = np.minimum((placement[:, 1] * (last_start + 1)).astype(np.int64), last_start)
     start = np.where(
@@ -55,7 +54,7 @@ def sample_spans(lengths: np.ndarray, ratio: float, keys: np.ndarray) -> Slots:
 def sample_scattered(lengths: np.ndarray, ratio: float, keys: np.ndarray) -> Slots:
     """The *Discrete* ablation: as many masked tokens as a span would have, drawn without replacement."""
     k = span_lengths(lengths, ratio)
-    order = uniform(derive_keys(keys, _SCATTER), int(lengths.max()))
+    order = uniform(derive_keys(keys, Draw.SCATTERED), int(lengths.max()))
     order[np.arange(order.shape[1]) >= lengths[:, None]] = np.inf
     slots = np.argsort(order, axis=1, kind="stable")[:, : k.max()]
     slots = np.where(np.arange(k.max()) < k[:, None], slots, np.iinfo(np.int64).max)
@@ -70,8 +69,8 @@ def sample_windows(lengths: np.ndarray, ratio: float, keys: np.ndarray, window: 
     release's summarization fork.
     """
     rows, starts, sizes = _windows(lengths, window)
-    window_keys = (uniform_at(derive_keys(keys, _WINDOWS)[rows], starts // window) * 2.0**53).astype(np.uint64)
-    spans = sample_spans(sizes, ratio, derive_keys(window_keys, _WINDOWS))
+    window_keys = (uniform_at(derive_keys(keys, Draw.WINDOWS)[rows], starts // window) * 2.0**53).astype(np.uint64)
+    spans = sample_spans(sizes, ratio, derive_keys(window_keys, Draw.WINDOWS))
 
     counts = np.bincount(rows, weights=spans.counts, minlength=len(lengths)).astype(np.int64)
     slots = np.zeros((len(lengths), counts.max()), dtype=np.int64)

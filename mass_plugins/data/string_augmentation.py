@@ -8,10 +8,9 @@ from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, uniform
+from mass_plugins.data.random_state import Draw, derive_keys, uniform
 
 SHORTEST = 30  # characters; shorter strings have no second view but dropout's (the paper's and the release's limit)
-_SPAN = 51  # stream of random numbers
 
 
 class Cut(NamedTuple):
@@ -38,7 +37,7 @@ def cut_spans(strings: Sequence[str], span: int, keys: np.ndarray) -> list[Optio
     lengths = np.fromiter(map(len, strings), dtype=np.int64, count=len(strings))
     cut = (lengths >= SHORTEST) & (lengths > span) & (span > 0)
     last = np.maximum(lengths - span, 0)
-    places = uniform(derive_keys(keys, _SPAN), 1)[:, 0]
+    places = uniform(derive_keys(keys, Draw.STRING_SPAN), 1)[:, 0]
     starts = np.minimum((places * (last + 1)).astype(np.int64), last)
     return [
         Cut(string[:start], string[start + span :]) if wanted else None

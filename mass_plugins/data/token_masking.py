@@ -4,11 +4,11 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, integers_at, uniform_at
+from mass_plugins.data.random_state import Draw, derive_keys, integers_at, uniform_at
 from mass_plugins.data.span_masking import Slots
 from mass_plugins.errors import InputError
 
-_ACTION, _TOKEN, _INDEPENDENT = 21, 22, 23
+_ACTION, _TOKEN = Draw.REPLACEMENT, Draw.RANDOM_TOKEN
 
 
 class Replacement(NamedTuple):
@@ -69,7 +69,7 @@ def mask_independently(
     The source side of supervised pre-training (Song et al. 2019, the release's supervised fork).
     """
     columns = np.arange(tokens.shape[1])
-    chance = uniform_at(derive_keys(keys, _INDEPENDENT)[:, None], columns[None, :])
+    chance = uniform_at(derive_keys(keys, Draw.INDEPENDENT)[:, None], columns[None, :])
     return np.where((chance < ratio) & (columns < lengths[:, None] - 1), mask_index, tokens)
 
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.noise import WordMarks
-from mass_plugins.data.random_state import derive_keys, integers_at, uniform, uniform_at
+from mass_plugins.data.random_state import Draw, derive_keys, integers_at, uniform, uniform_at
 from mass_plugins.data.span_masking import Slots
 from mass_plugins.data.token_masking import Replacement, replace_tokens
 from mass_plugins.errors import InputError
 
-_TOKENS, _WORDS, _WITHIN = 41, 42, 45
+_TOKENS, _WORDS, _WITHIN = Draw.MASKED_TOKENS, Draw.MASKED_WORDS, Draw.START_WITHIN_WORD
 
 
 def budgets(lengths: np.ndarray, ratio: float) -> np.ndarray:

@@ -13,19 +13,17 @@ from fairseq.data import FairseqDataset
 
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.encoder_text import EncoderText
-from mass_plugins.data.random_state import derive_keys, sentence_keys, uniform
+from mass_plugins.data.random_state import Draw, derive_keys, sentence_keys, uniform
 from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile, join_pair
 from mass_plugins.data.seen_hashes import hash_lines
-
-_POSITIVE, _NEGATIVES = 61, 62
 
 
 def draw_group(group: Group, size: int, key: np.ndarray) -> list[Candidate]:
     """One positive and ``size - 1`` negatives, (1,) uint64 ``key`` decides; too few negatives come again in turn."""
-    positive = group.positives[int(uniform(derive_keys(key, _POSITIVE), 1)[0, 0] * len(group.positives))]
+    positive = group.positives[int(uniform(derive_keys(key, Draw.POSITIVE), 1)[0, 0] * len(group.positives))]
     if size == 1:
         return [positive]
-    order = np.argsort(uniform(derive_keys(key, _NEGATIVES), len(group.negatives))[0])
+    order = np.argsort(uniform(derive_keys(key, Draw.NEGATIVES), len(group.negatives))[0])
     return [positive, *(group.negatives[order[place % len(order)]] for place in range(size - 1))]
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from mass_plugins.data.random_state import derive_keys, integers_at, sentence_keys, uniform
+from mass_plugins.data.random_state import Draw, derive_keys, integers_at, sentence_keys, uniform
 
 
 def test_draws_depend_on_seed_epoch_and_index_alone():
@@ -26,7 +26,19 @@ def test_uniform_is_uniform_and_uncorrelated():
     assert abs(np.corrcoef(draws[:-1, 0], draws[1:, 0])[0, 1]) < 0.1
 
 
-def test_streams_are_independent():
+def test_each_draw_has_numbers_of_its_own_and_keeps_them():
+    """Recorded results depend on them; the one number that two have is of draws that never meet."""
+    values = {name: int(draw) for name, draw in Draw.__members__.items()}
+    numbers = sorted(values.values())
+    assert numbers == [11, 12, 13, 21, 22, 23, *range(31, 36), *range(41, 45), 51, 51, 52, 61, 62]
+    assert values["STRING_SPAN"] == values["DECODER_PATTERNS"] == 51
+    keys = sentence_keys(1, 1, np.arange(2))
+    for draw in Draw:  # the enum changes nothing of what its number draws
+        assert (derive_keys(keys, draw) == derive_keys(keys, int(draw))).all()
+    assert derive_keys(keys, Draw.SPAN_PLACEMENT).tolist() == [13552642775452826731, 2300143121387615148]
+
+
+def test_draws_are_independent():
     keys = sentence_keys(1, 1, np.arange(2000))
     one, two = uniform(derive_keys(keys, 1), 1), uniform(derive_keys(keys, 2), 1)
     assert abs(np.corrcoef(one[:, 0], two[:, 0])[0, 1]) < 0.1
