@@ -47,5 +47,6 @@ FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --representation 
     --total-num-update 18400 --max-update 18400 --save-interval 1000 --save-interval-updates 1000)
 SYSTEMS=(xlm-r msm)
 SEEDS=(1 2 3)
+COMPARISONS=(msm=xlm-r) # which system is tested against which
 REPRESENT=(--batch-tokens 65536 --dtype bfloat16 --output-dtype float16)
 INDEX=(--kind flat)

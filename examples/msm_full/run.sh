@@ -183,7 +183,7 @@ main() {
             done
         done
     fi
-    SCORER=encoder_runs
+    SCORER=encoder_runs SCORING=(--compare "${COMPARISONS[@]}")
     for name in "$RECORDS"/*.tsv; do
         name=${name##*/}
         names+=("${name%.tsv}")

@@ -58,6 +58,8 @@ SYSTEMS=(start mlm cmlm msm no-context no-correction no-cross no-intra)
 declare -A POOLING=([start]=mean [mlm]=mean [cmlm]=mean) # the others: cls, the state that MSM trains as a vector
 SEEDS=(1 2 3)
 ABLATION_SEEDS=(1)
+# Which system is tested against which; left out while one of them has no run.
+COMPARISONS=(start=msm mlm=msm cmlm=msm no-context=msm no-correction=msm no-cross=msm no-intra=msm)
 
 # Fine-tuning on English questions and answers alone (MedQuAD, SciFact), vectors pooled as before it.
 FINE_UPDATES=300

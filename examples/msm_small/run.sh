@@ -166,7 +166,7 @@ main() {
             for seed in "${SEEDS[@]}"; do ! has_seed "$system" "$seed" || names+=("$system.$seed.$name"); done
         done
     done
-    SCORER=encoder_runs
+    SCORER=encoder_runs SCORING=(--compare "${COMPARISONS[@]}")
     write_result "${names[@]}"
     [ "${1:-}" = result ] || picture
 }

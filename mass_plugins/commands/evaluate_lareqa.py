@@ -16,7 +16,7 @@ def add_flags(command):
     command.add_argument(
         "--similarity", choices=("cosine", "dot"), help="default: dot of a retriever, else cosine"
     )  # fmt: skip
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers, per question, too")
     add_vector_flags(command)
     add_speed_flags(command)
 
@@ -41,10 +41,13 @@ def run(options):
     similarity = options.similarity or encoder.similarity
     if similarity == "cosine":
         vectors = [unit_rows(rows) for rows in vectors]
-    found = lareqa.mean_average_precision(pool, *vectors)
+    values = lareqa.average_precisions(pool, *vectors)
+    found = lareqa.means(values)
     print(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
     print("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))
     signature = f"{lareqa.signature()}|{similarity}"
     print(signature)
     if options.json:
-        write_numbers(options.json, {"average": found["all"], "signature": signature, "mAP@20": found})
+        questions = {name: {q: round(value, 4) for q, value in of.items()} for name, of in values.items()}
+        numbers = {"average": found["all"], "signature": signature, "mAP@20": found, "questions": questions}
+        write_numbers(options.json, numbers)

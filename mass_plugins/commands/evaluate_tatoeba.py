@@ -14,7 +14,7 @@ def add_flags(command):
         "--pairs", required=True, nargs="+", metavar="NAME=SOURCE,TARGET",
         help="parallel files, a sentence a line: de=tatoeba.deu-eng.deu,tatoeba.deu-eng.eng",
     )  # fmt: skip
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers, per sentence, too")
     add_vector_flags(command)
     add_speed_flags(command)
 
@@ -44,5 +44,5 @@ def run(options):
     mean = sum(accuracy.mean for accuracy in found.values()) / len(found)
     print(f"average of both ways over {len(found)} pairs of languages: {mean:.2f}\n{bitext.signature()}")
     if options.json:
-        pairs = {name: accuracy._asdict() for name, accuracy in found.items()}
+        pairs = {name: accuracy.record() for name, accuracy in found.items()}
         write_numbers(options.json, {"average": mean, "signature": bitext.signature(), "pairs": pairs})

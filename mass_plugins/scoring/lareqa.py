@@ -85,25 +85,32 @@ def signature() -> str:
     return f"AP@{DEPTH}|percent|pool of all languages|ties: by place|ir_measures:{version_of('ir_measures')}"
 
 
-def mean_average_precision(
+def average_precisions(
     pool: Pool, questions: np.ndarray, sentences: np.ndarray, depth: int = DEPTH
-) -> dict[str, float]:
-    """mAP at ``depth`` of the questions of each language and, as ``all``, the mean over languages, in percent.
+) -> dict[str, dict[str, float]]:
+    """Average precision at ``depth`` in percent: language -> question's id -> value.
 
     Args:
         questions: (Q, D), compared by dot product: normalize for cosines.
         sentences: (S, D).
     """
     ir_measures = load_ir_measures()
-    measure, values = ir_measures.AP @ depth, {}
+    values: dict[str, dict[str, float]] = {}
     for language in dict.fromkeys(question.language for question in pool.questions):
         places = [n for n, question in enumerate(pool.questions) if question.language == language]
         ranked = rank(questions[places], sentences, depth)
         ids = [pool.questions[place].id for place in places]
         run = {q: {str(s): -float(n) for n, s in enumerate(found)} for q, found in zip(ids, ranked.tolist())}
         judged = {q: {str(s): 1 for s in pool.answers[q]} for q in ids}
-        values[language] = 100 * ir_measures.calc_aggregate([measure], judged, run)[measure]
-    return {"all": sum(values.values()) / len(values), **values}
+        found = ir_measures.iter_calc([ir_measures.AP @ depth], judged, run)
+        values[language] = {one.query_id: 100 * one.value for one in found}
+    return values
+
+
+def means(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """mAP of the questions of each language and, as ``all``, the mean over languages, of :func:`average_precisions`."""
+    found = {language: sum(of.values()) / len(of) for language, of in values.items()}
+    return {"all": sum(found.values()) / len(found), **found}
 
 
 def rank(queries: np.ndarray, keys: np.ndarray, depth: int) -> np.ndarray:

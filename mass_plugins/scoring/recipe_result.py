@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.result import Result, Score
@@ -21,6 +21,29 @@ def make_parser(prog: str, description: Optional[str]) -> argparse.ArgumentParse
     parser.add_argument("--status", required=True, help="reproduced, scaled down, not run")
     parser.add_argument("--seconds", type=int, required=True, help="of all stages")
     return parser
+
+
+def add_comparisons(parser: argparse.ArgumentParser, default: str) -> None:
+    """The flag that :func:`parse_comparisons` reads; ``default``: what is compared without it."""
+    parser.add_argument(
+        "--compare", nargs="*", default=[], metavar="SYSTEM=BASELINE",
+        help=f"which to test against which, where both have runs (default: {default})",
+    )  # fmt: skip
+
+
+def parse_comparisons(items: Sequence[str]) -> list[tuple[str, str]]:
+    """``["mlm=msm"]`` -> ``[("mlm", "msm")]``, a system and its baseline.
+
+    Raises:
+        InputError: not two systems.
+    """
+    found = []
+    for item in items:
+        system, _, baseline = item.partition("=")
+        if not (system and baseline) or system == baseline:
+            raise InputError(f"--compare {item} is not SYSTEM=BASELINE, two of them")
+        found.append((system, baseline))
+    return found
 
 
 def write_result(options: argparse.Namespace, scored: Callable[[], tuple[list[Score], list[dict]]]) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional, Sequence
 import numpy as np
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.recipe_result import add_comparisons, make_parser, parse_comparisons, write_result
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.similarity import AVERAGE, SAMPLES, Evaluation, SetScore, bootstrap
 from mass_plugins.scoring.similarity_sets import PairSet
@@ -158,16 +158,6 @@ def _p_value(old: SimilarityRun, new: SimilarityRun, samples: int) -> float:
     return float((far.sum() + 1) / (samples + 1))
 
 
-def _against(items: Sequence[str]) -> list[tuple[str, str]]:
-    found = []
-    for item in items:
-        system, _, baseline = item.partition("=")
-        if not (system and baseline) or system == baseline:
-            raise InputError(f"--compare {item} is not SYSTEM=BASELINE, two of them")
-        found.append((system, baseline))
-    return found
-
-
 def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:
     found = {}
     for item in items:
@@ -183,15 +173,12 @@ def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:
 def main(argv: Optional[list[str]] = None) -> int:
     parser = make_parser("similarity_runs", __doc__)
     parser.add_argument("--paper", nargs="*", default=[], metavar="SYSTEM:SET=NUMBER", help="published numbers")
-    parser.add_argument(
-        "--compare", nargs="*", default=[], metavar="SYSTEM=BASELINE",
-        help="which to test against which, where both have runs (default: each against the first)",
-    )  # fmt: skip
+    add_comparisons(parser, "each against the first")
     options = parser.parse_args(argv)
 
     def scored() -> tuple[list[Score], list[dict]]:
         runs = [read_run(path) for path in options.runs]
-        return score_runs(runs, _papers(options.paper)), compare_runs(runs, _against(options.compare))
+        return score_runs(runs, _papers(options.paper)), compare_runs(runs, parse_comparisons(options.compare))
 
     return write_result(options, scored)
 

@@ -88,7 +88,9 @@ def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
         (tmp_path / f"t.{language}").write_text("".join(line + "\n" for line in lines))
     pairs = f"de={tmp_path}/t.de,{tmp_path}/t.en"
     assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", pairs, "--json", f"{tmp_path}/t.json"]) == 0
-    assert json.loads((tmp_path / "t.json").read_text())["pairs"]["de"]["pairs"] == 9
+    found = json.loads((tmp_path / "t.json").read_text())["pairs"]["de"]
+    assert found["pairs"] == len(found["forward_hits"]) == 9
+    assert found["backward"] == pytest.approx(100 * found["backward_hits"].count("1") / 9)
     words = ["evaluate", "lareqa", checkpoint, "--json", f"{tmp_path}/l.json", "--xquad"]
     for language, lines in text.items():
         breaks = [[0, len(lines[0])], [len(lines[0]) + 1, len(lines[0]) + 1 + len(lines[1])]]
@@ -98,7 +100,9 @@ def test_train_encode_evaluate(data, tmp_path, run_fairseq, capsys):
         (tmp_path / f"{language}.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
         words.append(f"{language}={tmp_path}/{language}.json")
     assert mass_plugins(words) == 0
-    assert set(json.loads((tmp_path / "l.json").read_text())["mAP@20"]) == {"all", "de", "en"}
+    found = json.loads((tmp_path / "l.json").read_text())
+    assert set(found["mAP@20"]) == {"all", "de", "en"}
+    assert found["questions"]["de"]["q"] == pytest.approx(found["mAP@20"]["de"], abs=1e-4)
     assert mass_plugins(["evaluate", "tatoeba", checkpoint, "--pairs", f"x={tmp_path}/t.de"]) == 1
 
 

@@ -85,3 +85,11 @@ def test_small_seeds():
         system: len(fewer if system in ablations and system != "msm" else seeds) for system in systems
     }
     assert set(fewer) <= set(seeds) and f"{len(seeds)} seeds" in card("msm_small")
+
+
+@pytest.mark.parametrize("name", ("msm_small", "msm_full"))
+def test_every_system_is_tested_against_another(name):
+    systems = configured(name, 'echo "${SYSTEMS[@]}"')
+    compared = [pair.split("=") for pair in configured(name, 'echo "${COMPARISONS[@]}"')]
+    assert {system for pair in compared for system in pair} == set(systems)
+    assert '--compare "${COMPARISONS[@]}"' in (EXAMPLES / name / "run.sh").read_text()

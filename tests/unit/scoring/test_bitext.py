@@ -11,6 +11,7 @@ def test_by_hand():
     target = np.array([[3.0, 0], [0.1, 0.9], [1, -1]])  # the third is nearest to the first; it finds (0.1, 0.9)
     found = bitext.bitext_accuracy(source, target)
     assert found.forward == pytest.approx(200 / 3) and found.backward == pytest.approx(200 / 3)
+    assert found.forward_hits.tolist() == [True, True, False] and found.record()["backward_hits"] == "110"
     assert found.pairs == 3 and found.mean == pytest.approx(200 / 3)
 
 
