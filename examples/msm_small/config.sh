@@ -54,12 +54,16 @@ declare -A ABLATION=(
     [no-cross]="--without-cross-negatives"
     [no-intra]="--without-intra-negatives"
 )
-SYSTEMS=(start mlm cmlm msm no-context no-correction no-cross no-intra)
-declare -A POOLING=([start]=mean [mlm]=mean [cmlm]=mean) # the others: cls, the state that MSM trains as a vector
+# The last two have the checkpoints of mlm and msm with the other one's pooling: what of msm's lead is the pooling's.
+SYSTEMS=(start mlm cmlm msm no-context no-correction no-cross no-intra mlm-cls msm-mean)
+declare -A TRAINED_AS=([mlm-cls]=mlm [msm-mean]=msm)
+# the others: cls, the state that MSM trains as a vector
+declare -A POOLING=([start]=mean [mlm]=mean [cmlm]=mean [msm-mean]=mean)
 SEEDS=(1 2 3)
 ABLATION_SEEDS=(1)
 # Which system is tested against which; left out while one of them has no run.
-COMPARISONS=(start=msm mlm=msm cmlm=msm no-context=msm no-correction=msm no-cross=msm no-intra=msm)
+COMPARISONS=(start=msm mlm=msm cmlm=msm no-context=msm no-correction=msm no-cross=msm no-intra=msm mlm-cls=msm
+    mlm=msm-mean)
 
 # Fine-tuning on English questions and answers alone (MedQuAD, SciFact), vectors pooled as before it.
 FINE_UPDATES=300

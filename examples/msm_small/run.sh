@@ -120,7 +120,7 @@ note() {
 # system SYSTEM SEED: pre-training, fine-tuning, and the numbers of both
 system() {
     local system=$1 seed=$2 pooling=${POOLING[$1]:-cls} checkpoint
-    pretrain "$system" "$seed"
+    pretrain "${TRAINED_AS[$system]:-$system}" "$seed"
     checkpoint=$FOLDER/checkpoint_last.pt
     stage "$system.$seed.zero-shot" measure "$checkpoint" "$pooling" cosine "$TEXT_FOLDER"
     note "$system" zero-shot "$seed"
@@ -156,8 +156,8 @@ main() {
         for seed in "${SEEDS[@]}"; do job pretrain start "$seed"; done
         finish_jobs
         [ "${1:-}" != start ] || exit 0
-        for seed in "${SEEDS[@]}"; do
-            for name in "${SYSTEMS[@]}"; do ! has_seed "$name" "$seed" || job system "$name" "$seed"; done
+        for name in "${SYSTEMS[@]}"; do # those that share a checkpoint come last: they would wait for it
+            for seed in "${SEEDS[@]}"; do ! has_seed "$name" "$seed" || job system "$name" "$seed"; done
         done
         finish_jobs
     fi

@@ -46,8 +46,8 @@ def bitext_accuracy(source: np.ndarray, target: np.ndarray) -> BitextAccuracy:
     if source.shape != target.shape or not len(source):
         raise ValueError(f"vectors of {source.shape} and {target.shape}; both sides of the pairs are needed")
     source, target = (unit_rows(rows) for rows in (source, target))
-    hits = [_hits(source, target), _hits(target, source)]
-    return BitextAccuracy(*(100 * float(rows.mean()) for rows in hits), len(source), *hits)
+    there, back = _hits(source, target), _hits(target, source)
+    return BitextAccuracy(100 * float(there.mean()), 100 * float(back.mean()), len(source), there, back)
 
 
 def _hits(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:

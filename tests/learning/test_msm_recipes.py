@@ -25,7 +25,7 @@ def small(tmp_path):
         f"[{name}]={hashlib.sha256(text.encode()).hexdigest()}" for name, text in msm_mirror.scifact().items()
     )
     config += f"""
-LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) ABLATION_SEEDS=(1) SYSTEMS=(start cmlm no-cross msm)
+LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) ABLATION_SEEDS=(1) SYSTEMS=(start cmlm no-cross msm msm-mean)
 SHAPE=({TINY} --max-positions 256)
 DOCUMENTS=(--unit-tokens 24 --units 8 --min-units 4)
 BIBLES=(ASV GerElb1871 FrePGR) TATOEBA_CODES=(deu fra) XQUAD_LANGUAGES=(en de)
@@ -40,12 +40,16 @@ def test_small(small):
     """Every system in every setting; again, and there is nothing left to do."""
     mirror = {"DATA": "", "MIRROR": f"file://{small}/mirror"}
     result = run_recipe("msm_small", small, **mirror)
-    systems = {"start", "cmlm", "no-cross", "msm"}
+    systems = {"start", "cmlm", "no-cross", "msm", "msm-mean"}
     assert {(score["setting"], score["metric"], score["system"]) for score in result["scores"]} == {
         (setting, metric, system)
         for setting in SETTINGS for metric in METRICS[setting.split(",")[0]] for system in systems
     }  # fmt: skip
     assert all(score["seeds"] == [1] for score in result["scores"])
+    assert len(list((small / "work").glob("msm*.1-*/checkpoint_last.pt"))) == 1  # msm-mean's is that of msm
+    assert len(list((small / "work").glob("msm-mean.1.fine-*/checkpoint_last.pt"))) == 1
+    tested = {(test["system"], test["setting"]) for test in result["comparisons"]}
+    assert tested == {(system, setting) for setting in SETTINGS for system in ("start", "cmlm", "no-cross")}
     assert next((small / "work").glob("picture-*/vectors.png")).read_bytes().startswith(b"\x89PNG")
     assert run_recipe("msm_small", small, **mirror)["scores"] == result["scores"]
 
