@@ -60,10 +60,10 @@ declare -A TRAINED_AS=([mlm-cls]=mlm [msm-mean]=msm)
 # the others: cls, the state that MSM trains as a vector
 declare -A POOLING=([start]=mean [mlm]=mean [cmlm]=mean [msm-mean]=mean)
 SEEDS=(1 2 3)
-ABLATION_SEEDS=(1)
+ABLATION_SEEDS=(1 2 3)
 # Which system is tested against which; left out while one of them has no run.
 COMPARISONS=(start=msm mlm=msm cmlm=msm no-context=msm no-correction=msm no-cross=msm no-intra=msm mlm-cls=msm
-    mlm=msm-mean)
+    mlm=msm-mean no-cross=no-correction)
 
 # Fine-tuning on English questions and answers alone (MedQuAD, SciFact), vectors pooled as before it.
 FINE_UPDATES=300
