@@ -1,7 +1,9 @@
 """Cards and configurations of MSM's recipes: complete, and saying the same."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,20 @@ def test_objectives_can_be_compared_under_one_pooling():
     compared = configured("msm_small", 'echo "${COMPARISONS[@]}"')
     for pooling in ("mean", "cls"):
         assert f"{system['mlm', pooling]}={system['msm', pooling]}" in compared
+
+
+@pytest.mark.parametrize("data, called", (("", "."), (".", "DATA=folder.")))
+def test_a_result_of_other_text_names_it(data, called, tmp_path):
+    """What run.sh knows before main."""
+    folder = tmp_path / "examples" / "msm_small"
+    folder.mkdir(parents=True)
+    for name in ("common.sh", "large.sh", "msm_small/config.sh"):
+        (tmp_path / "examples" / name).symlink_to(EXAMPLES / name)
+    (tmp_path / "mass_plugins").symlink_to(EXAMPLES.parent / "mass_plugins")
+    script = (EXAMPLES / "msm_small" / "run.sh").read_text()
+    assert script.endswith('main "$@"\nexit\n')
+    (folder / "run.sh").write_text(script.replace('main "$@"\nexit\n', 'echo "$CALLED."\n'))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = {**os.environ, "DATA": data, "PATH": path, "WORK": str(tmp_path / "work"), "CONFIG": ""}
+    done = subprocess.run(["bash", folder / "run.sh"], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{called}\n"
