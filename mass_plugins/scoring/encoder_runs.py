@@ -40,7 +40,7 @@ def find_number(content: dict[str, Any], metric: str) -> Number:
     """The number of a metric in a file, its signature and its items.
 
     Of ``tatoeba`` the average of both ways, or of one: ``accuracy, forward``, ``accuracy, backward``; ``lareqa`` has
-    one number.
+    ``mAP@20``. A file of another measure has no such number.
 
     Raises:
         KeyError, TypeError, ValueError: there is none.
@@ -49,7 +49,7 @@ def find_number(content: dict[str, Any], metric: str) -> Number:
         return _of_tatoeba(content, metric)
     if "average" in content:
         items = _mean_over_groups(content["questions"], lambda language, question: question)
-        return Number(float(content["average"]), str(content["signature"]), items)
+        return Number(float(content[metric]["all"]), str(content["signature"]), items)
     signature = str(content["signatures"][metric])
     if "recall" in content:
         return Number(float(content["recall"][metric]["all"]), signature, {})
@@ -59,7 +59,9 @@ def find_number(content: dict[str, Any], metric: str) -> Number:
 
 
 def _of_tatoeba(content: dict[str, Any], metric: str) -> Number:
-    pairs, (_, _, way) = content["pairs"], metric.partition(", ")
+    pairs, (name, _, way) = content["pairs"], metric.partition(", ")
+    if name != "accuracy":
+        raise KeyError(metric)
     ways = [way] if way else ["forward", "backward"]
     values = [float(pair[side]) for pair in pairs.values() for side in ways]
     hits = {

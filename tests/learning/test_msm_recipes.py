@@ -25,7 +25,8 @@ def small(tmp_path):
         f"[{name}]={hashlib.sha256(text.encode()).hexdigest()}" for name, text in msm_mirror.scifact().items()
     )
     config += f"""
-LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) ABLATION_SEEDS=(1) SYSTEMS=(start cmlm no-cross msm msm-mean)
+LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) ABLATION_SEEDS=(1)
+SYSTEMS=(start cmlm no-cross msm msm-mean)
 SHAPE=({TINY} --max-positions 256)
 DOCUMENTS=(--unit-tokens 24 --units 8 --min-units 4)
 BIBLES=(ASV GerElb1871 FrePGR) TATOEBA_CODES=(deu fra) XQUAD_LANGUAGES=(en de)

@@ -132,6 +132,15 @@ def test_numbers_of_rankings_and_of_xor_retrieve(tmp_path):
         encoder_runs.read_runs([run])
 
 
+@pytest.mark.parametrize(
+    "metric, content", (("mAP@20", tatoeba("10")), ("accuracy", lareqa({"en": {"a": 1.0}})), ("average", tatoeba("10")))
+)
+def test_files_of_another_measure_are_refused(metric, content, tmp_path):
+    run = write(tmp_path, "a", [("msm", 1, content)], metric=metric)
+    with pytest.raises(InputError, match=f"a.0.json, named in .*, holds no score .*{metric}"):
+        encoder_runs.read_runs([run])
+
+
 def test_bad_runs(tmp_path):
     (tmp_path / "a.tsv").write_text("msm\t1\n")
     with pytest.raises(InputError, match="has 2 columns"):
