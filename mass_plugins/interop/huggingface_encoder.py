@@ -17,11 +17,16 @@ from mass_plugins.data.encoder_text import TokenizerText
 from mass_plugins.encoding.loading import LoadedEncoder
 from mass_plugins.errors import InputError
 from mass_plugins.interop.huggingface_tokenizer import read_tokenizer, write_tokenizer
+from mass_plugins.interop.settings import count_positions, dropout, epsilon, shown, whole_number
 from mass_plugins.interop.weights import Weights, read_weights
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 _STYLES = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta"}
-_ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_accurate", "gelu_pytorch_tanh": "gelu_accurate"}
+# theirs -> ours, and back; RoBERTa's MLM head has GELU whatever its layers have, in both
+_ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_accurate", "gelu_pytorch_tanh": "gelu_accurate",
+                "gelu_fast": "gelu_accurate", "tanh": "tanh", "linear": "linear"}  # fmt: skip
+_THEIR_ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_accurate": "gelu_new", "gelu_fast": "gelu_new",
+                      "tanh": "tanh", "linear": "linear"}  # fmt: skip
 _LAYER = {
     "self_attn.q_proj": "attention.self.query",
     "self_attn.k_proj": "attention.self.key",
@@ -37,10 +42,10 @@ _HEADS = {
     "roberta": {"dense": "lm_head.dense", "layer_norm": "lm_head.layer_norm"},
 }
 _BIAS = {"bert": "cls.predictions.bias", "roberta": "lm_head.bias"}
+_PROJECTION = {"bert": "cls.predictions.decoder", "roberta": "lm_head.decoder"}
 # what our encoder has no use for, and the projection, which is the token embeddings
 _DROPPED = ("pooler.", "bert.pooler.", "roberta.pooler.", "cls.seq_relationship.", "embeddings.position_ids",
-            "bert.embeddings.position_ids", "roberta.embeddings.position_ids", "cls.predictions.decoder.bias",
-            "lm_head.decoder.bias")  # fmt: skip
+            "bert.embeddings.position_ids", "roberta.embeddings.position_ids")  # fmt: skip
 
 
 @dataclass
@@ -73,9 +78,8 @@ def read_folder(folder: Path) -> ForeignEncoder:
     config = read_json(folder / CONFIG_FILE)
     options = _read_options(folder, config)
     source = Weights(str(folder), _read_all_weights(folder))
-    padding = config.get("pad_token_id")
     text = read_tokenizer(folder, _int(folder, config, "vocab_size"))
-    if options["position_style"] == "roberta" and padding != text.vocabulary.pad:
+    if options["position_style"] == "roberta" and (padding := _padding(folder, config)) != text.vocabulary.pad:
         raise InputError(
             f"{folder}: {CONFIG_FILE} says that padding is {padding}, its tokenizer {text.vocabulary.pad}; positions "
             "begin behind it, so give the model's own tokenizer"
@@ -106,34 +110,51 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_options(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    kind = config.get("model_type")
-    if kind not in _STYLES:
-        raise InputError(f"{folder} is of the architecture {kind!r}; this reads {', '.join(_STYLES)} (MiniLM is bert)")
+    path, kind = str(folder / CONFIG_FILE), config.get("model_type")
+    if not isinstance(kind, str) or kind not in _STYLES:
+        known = ", ".join(_STYLES)
+        raise InputError(f"{folder} is of the architecture {shown(kind)}; this reads {known} (MiniLM is bert)")
     activation = config.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
-        raise InputError(f"{folder}: the activation {activation!r} is none of {', '.join(_ACTIVATIONS)}")
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
+        raise InputError(f"{folder}: the activation {shown(activation)} is none of {', '.join(_ACTIVATIONS)}")
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
         raise InputError(f"{folder} has relative positions or is a decoder, which our encoder can't be")
-    style, positions = _STYLES[kind], _int(folder, config, "max_position_embeddings")
+    style, rows = _STYLES[kind], _int(folder, config, "max_position_embeddings")
+    padding = 1 + _padding(folder, config) if style == "roberta" else 0
+    width, heads = _int(folder, config, "hidden_size"), _int(folder, config, "num_attention_heads")
+    if width % heads:
+        raise InputError(f"{path}: {heads} attention heads don't divide the width {width}; fetch it again")
     return {
         "encoder_layers": _int(folder, config, "num_hidden_layers"),
-        "encoder_embed_dim": _int(folder, config, "hidden_size"),
+        "encoder_embed_dim": width,
         "encoder_ffn_embed_dim": _int(folder, config, "intermediate_size"),
-        "encoder_attention_heads": _int(folder, config, "num_attention_heads"),
-        "max_positions": positions - (1 + int(config.get("pad_token_id") or 0) if style == "roberta" else 0),
+        "encoder_attention_heads": heads,
+        "max_positions": count_positions(path, "max_position_embeddings", rows, padding),
         "position_style": style,
-        "token_types": 0 if style == "roberta" else _int(folder, config, "type_vocab_size"),
-        "layer_norm_epsilon": float(config.get("layer_norm_eps", 1e-12)),
+        "token_types": 0 if style == "roberta" else _types(folder, config),
+        "layer_norm_epsilon": epsilon(path, "layer_norm_eps", config.get("layer_norm_eps", 1e-12)),
         "activation_fn": _ACTIVATIONS[activation],
-        "dropout": float(config.get("hidden_dropout_prob", 0.1)),
-        "attention_dropout": float(config.get("attention_probs_dropout_prob", 0.1)),
+        "dropout": dropout(path, "hidden_dropout_prob", config.get("hidden_dropout_prob", 0.1)),
+        "attention_dropout": dropout(
+            path, "attention_probs_dropout_prob", config.get("attention_probs_dropout_prob", 0.1)
+        ),
     }
 
 
 def _int(folder: Path, config: dict[str, Any], name: str) -> int:
-    if not isinstance(config.get(name), int):
+    if name not in config:
         raise InputError(f"{folder}: {CONFIG_FILE} has no {name}; fetch it again")
-    return config[name]
+    return whole_number(str(folder / CONFIG_FILE), name, config[name])
+
+
+def _padding(folder: Path, config: dict[str, Any]) -> int:
+    """Id of RoBERTa's padding; transformers' default where the file leaves it out."""
+    return whole_number(str(folder / CONFIG_FILE), "pad_token_id", config.get("pad_token_id", 1), least=0)
+
+
+def _types(folder: Path, config: dict[str, Any]) -> int:
+    """Token types; transformers' default where the file leaves them out."""
+    return whole_number(str(folder / CONFIG_FILE), "type_vocab_size", config.get("type_vocab_size", 2), least=0)
 
 
 def _read_all_weights(folder: Path) -> dict[str, Tensor]:
@@ -141,7 +162,10 @@ def _read_all_weights(folder: Path) -> dict[str, Tensor]:
         if (folder / name).is_file():
             return _with_today_s_names(read_weights(str(folder / name)))
         if (folder / f"{name}.index.json").is_file():
-            parts = read_json(folder / f"{name}.index.json").get("weight_map", {}).values()
+            listed = read_json(folder / f"{name}.index.json").get("weight_map")
+            parts = [*listed.values()] if isinstance(listed, dict) else []
+            if not parts or not all(isinstance(part, str) for part in parts):
+                raise InputError(f"{folder / name}.index.json doesn't tell the weights' files; fetch it again")
             if any(Path(part).name != part for part in parts):
                 raise InputError(f"{folder / name}.index.json names files outside of its folder; fetch it again")
             found: dict[str, Tensor] = {}
@@ -163,7 +187,7 @@ def _take_encoder(source: Weights, foreign: ForeignEncoder, config: dict[str, An
     options, ours = foreign.options, foreign.weights
     start = next((s for s in ("bert.", "roberta.", "") if f"{s}embeddings.word_embeddings.weight" in source), "")
     width, style = options["encoder_embed_dim"], options["position_style"]
-    size, types = len(foreign.text.dictionary), config.get("type_vocab_size", 0)
+    size, types = len(foreign.text.dictionary), _types(Path(source.path), config)
     words = f"{start}embeddings.word_embeddings.weight"
     ours["embed_tokens.weight"] = source.take(words, size, width)
     rows = int(config["max_position_embeddings"])
@@ -193,15 +217,20 @@ def _take_head(source: Weights, foreign: ForeignEncoder) -> None:
     head, size = _HEADS[style], len(foreign.text.dictionary)
     if f"{head['dense']}.weight" not in source:
         foreign.notes.append("it has no MLM head: a new one is drawn, so pre-training goes on from a worse loss")
+        source.drop(f"{_PROJECTION[style]}.bias")
         return
     _take_affine(source, foreign.weights, head["dense"], "lm_head.dense", (width, width))
     _take_affine(source, foreign.weights, head["layer_norm"], "lm_head.layer_norm", (width,))
-    foreign.weights["lm_head.bias"] = source.take(_BIAS[style], size)
-    projection = f"{_BIAS[style].removesuffix('bias')}decoder.weight"
-    if projection in source and not torch.equal(
-        source.take(projection, size, width), foreign.weights["embed_tokens.weight"]
-    ):
-        raise InputError(f"{source.path}: {projection} isn't the token embeddings, as it is in our encoder")
+    # Both are shared in transformers, and files hold one or both.
+    own, bias = {"weight": foreign.weights["embed_tokens.weight"]}, _BIAS[style]
+    if bias not in source and f"{_PROJECTION[style]}.bias" in source:
+        bias = f"{_PROJECTION[style]}.bias"
+    foreign.weights["lm_head.bias"] = own["bias"] = source.take(bias, size)
+    for kind, shape in (("weight", (size, width)), ("bias", (size,))):
+        name = f"{_PROJECTION[style]}.{kind}"
+        if name in source and not torch.equal(source.take(name, *shape), own[kind]):
+            other = "the token embeddings" if kind == "weight" else bias
+            raise InputError(f"{source.path}: {name} isn't {other}, as it is in our encoder")
 
 
 # -- and back
@@ -214,7 +243,7 @@ def write_folder(encoder: LoadedEncoder, folder: Path, head: bool = True) -> Non
         head: with the MLM head.
 
     Raises:
-        InputError: the encoder's text pipeline is no tokenizer file.
+        InputError: the encoder's text pipeline is no tokenizer file, or transformers hasn't its activation.
     """
     from safetensors.torch import save_file
 
@@ -241,7 +270,9 @@ def _config(encoder: LoadedEncoder, roberta: str) -> dict[str, Any]:
     style, pad = str(options["position_style"]), text.vocabulary.pad
     kind = "bert" if style == "bert" else roberta
     name = {"bert": "BertForMaskedLM", "roberta": "RobertaForMaskedLM", "xlm-roberta": "XLMRobertaForMaskedLM"}[kind]
-    activations = {own: other for other, own in reversed(_ACTIVATIONS.items())}
+    activation = _THEIR_ACTIVATIONS.get(str(options["activation_fn"]))
+    if activation is None:
+        raise InputError(f"{encoder.path}: transformers has no activation {options['activation_fn']}")
     return {
         "architectures": [name],
         "model_type": kind,
@@ -250,7 +281,7 @@ def _config(encoder: LoadedEncoder, roberta: str) -> dict[str, Any]:
         "num_hidden_layers": options["encoder_layers"],
         "num_attention_heads": options["encoder_attention_heads"],
         "intermediate_size": options["encoder_ffn_embed_dim"],
-        "hidden_act": activations[str(options["activation_fn"])],
+        "hidden_act": activation,
         "hidden_dropout_prob": options["dropout"],
         "attention_probs_dropout_prob": options["attention_dropout"],
         "max_position_embeddings": options["max_positions"] + (1 + pad if style == "roberta" else 0),

@@ -35,6 +35,30 @@ def dropout(path: str, name: str, value: Any) -> float:
     return share
 
 
+def whole_number(path: str, name: str, value: Any, least: int = 1) -> int:
+    """A whole number of ``least`` or more.
+
+    Raises:
+        InputError: anything else.
+    """
+    whole = isinstance(value, numbers.Integral) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or value < least:
+        raise InputError(f"{path}: {name} is {shown(value)}, no whole number of {least} or more; fetch the file again")
+    return int(value)
+
+
+def epsilon(path: str, name: str, value: Any) -> float:
+    """A positive number, as a layer-norm adds it to a variance.
+
+    Raises:
+        InputError: anything else.
+    """
+    known = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not known or not 0 < value < 1:
+        raise InputError(f"{path}: {name} is {shown(value)}, no number between 0 and 1; fetch the file again")
+    return float(value)
+
+
 def flag(path: str, name: str, value: Any) -> bool:
     """Yes or no.
 

@@ -50,7 +50,11 @@ class TextEncoderConfig(FairseqDataclass):
     token_types: int = _size(2, "token types, of which a text has the first (BERT: 2; RoBERTa, XLM-R: 0)")
     layer_norm_epsilon: float = field(default=1e-12, metadata={"help": "BERT, MiniLM: 1e-12; RoBERTa, XLM-R: 1e-5"})
     activation_fn: ChoiceEnum(utils.get_available_activation_fns()) = field(
-        default="gelu", metadata={"help": "activation of the feed-forward layers and of the MLM head (BERT: gelu)"}
+        default="gelu",
+        metadata={
+            "help": "activation of the feed-forward layers and, with --position-style bert, of the MLM head (BERT: "
+            "gelu); with roberta the head has gelu"
+        },
     )
     dropout: float = field(default=0.1, metadata={"help": "dropout (BERT: 0.1)"})
     attention_dropout: float = field(default=0.1, metadata={"help": "dropout on attention weights (BERT: 0.1)"})
@@ -227,7 +231,9 @@ class TextEncoder(BaseFairseqModel):
         if flat["checkpoint_activations"]:
             layers = [checkpoint_wrapper(layer) for layer in layers]
         self.layers = nn.ModuleList(layers)
-        self.lm_head = MaskedLmHead(dim, num_tokens, str(flat["activation_fn"]), epsilon)
+        # transformers' RoBERTa has GELU there whatever its layers have, its BERT what the layers have
+        activation = "gelu" if str(flat["position_style"]) == "roberta" else str(flat["activation_fn"])
+        self.lm_head = MaskedLmHead(dim, num_tokens, activation, epsilon)
         self.start(self)
 
     def start_new_weights(self, missing: set[str]) -> None:

@@ -22,7 +22,7 @@ MODEL = {
     "position_style": ("roberta", lambda m: "roberta" if isinstance(m.embed_positions, Positions) else "bert"),
     "token_types": (3, lambda m: 0 if m.embed_types is None else len(m.embed_types.weight)),
     "layer_norm_epsilon": (0.1, lambda m: m.layers[-1].final_layer_norm.eps),
-    "activation_fn": ("relu", lambda m: "gelu" if m.lm_head.activation is functional.gelu else "relu"),
+    "activation_fn": ("relu", lambda m: "gelu" if m.layers[0].activation_fn is functional.gelu else "relu"),
     "dropout": (0.2, lambda m: m.dropout.p),
     "attention_dropout": (0.3, lambda m: m.layers[0].self_attn.dropout),
     "activation_dropout": (0.4, lambda m: m.layers[0].activation_dropout_module.p),

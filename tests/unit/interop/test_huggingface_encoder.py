@@ -6,12 +6,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from fairseq import utils
 from safetensors.torch import load_file, save_file
 
 import mass_plugins
 from mass_plugins.cli import main
-from mass_plugins.encoding.loading import load_model
-from mass_plugins.interop.huggingface_encoder import read_folder
+from mass_plugins.encoding.loading import LoadedEncoder, load_model
+from mass_plugins.errors import InputError
+from mass_plugins.interop.huggingface_encoder import read_folder, write_folder
+from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
 from tests import tiny_encoder
 
 LINES = ["thight whound seed.", "schlau", "", "brein stung glerz schlade mink " * 3, "[MASK] sore",
@@ -226,6 +229,108 @@ def test_malformed_folders(folder, capfd):
     assert "there is no tokenizer.json" in error_of(folder, capfd)
     shutil.rmtree(folder)
     assert "is not a folder" in error_of(folder, capfd)
+
+
+ODD = {
+    "layer_norm_eps": (None, "x", [1e-12], True, 0, -1.0, float("nan")),
+    "hidden_dropout_prob": (None, "0.1", 1, True),
+    "attention_probs_dropout_prob": ([0.1],),
+    "hidden_act": (["gelu"], None, {"name": "gelu"}),
+    "model_type": (["bert"], None, {}),
+    "num_hidden_layers": (0, 2.5, "2", True, -1),
+    "num_attention_heads": (None, 5),
+    "hidden_size": ([24],),
+    "type_vocab_size": (None, "2", -1),
+    "max_position_embeddings": (0, float("inf")),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_settings_are_refused_in_one_line(name, folder, capfd):
+    for value in ODD[name]:
+        change_json(folder / "config.json", **{name: value})
+        line = error_of(folder, capfd)
+        shown = {"num_attention_heads": "attention heads", "hidden_act": "activation", "model_type": "architecture"}
+        assert name in line or shown.get(name, name) in line
+
+
+def test_odd_settings_of_roberta(tmp_path, capfd):
+    """Padding decides where positions begin; transformers' default is 1."""
+    make_folder(tmp_path / "theirs", "roberta")
+    path = tmp_path / "theirs" / "config.json"
+    for value in (None, "1", [1], -1, 1.5):
+        change_json(path, pad_token_id=value)
+        assert "pad_token_id is" in error_of(tmp_path / "theirs", capfd)
+    change_json(path, pad_token_id=2)
+    assert "says that padding is 2, its tokenizer 1" in error_of(tmp_path / "theirs", capfd)
+    change_json(path, pad_token_id=1, max_position_embeddings=2)
+    assert "max_position_embeddings has 2 rows, so not one position" in error_of(tmp_path / "theirs", capfd)
+    settings = json.loads(path.read_text())
+    del settings["pad_token_id"]
+    path.write_text(json.dumps({**settings, "max_position_embeddings": 66}))
+    assert read_folder(tmp_path / "theirs").options["max_positions"] == 64
+
+
+def test_odd_lists_of_weights(folder, capfd):
+    (folder / "model.safetensors").unlink()
+    for listed in ({}, [], {"weight": 1}, None, {"weight": ["a"]}):
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": listed}))
+        assert "doesn't tell the weights' files" in error_of(folder, capfd)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_a_bias_of_the_projection_is_the_head_s(family, tmp_path, capfd):
+    """transformers shares the two; a file that has one, either, or both alike is read, one with two is refused."""
+    make_folder(tmp_path / "theirs", family)
+    path = tmp_path / "theirs" / "model.safetensors"
+    good = load_file(path)
+    own, other = {
+        "bert": ("cls.predictions.bias", "cls.predictions.decoder.bias"),
+        "roberta": ("lm_head.bias", "lm_head.decoder.bias"),
+    }[family]
+    bias = good.pop(own)
+    for names in ((own,), (other,), (own, other)):
+        save_file({**good, **{name: bias.clone() for name in names}}, path)
+        assert torch.equal(read_folder(tmp_path / "theirs").weights["lm_head.bias"], bias)
+    save_file({**good, own: bias, other: bias + 1}, path)
+    assert f"{other} isn't {own}" in error_of(tmp_path / "theirs", capfd)
+
+
+ACTIVATIONS = ("gelu", "relu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "tanh", "linear")
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_in_and_out(family, activation, tmp_path):
+    """RoBERTa's head has GELU, whatever its layers have."""
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    make_folder(tmp_path / "theirs", family)
+    change_json(tmp_path / "theirs" / "config.json", hidden_act=activation)
+    folders = [tmp_path / name for name in ("theirs", "ours", "out")]
+    assert main(["import", "huggingface-encoder", str(folders[0]), "--destdir", str(folders[1])]) == 0
+    assert main(["export", "huggingface-encoder", str(folders[1]), "--destdir", str(folders[2])]) == 0
+    for folder in (folders[0], folders[2]):
+        model = AutoModelForMaskedLM.from_pretrained(folder).eval()
+        compare(model, AutoTokenizer.from_pretrained(folder), load_model(folders[1]))
+
+
+@pytest.mark.filterwarnings("ignore:--activation-fn=gelu_fast has been renamed")  # fairseq's
+@pytest.mark.parametrize("activation", utils.get_available_activation_fns())
+def test_every_activation_is_exported_or_refused(activation, tmp_path):
+    from transformers.activations import ACT2FN
+
+    text = tiny_encoder.make_text()
+    sizes = {"encoder_layers": 1, "encoder_embed_dim": 8, "encoder_ffn_embed_dim": 8, "encoder_attention_heads": 2}
+    cfg = TextEncoderConfig(**sizes, max_positions=16, activation_fn=activation)
+    model = TextEncoder(cfg, len(text.dictionary), text.vocabulary.pad)
+    write_folder(LoadedEncoder(tmp_path / "c.pt", model, text, vars(cfg), None), tmp_path)
+    theirs = ACT2FN[json.loads((tmp_path / "config.json").read_text())["hidden_act"]]
+    x = torch.linspace(-8, 8, 999)
+    assert torch.allclose(theirs(x), model.layers[0].activation_fn(x), atol=1e-6)
+    encoder = LoadedEncoder(tmp_path / "c.pt", model, text, {**vars(cfg), "activation_fn": "cubic"}, None)
+    with pytest.raises(InputError, match="c.pt: transformers has no activation cubic"):
+        write_folder(encoder, tmp_path)
 
 
 def test_weights_of_torch_save_in_two_parts_and_a_vocabulary_without_tokenizer_json(folder, tmp_path):
