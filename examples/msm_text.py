@@ -1,12 +1,12 @@
 """Public text with an order of sentences -> the files that the recipes of MSM read.
 
-    python examples/msm_text.py FOLDER OUT de,en,es,... [de,en]
+    python examples/msm_text.py FOLDER OUT LANGUAGES [PICTURE [XQUAD]]      each like de,en,es
 
 FOLDER holds the downloads (see msm_small/run.sh), plain or packed, in any folder below it. OUT gets
 documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; for the test
-tatoeba/<language>.{source,english} and xquad/<language>.json; for a picture of the last languages
-parallel.<language>.txt; and groups.jsonl, English questions with their answers to fine-tune on (MedQuAD, SciFact). What
-is missing ends it with one line.
+tatoeba/<language>.{source,english} of every language that has a test set there (LONG_CODES), and xquad/<language>.json
+of the languages XQUAD; for a picture of the languages PICTURE parallel.<language>.txt; and groups.jsonl, English
+questions with their answers to fine-tune on (MedQuAD, SciFact). What is missing ends it with one line.
 
     bible          book, chapter, verse, text: a chapter is a document, a verse a line; bible.<language>.tsv, or the CSV
                    of the version that VERSIONS names, as scrollmapper/bible_databases has it
@@ -144,7 +144,11 @@ def write_parallel(folder: Path, out: Path, languages: list[str]) -> str:
 
 
 def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
-    """The pairs of the languages that there are; returns these."""
+    """The pairs of the languages that have a test set.
+
+    Returns:
+        names of the files that are missing.
+    """
     archive, files = find(folder, "tatoeba-v1.tar"), {}
     if archive is not None:
         with tarfile.open(archive) as tar:
@@ -154,16 +158,29 @@ def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
                     files[Path(member.name).name] = stream.read()
     else:
         files = {path.name: path.read_bytes() for path in folder.rglob("tatoeba.*-eng.*")}
-    found = []
+    missing = []
     (out / "tatoeba").mkdir(exist_ok=True)
-    for language in languages:
-        code = LONG_CODES.get(language)
-        names = [f"tatoeba.{code}-eng.{code}", f"tatoeba.{code}-eng.eng"]
-        if all(name in files for name in names):
-            for name, end in zip(names, ("source", "english")):
+    for language, code in ((language, LONG_CODES[language]) for language in languages if language in LONG_CODES):
+        for name, end in ((f"tatoeba.{code}-eng.{code}", "source"), (f"tatoeba.{code}-eng.eng", "english")):
+            if name in files:
                 (out / "tatoeba" / f"{language}.{end}").write_bytes(files[name])
-            found.append(language)
-    return found
+            else:
+                missing.append(name)
+    return missing
+
+
+def write_xquad(folder: Path, out: Path, languages: Sequence[str]) -> list[str]:
+    """XQuAD-R's files of the languages, unpacked; returns names of the files that are missing."""
+    missing = []
+    (out / "xquad").mkdir(exist_ok=True)
+    for language in languages:
+        path = find(folder, f"xquad-r/{language}.json")
+        if path is None:
+            missing.append(f"xquad-r/{language}.json")
+        else:
+            with open_text(path) as stream:
+                (out / "xquad" / f"{language}.json").write_bytes(stream.read())
+    return missing
 
 
 def write_groups(folder: Path, out: Path) -> int:
@@ -177,7 +194,16 @@ def write_groups(folder: Path, out: Path) -> int:
     return count
 
 
-def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] = ()) -> int:
+def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] = (), xquad: Sequence[str] = ()) -> int:
+    missing = write_tatoeba(source, out, languages) + write_xquad(source, out, xquad)
+    if missing:  # a test of fewer languages would be another test
+        names = f"{', '.join(missing[:3])}{' ..' if len(missing) > 3 else ''}"
+        print(
+            f"error: {source} lacks {names} of the tests (Tatoeba's may be in tatoeba-v1.tar); put what is missing "
+            "there, or take the languages out of config.sh",
+            file=sys.stderr,
+        )
+        return 1
     for language in languages:
         count = write_documents(source, out, language)
         if count == 0:
@@ -188,18 +214,6 @@ def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] =
     if wrong:
         print(f"error: {wrong}; choose other languages for the picture (PICTURE)", file=sys.stderr)
         return 1
-    found = write_tatoeba(source, out, languages)
-    if not found:
-        print(f"error: {source} has no tatoeba-v1.tar.xz, nor its files", file=sys.stderr)
-        return 1
-    print("tatoeba:", ",".join(found))
-    (out / "xquad").mkdir(exist_ok=True)
-    for language in languages:
-        path = find(source, f"xquad-r/{language}.json")
-        if path is not None:
-            with open_text(path) as stream:
-                (out / "xquad" / f"{language}.json").write_bytes(stream.read())
-            print(f"xquad-r: {language}")
     print(f"{write_groups(source, out)} English questions with answers")
     return 0
 

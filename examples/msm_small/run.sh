@@ -54,8 +54,8 @@ PY
     mv "$OUT/$2.tmp" "$OUT/$2"
 }
 
-# get_text DATA LANGUAGES PICTURE
-get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2" "$3"; }
+# get_text DATA LANGUAGES PICTURE XQUAD
+get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2" "$3" "$4"; }
 
 # prepare_text TEXT SUB-WORDS LANGUAGE...: $OUT/data-bin
 prepare_text() {
@@ -99,8 +99,8 @@ measure() {
     for language in "${LANGUAGES[@]}"; do
         [ ! -e "$text/tatoeba/$language.source" ] ||
             pairs+=("$language=$text/tatoeba/$language.source,$text/tatoeba/$language.english")
-        [ ! -e "$text/xquad/$language.json" ] || files+=("$language=$text/xquad/$language.json")
     done
+    for language in "${XQUAD_LANGUAGES[@]}"; do files+=("$language=$text/xquad/$language.json"); done
     plugin evaluate tatoeba "$checkpoint" --pooling "$pooling" --pairs "${pairs[@]}" --json "$OUT/tatoeba.json"
     plugin evaluate lareqa "$checkpoint" --pooling "$pooling" --similarity "$similarity" --xquad "${files[@]}" \
         --json "$OUT/lareqa.json"
@@ -147,7 +147,8 @@ draw() {
 main() {
     local seed name system names=()
     [ -n "$DATA" ] || get_files
-    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")" "$(joined "${PICTURE[@]}")"
+    stage text get_text "$DATA" "$(joined "${LANGUAGES[@]}")" "$(joined "${PICTURE[@]}")" \
+        "$(joined "${XQUAD_LANGUAGES[@]}")"
     TEXT_FOLDER=$FOLDER
     stage data-bin prepare_text "$TEXT_FOLDER" "$VOCABULARY" "${LANGUAGES[@]}"
     ALL=$FOLDER/data-bin

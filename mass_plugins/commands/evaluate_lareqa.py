@@ -45,7 +45,7 @@ def run(options):
     found = lareqa.means(values)
     print(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
     print("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))
-    signature = f"{lareqa.signature()}|{similarity}"
+    signature = f"{lareqa.signature(pool)}|{similarity}"
     print(signature)
     if options.json:
         questions = {name: {q: round(value, 4) for q, value in of.items()} for name, of in values.items()}

@@ -1,6 +1,6 @@
 """Tatoeba's measure: how often the nearest neighbour of a sentence is its translation (Artetxe and Schwenk 2019)."""
 
-from typing import Any, NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 import numpy as np
 
@@ -29,9 +29,10 @@ class BitextAccuracy(NamedTuple):
         return {**self._asdict(), **hits}
 
 
-def signature() -> str:
-    """What a number depends on besides the vectors."""
-    return "accuracy|percent|nearest by cosine|ties: wrong"
+def signature(sizes: Mapping[str, int]) -> str:
+    """What a number depends on besides the vectors; ``sizes``: pairs of each language, by name."""
+    pairs = ",".join(f"{language}:{size}" for language, size in sorted(sizes.items()))
+    return f"accuracy|percent|nearest by cosine|ties: wrong|pairs: {pairs}"
 
 
 def bitext_accuracy(source: np.ndarray, target: np.ndarray) -> BitextAccuracy:

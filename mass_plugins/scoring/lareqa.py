@@ -80,9 +80,13 @@ def _add(pool: Pool, language: str, paragraph: dict) -> None:
         pool.answers.setdefault(question["id"], []).append(begin + places[0])
 
 
-def signature() -> str:
+def signature(pool: Pool) -> str:
     """What a number depends on besides the vectors."""
-    return f"AP@{DEPTH}|percent|pool of all languages|ties: by place|ir_measures:{version_of('ir_measures')}"
+    languages = ",".join(dict.fromkeys(sorted(pool.languages)))
+    return (
+        f"AP@{DEPTH}|percent|{len(pool.questions)} questions|pool: {len(pool.sentences)} sentences of {languages}|"
+        f"ties: by place|ir_measures:{version_of('ir_measures')}"
+    )
 
 
 def average_precisions(

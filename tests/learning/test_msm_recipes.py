@@ -73,7 +73,7 @@ FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --representation 
 REPRESENT=(--batch-tokens 500)
 """
     (tmp_path / "config.sh").write_text(config)
-    variables = {"MIRROR": f"file://{tmp_path}/mirror", "XLMR": str(tmp_path / "xlmr"), "PROCESSES": "1"}
+    variables = {"MIRROR": f"file://{tmp_path}/mirror", "XLMR": str(tmp_path / "xlmr"), "PROCESSES": "1", "DATA": ""}
     variables |= {"MRTYDI": str(tmp_path / "mrtydi"), "XOR": str(tmp_path / "xor")}
     result = run_recipe("msm_full", tmp_path, **variables)
     found = {(score["system"], score["setting"], score["metric"]) for score in result["scores"]}

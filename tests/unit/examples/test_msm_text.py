@@ -39,7 +39,7 @@ def made(tmp_path):
         out = tmp_path / f"{source.name}.out"
         out.mkdir()
         for _ in range(2):  # the second time as after a run that was cut off
-            assert msm_text.main(source, out, list(tiny.LANGUAGES), ["en", "fr"]) == 0
+            assert msm_text.main(source, out, list(tiny.LANGUAGES), ["en", "fr"], ["de", "en"]) == 0
         outs.append(out)
     return outs
 
@@ -90,8 +90,20 @@ def test_a_picture_of_different_verses_is_refused(change, made, tmp_path, capsys
 
 def test_a_language_without_text_ends_it(made, tmp_path, capsys):
     (tmp_path / "other").mkdir()
-    assert msm_text.main(tmp_path / "data", tmp_path / "other", ["ko"]) == 1
-    assert "has no documents in ko" in capsys.readouterr().err
+    (tmp_path / "data" / "bible.de.tsv").unlink()
+    assert msm_text.main(tmp_path / "data", tmp_path / "other", ["de"]) == 1
+    assert "has no documents in de" in capsys.readouterr().err
+
+
+def test_a_test_of_fewer_languages_ends_it(made, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    for languages, xquad, name in (
+        (["de", "ko"], [], "tatoeba.kor-eng.kor, tatoeba.kor-eng.eng of the tests"),
+        (["de"], ["de", "zh"], "xquad-r/zh.json of the tests"),
+    ):
+        assert msm_text.main(tmp_path / "data", tmp_path / "other", languages, [], xquad) == 1
+        message = capsys.readouterr().err
+        assert f"lacks {name}" in message and message.count("\n") == 1
 
 
 def test_whole_documents_up_to_a_number_of_lines(tmp_path):

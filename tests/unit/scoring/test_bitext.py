@@ -36,3 +36,7 @@ def test_vectors_that_are_alike_score_nothing():
 def test_different_numbers_of_rows():
     with pytest.raises(ValueError, match="both sides"):
         bitext.bitext_accuracy(np.ones((4, 3)), np.ones((5, 3)))
+
+
+def test_signature_names_languages_and_their_pairs():
+    assert bitext.signature({"fr": 20, "de": 1000}).endswith("|pairs: de:1000,fr:20")

@@ -39,6 +39,10 @@ def test_pool(pool):
     assert [question.language for question in pool.questions] == ["en"] * 3 + ["de"] * 3
 
 
+def test_signature_names_the_pool(pool):
+    assert lareqa.signature(pool).startswith("AP@20|percent|6 questions|pool: 6 sentences of de,en|ties: by place|")
+
+
 def test_by_definition(pool):
     chance = np.random.default_rng(3)
     questions, sentences = chance.normal(size=(6, 4)), chance.normal(size=(6, 4))
