@@ -6,7 +6,8 @@ FOLDER holds the downloads (see msm_small/run.sh), plain or packed, in any folde
 documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; for the test
 tatoeba/<language>.{source,english} of every language that has a test set there (LONG_CODES), and xquad/<language>.json
 of the languages XQUAD; for a picture of the languages PICTURE parallel.<language>.txt; and groups.jsonl, English
-questions with their answers to fine-tune on (MedQuAD, SciFact). What is missing ends it with one line.
+queries with their passages to fine-tune on (the training sides of MedQuAD and SciFact, and SciFact's titles). What is
+missing ends it with one line.
 
     bible          book, chapter, verse, text: a chapter is a document, a verse a line; bible.<language>.tsv, or the CSV
                    of the version that VERSIONS names, as scrollmapper/bible_databases has it
@@ -183,15 +184,20 @@ def write_xquad(folder: Path, out: Path, languages: Sequence[str]) -> list[str]:
     return missing
 
 
-def write_groups(folder: Path, out: Path) -> int:
-    """The training sides of MedQuAD and SciFact as groups of a query and its passages; returns how many."""
-    count = 0
+def write_groups(folder: Path, out: Path) -> dict[str, int]:
+    """English queries with their passages, as groups; returns how many of each kind.
+
+    They are those of dupmae_small's training: questions of MedQuAD and claims of SciFact (the sides that it tests on
+    are left out), and the titles of SciFact's abstracts, as queries of these.
+    """
+    counts = {"MedQuAD's questions": 0, "SciFact's claims": 0, "SciFact's titles": 0}
     with open(out / "groups.jsonl", "w", encoding="utf-8") as file:
         for collection in (retrieval_text.scifact(folder), retrieval_text.medquad(folder)):
             for group in retrieval_text.groups_of(collection):
                 file.write(group.as_json() + "\n")
-                count += 1
-    return count
+                kind = "titles" if group.query.id.startswith("scifact-title-") else "claims"
+                counts["MedQuAD's questions" if collection.name == "medquad" else f"SciFact's {kind}"] += 1
+    return counts
 
 
 def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] = (), xquad: Sequence[str] = ()) -> int:
@@ -214,7 +220,8 @@ def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] =
     if wrong:
         print(f"error: {wrong}; choose other languages for the picture (PICTURE)", file=sys.stderr)
         return 1
-    print(f"{write_groups(source, out)} English questions with answers")
+    counts = write_groups(source, out)
+    print(f"{sum(counts.values())} English queries:", ", ".join(f"{count} {kind}" for kind, count in counts.items()))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -59,6 +60,20 @@ def test_both_forms_give_the_same(made):
     sides = [sorted((folder / "groups.jsonl").read_text().splitlines()) for folder in made]
     questions = [{json.loads(line)["query"] for line in side} for side in sides]
     assert questions[0] == questions[1] and len(questions[0]) > 30
+
+
+def test_queries_are_counted_by_kind(made, tmp_path, capsys):
+    counts = msm_text.write_groups(tmp_path / "data", tmp_path)
+    assert sum(counts.values()) == len((tmp_path / "groups.jsonl").read_text().splitlines())
+    rows = [json.loads(line) for line in (tmp_path / "groups.jsonl").read_text().splitlines()]
+    assert counts["SciFact's titles"] == sum("title" in row["query_id"] for row in rows) == 19
+    assert counts["MedQuAD's questions"] == sum(row["query_id"].startswith("medquad") for row in rows) > 20
+    card = " ".join((EXAMPLES / "msm_small" / "README.md").read_text().split())
+    form = (
+        r"There are ([\d ]+) English queries .*: ([\d ]+) questions of MedQuAD .*, (\d+) claims .* SciFact's (\d+) abs"
+    )
+    whole, *parts = (int(number.replace(" ", "")) for number in re.search(form, card).groups())
+    assert whole == sum(parts)
 
 
 def test_documents_are_chapters_and_pages(made):
