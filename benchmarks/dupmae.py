@@ -29,10 +29,10 @@ from benchmarks.harness.dupmae_sides import (  # noqa: E402
     PAD,
     PythonDraws,
     check_equality,
-    hide_at_once,
-    hide_in_a_loop,
-    make_hider,
+    make_masker,
     make_texts,
+    mask_at_once,
+    mask_in_a_loop,
 )
 from benchmarks.harness.pairs import (  # noqa: E402
     Comparison,
@@ -43,9 +43,9 @@ from benchmarks.harness.pairs import (  # noqa: E402
     report,
 )
 from mass_plugins.data.collate import pad_right  # noqa: E402
-from mass_plugins.data.dupmae_masking import HiddenText, Patterns  # noqa: E402
+from mass_plugins.data.dupmae_masking import DupMaeArrays, Patterns  # noqa: E402
 from mass_plugins.data.random_state import sentence_keys  # noqa: E402
-from mass_plugins.losses.vocabulary import projected_cross_entropy  # noqa: E402
+from mass_plugins.losses.cross_entropy import projected_cross_entropy  # noqa: E402
 from mass_plugins.modules.vocabulary_maximum import max_over_positions  # noqa: E402
 from mass_plugins.retrieval.exact import Block, Scorer, search_exactly  # noqa: E402
 from mass_plugins.retrieval.representations import Parts  # noqa: E402
@@ -57,15 +57,15 @@ VOCABULARY = 30522
 
 
 def compare_masking(texts: int, length: int, arguments) -> Comparison:
-    rows, hider = make_texts(texts, length, VOCABULARY, arguments.seed), make_hider(VOCABULARY)
-    check_equality(rows[:4], hider, arguments.seed)
+    rows, masker = make_texts(texts, length, VOCABULARY, arguments.seed), make_masker(VOCABULARY)
+    check_equality(rows[:4], masker, arguments.seed)
 
     def ours(epoch: int):
-        hide_at_once(rows, hider, sentence_keys(arguments.seed, epoch, np.arange(texts)))
+        mask_at_once(rows, masker, sentence_keys(arguments.seed, epoch, np.arange(texts)))
 
     def loop(epoch: int):
         keys = sentence_keys(arguments.seed, epoch, np.arange(texts)).tolist()
-        hide_in_a_loop(rows, hider, [PythonDraws(key, VOCABULARY) for key in keys])
+        mask_in_a_loop(rows, masker, [PythonDraws(key, VOCABULARY) for key in keys])
 
     times = alternate({"ours": ours, "loop": loop}, arguments.pairs, 1, arguments.clock)
     name = f"dupmae, masking ({texts} x {length})"
@@ -77,11 +77,13 @@ def compare_masking(texts: int, length: int, arguments) -> Comparison:
 
 
 def make_trainer(arguments) -> Callable[[dict], None]:
-    from mass_plugins.models.dupmae import DupMae, DupMaeTinyConfig
+    from fairseq.models import MODEL_DATACLASS_REGISTRY
+
+    from mass_plugins.models.dupmae import DupMae
     from mass_plugins.objectives.dupmae.criterion import DupMaeCriterion
 
     torch.manual_seed(arguments.seed)
-    model = DupMae(DupMaeTinyConfig(), VOCABULARY, PAD).train()
+    model = DupMae(MODEL_DATACLASS_REGISTRY["dupmae_tiny"](), VOCABULARY, PAD).train()
     criterion = DupMaeCriterion(None, 1.0, 1.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
@@ -96,25 +98,24 @@ def make_trainer(arguments) -> Callable[[dict], None]:
 
 def compare_update(texts: int, length: int, arguments) -> Comparison:
     """The same model and losses; the peer's batch is made by the loop, each row a pattern of its own."""
-    from mass_plugins.objectives.dupmae.dataset import HiddenTextDataset
+    from mass_plugins.objectives.dupmae.dataset import to_dupmae_batch
 
-    rows, hider = make_texts(texts, length, VOCABULARY, arguments.seed), make_hider(VOCABULARY)
+    rows, masker = make_texts(texts, length, VOCABULARY, arguments.seed), make_masker(VOCABULARY)
     update = make_trainer(arguments)
-    to_batch = HiddenTextDataset._to_batch
-    settings = argparse.Namespace(bow_positions="unmasked", bow_targets="mean")
+    bow = ("unmasked", "mean")  # positions and targets
     tokens, lengths = pad_right(rows, PAD)
     ids = np.arange(texts)
 
     def ours(epoch: int):
-        update(to_batch(settings, hider(tokens, lengths, sentence_keys(arguments.seed, epoch, ids)), ids))
+        update(to_dupmae_batch(masker(tokens, lengths, sentence_keys(arguments.seed, epoch, ids)), ids, *bow))
 
     def loop(epoch: int):
         keys = sentence_keys(arguments.seed, epoch, ids).tolist()
-        made = hide_in_a_loop(rows, hider, [PythonDraws(key, VOCABULARY) for key in keys])
+        made = mask_in_a_loop(rows, masker, [PythonDraws(key, VOCABULARY) for key in keys])
         source, masked, visible = (tensor.numpy() for tensor in made)
         patterns = Patterns(visible, np.tile(np.arange(length), (texts, 1)))
-        hidden = HiddenText(source, tokens, lengths, masked, tokens >= FIRST, patterns)
-        update(to_batch(settings, hidden, ids))
+        arrays = DupMaeArrays(source, tokens, lengths, masked, tokens >= FIRST, patterns)
+        update(to_dupmae_batch(arrays, ids, *bow))
 
     times = alternate({"ours": ours, "loop": loop}, arguments.pairs, 1, arguments.clock)
     name = f"dupmae, update (3 layers of 256, {texts} x {length})"

@@ -32,7 +32,7 @@ from benchmarks.harness.pairs import (  # noqa: E402
     report,
 )
 from mass_plugins.data.collate import Seq2SeqArrays, pad_right  # noqa: E402
-from mass_plugins.data.masker import Masker, Vocabulary  # noqa: E402
+from mass_plugins.data.masker import Masker  # noqa: E402
 from mass_plugins.data.random_state import (  # noqa: E402
     Draw,
     derive_keys,
@@ -42,6 +42,7 @@ from mass_plugins.data.random_state import (  # noqa: E402
     uniform_at,
 )
 from mass_plugins.data.token_masking import Replacement  # noqa: E402
+from mass_plugins.data.vocabulary import Vocabulary  # noqa: E402
 
 PAD, EOS, MASK, FIRST_WORD, VOCABULARY_SIZE = 1, 2, 4, 5, 8000
 PEERS = {

@@ -192,7 +192,7 @@ def settle():
 @contextlib.contextmanager
 def imported(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """The folder as our checkpoint, and the flags of its shape."""
-    from mass_plugins.interop.encoder_checkpoint import save_encoder, training_flags
+    from mass_plugins.interop.encoder_checkpoint import flags_of, save_encoder
     from mass_plugins.interop.huggingface_encoder import read_folder
     from mass_plugins.interop.sentence_transformers import read_vectors
 
@@ -200,7 +200,7 @@ def imported(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         foreign = read_folder(folder)
         read_vectors(folder, foreign)
         save_encoder(foreign, Path(temporary) / "encoder", 1)
-        flags = [word for flag in training_flags(foreign.options) for word in flag.split()]
+        flags = [word for flag in flags_of(foreign.options, foreign.text) for word in flag.split()]
         yield Path(temporary) / "encoder", flags
 
 

@@ -36,7 +36,7 @@ from benchmarks.harness.pairs import (  # noqa: E402
     report,
 )
 from mass_plugins.losses.hierarchical import Units, hierarchical_contrast  # noqa: E402
-from mass_plugins.models.msm import DocumentEncoder, Msm, MsmTinyConfig  # noqa: E402
+from mass_plugins.models.msm import DocumentEncoder, Msm, MsmConfig  # noqa: E402
 
 UNITS, TOKENS, LAYERS = 32, 64, 3
 PEER = "all pairs of the batch's units"
@@ -46,7 +46,7 @@ def make_model(width: int, layers: int = 1) -> Msm:
     torch.manual_seed(1)
     shape = {"encoder_layers": layers, "encoder_embed_dim": width, "encoder_ffn_embed_dim": 4 * width}
     shape |= {"encoder_attention_heads": max(1, width // 64), "dropout": 0.0, "attention_dropout": 0.0}
-    return Msm(MsmTinyConfig(**shape, max_positions=TOKENS, units_per_document=UNITS), 100, 1).train()
+    return Msm(MsmConfig(**shape, max_positions=TOKENS, units_per_document=UNITS), 100, 1).train()
 
 
 def by_all_pairs(encoder: DocumentEncoder, vectors: Tensor) -> Tensor:

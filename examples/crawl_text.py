@@ -3,7 +3,8 @@
     python examples/crawl_text.py documents FILE LINES OUT    the first whole documents of a file, LINES lines at most
     python examples/crawl_text.py questions FILE OUT          DPR's training data as groups of a query and its passages
 
-Documents are separated by empty lines, as in CC-100; files may be packed, and are read in a stream. Of DPR's, questions
+Documents are separated by empty lines, as in CC-100; files may be packed, and are read in a stream. A line with [MASK],
+which pre-training reserves, is left out. Of DPR's, questions
 without a positive or a hard negative passage are left out.
 """
 
@@ -20,11 +21,12 @@ from mass_plugins.data.retrieval_files import Passage, Query  # noqa: E402
 from mass_plugins.data.retrieval_groups import Candidate, Group  # noqa: E402
 from mass_plugins.data.text_files import open_text  # noqa: E402
 
+MASK = b"[MASK]"
 _CHUNK = 1 << 22  # characters
 
 
 def documents(source: Path) -> Iterator[list[bytes]]:
-    """Lines of one document after the other; a line that is no UTF-8 is left out."""
+    """Lines of one document after the other; a line that is no UTF-8, or has MASK, is left out."""
     gathered: list[bytes] = []
     with open_text(source) as stream:
         for line in stream:
@@ -32,7 +34,7 @@ def documents(source: Path) -> Iterator[list[bytes]]:
                 if gathered:
                     yield gathered
                 gathered = []
-            elif is_text(line):
+            elif MASK not in line and is_text(line):
                 gathered.append(line.rstrip(b"\r\n") + b"\n")
     if gathered:
         yield gathered

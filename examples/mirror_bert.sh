@@ -135,8 +135,8 @@ minilm_mirror() {
     shift 2
     share "${MIRROR_TRAINING[@]}"
     stage "$run" mirror "$folder" "$folder/checkpoint.pt" --strings "$STRINGS" "${MINILM_ENCODER[@]}" \
-        "${WORDS_SHARED[@]}" --pooling mean --lr "$MINILM_RATE" --seed "$seed"
-    score "$run" "$FOLDER/checkpoint_last.pt" minilm+mirror "$seed" "$FOLDER/seconds" "$@"
+        "${WORDS_SHARED[@]}" --pooling mean --lr "$MINILM_RATE" --max-epoch "$MINILM_EPOCHS" --seed "$seed"
+    score "$run" "$FOLDER/checkpoint_last.pt" minilm+mirror "$seed" /dev/null "$@"
 }
 
 # minilm_runs: names of its runs
@@ -163,15 +163,18 @@ train_system() {
     share "${MIRROR_TRAINING[@]}"
     # shellcheck disable=SC2086
     stage "$RECIPE.${1// /-}.$2" mirror "$MLM" "$MLM/checkpoint_last.pt" --strings "$STRINGS" "${ENCODER[@]}" \
-        "${WORDS_SHARED[@]}" --lr "$RATE" --seed "$2" ${SYSTEMS[$1]}
+        "${WORDS_SHARED[@]}" --lr "$RATE" --max-epoch "$EPOCHS" --seed "$2" ${SYSTEMS[$1]}
 }
 
-# system NAME SEED WORDS...: train_system and its scores; WORDS are evaluate's
+# system NAME SEED WORDS...: train_system and its scores, with its time if it is one of TIMED; WORDS are evaluate's
 system() {
-    local name=$1 seed=$2
+    local name=$1 seed=$2 seconds=/dev/null timed
     shift 2
     train_system "$name" "$seed"
-    score "$RECIPE.${name// /-}.$seed" "$FOLDER/checkpoint_last.pt" "$name" "$seed" "$FOLDER/seconds" "$@"
+    for timed in ${TIMED[@]+"${TIMED[@]}"}; do
+        if [ "$name" = "$timed" ]; then seconds=$FOLDER/seconds; fi
+    done
+    score "$RECIPE.${name// /-}.$seed" "$FOLDER/checkpoint_last.pt" "$name" "$seed" "$seconds" "$@"
 }
 
 # evaluate SETS-FOLDER CHECKPOINT SYSTEM SEED SECONDS-FILE WORDS...: $OUT/run.json
@@ -179,7 +182,7 @@ evaluate() {
     local sets=$1 checkpoint=$2 system=$3 seed=$4 seconds=()
     [ ! -s "$5" ] || seconds=(--seconds "$(cat "$5")")
     shift 5
-    python -m mass_plugins evaluate sts "$checkpoint" --data "$sets" --output "$OUT/run.json" \
+    python -m mass_plugins evaluate sts "$checkpoint" --folders "$sets" --json "$OUT/run.json" \
         --system "$system" --system-seed "$seed" ${seconds[@]+"${seconds[@]}"} "$@"
 }
 
@@ -213,7 +216,7 @@ peer() {
 
 # evaluate_peer SETS-FOLDER ENCODER METHOD SEED SETS: $OUT/run.json
 evaluate_peer() {
-    python "${TOOLS[1]}" evaluate "$2" "$OUT/run.json" --data "$1" --system "$3" --seed "$4" --sets "$5"
+    python "${TOOLS[1]}" evaluate "$2" "$OUT/run.json" --folders "$1" --system "$3" --seed "$4" --sets "$5"
 }
 
 # begin WORD-ALLOWED... -- [WORD]: an unknown word is refused.

@@ -2,7 +2,7 @@
 
     python mirror_bert_peers.py train simcse FOLDER STRINGS OUT --seconds 60
     python mirror_bert_peers.py train tsdae FOLDER STRINGS OUT --seconds 60
-    python mirror_bert_peers.py evaluate FOLDER RUN.json --data SETS --system simcse --seed 1
+    python mirror_bert_peers.py evaluate FOLDER RUN.json --folders SETS --system simcse --seed 1
 
 FOLDER is one of sentence-transformers (``mass-plugins export sentence-transformers``). The losses and the encoder are
 theirs; the loop is plain, for their trainer needs two more packages. A training ends with its epochs or with its
@@ -102,17 +102,18 @@ def evaluate(options):
     """The same scores as ``mass-plugins evaluate sts``, of a folder of sentence-transformers."""
     from sentence_transformers import SentenceTransformer
 
+    from mass_plugins.data.json_file import write_json
     from mass_plugins.scoring.similarity import evaluate as evaluate_encoder
     from mass_plugins.scoring.similarity import table
-    from mass_plugins.scoring.similarity_runs import write_run
+    from mass_plugins.scoring.similarity_runs import run_record
     from mass_plugins.scoring.similarity_sets import load_sets
 
     model = SentenceTransformer(str(options.folder))
-    sets = load_sets(options.data, options.sets)
+    sets = load_sets(options.folders, options.sets)
     found = evaluate_encoder(lambda texts: model.encode(texts, show_progress_bar=False), sets)
     seconds = options.folder / "seconds"
     spent = float(seconds.read_text()) if seconds.exists() else None
-    write_run(options.output, options.system, options.seed, found, sets, spent)
+    write_json(options.output, run_record(options.system, options.seed, found, sets, spent))
     print(table(found.scores))
 
 
@@ -134,7 +135,7 @@ def main(argv=None) -> int:
     command = commands.add_parser("evaluate")
     command.add_argument("folder", type=Path)
     command.add_argument("output", type=Path)
-    command.add_argument("--data", nargs="+", type=Path, required=True)
+    command.add_argument("--folders", nargs="+", type=Path, required=True)
     command.add_argument("--sets", default="sentences")
     command.add_argument("--system", required=True)
     command.add_argument("--seed", type=int, default=1)

@@ -19,9 +19,8 @@ few_pairs() {
 
 # perplexity CHECKPOINT TEXT: of the test answers, into $OUT/perplexity.json.
 perplexity() {
-    python -m mass_plugins evaluate perplexity "$1" --source en --target en --json "$2/test.source" "$2/test.target" \
-        >"$OUT/perplexity.json.tmp"
-    mv "$OUT/perplexity.json.tmp" "$OUT/perplexity.json"
+    python -m mass_plugins evaluate perplexity "$1" --source en --target en "$2/test.source" "$2/test.target" \
+        --json "$OUT/perplexity.json"
 }
 
 # responses RUN SYSTEM SETTING SEED CHECKPOINT TEXT [PAPER]: perplexity and responses on the test contexts; record them.

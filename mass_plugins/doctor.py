@@ -1,4 +1,4 @@
-"""What is installed here, and one line for each thing that is wrong, with its mend.
+"""What is installed here, and one line for each thing that is wrong, with its fix.
 
 Imports nothing beyond the standard library at the top, and nothing of this package: it has to run
 where torch or fairseq is missing or broken. ``python mass_plugins/doctor.py`` works as well as
@@ -79,7 +79,7 @@ def _examine():
     print()
     for problem in problems:
         print(f"wrong: {problem}")
-    print(f"{len(problems)} to mend" if problems else "nothing is wrong")
+    print(f"{len(problems)} to fix" if problems else "nothing is wrong")
     sys.stdout.flush()
     return 1 if problems else 0
 
@@ -94,7 +94,7 @@ def _run_check(check, problems):
             sys.stdout.flush()
 
 
-# Each check yields (label, fact) to print, or ("wrong", what is wrong; the mend).
+# Each check yields (label, fact) to print, or ("wrong", what is wrong; the fix).
 
 
 def check_python():

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Callable, Iterable
 
 from mass_plugins.data.languages import side_names
+from mass_plugins.data.symbols import MASK
 from mass_plugins.data.text_files import not_utf8, open_text, reading
 from mass_plugins.errors import InputError
-from preprocess.filter import MASK
 from preprocess.streaming import read_chunks
 from preprocess.workers import ordered_map
 
@@ -113,8 +113,13 @@ def _sides(value: str, languages: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(next((path for path in paths if path.exists()), paths[0]) for paths in candidates)
 
 
-def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int], None]) -> dict[Path, Inspection]:
+def inspect_corpora(
+    corpora: list[Corpus], workers: int, progress: Callable[[int], None], allow_mask: bool = False
+) -> dict[Path, Inspection]:
     """Look through all files, several at a time.
+
+    Args:
+        allow_mask: lines that hold ``[MASK]`` are dropped later; by default they are errors.
 
     Raises:
         InputError: a file that is missing, empty, damaged, not UTF-8 or holds ``[MASK]``; sides of
@@ -122,7 +127,7 @@ def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int
     """
     flags = {path: corpus.flag for corpus in corpora for part in corpus.parts for path in part}
     found: dict[Path, Inspection] = {}
-    for inspection in ordered_map(_make_inspector, (), flags.items(), min(workers, len(flags))):
+    for inspection in ordered_map(_make_inspector, (allow_mask,), flags.items(), min(workers, len(flags))):
         found[inspection.path] = inspection
         progress(inspection.lines)
     for corpus in corpora:
@@ -136,30 +141,30 @@ def inspect_corpora(corpora: list[Corpus], workers: int, progress: Callable[[int
     return found
 
 
-def _make_inspector() -> Callable[[tuple[Path, str]], Inspection]:
-    return lambda item: inspect_file(*item)
+def _make_inspector(allow_mask: bool) -> Callable[[tuple[Path, str]], Inspection]:
+    return lambda item: inspect_file(*item, allow_mask)
 
 
-def inspect_file(path: Path, flag: str) -> Inspection:
+def inspect_file(path: Path, flag: str, allow_mask: bool = False) -> Inspection:
     """Read a file from beginning to end: (number of lines, hash of its text)."""
     digest, lines = blake2b(digest_size=16), 0
     with reading(path, flag), open_text(path) as stream:
         for chunk in read_chunks(stream, str(path)):
             digest.update(chunk.data)
-            _check_chunk(chunk, flag)
+            _check_chunk(chunk, flag, allow_mask)
             lines = chunk.start + chunk.data.count(b"\n") + (not chunk.data.endswith(b"\n"))
     if lines == 0:
-        raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")
+        raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence per line")
     return Inspection(path, lines, digest.hexdigest())
 
 
-def _check_chunk(chunk, flag: str) -> None:
+def _check_chunk(chunk, flag: str, allow_mask: bool) -> None:
     try:
         chunk.data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = chunk.start + 1 + chunk.data[: error.start].count(b"\n")
         raise not_utf8(f"{flag}: {chunk.name}", line, chunk.data) from None
-    found = chunk.data.find(MASK.encode())
+    found = -1 if allow_mask else chunk.data.find(MASK.encode())
     if found >= 0:
         line = chunk.start + 1 + chunk.data[:found].count(b"\n")
         raise InputError(

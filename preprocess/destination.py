@@ -87,8 +87,8 @@ def already_done(
         return is_whole(tool, destdir, found.files, overwrite)
     if not overwrite:
         raise InputError(
-            f"--destdir {destdir} holds data made otherwise ({', '.join(found.differences)}); give --overwrite, or "
-            "another folder"
+            f"--destdir {destdir} holds data made from other text or flags ({', '.join(found.differences)}); give "
+            "--overwrite, or another folder"
         )
     return False
 
@@ -110,5 +110,5 @@ def is_whole(tool: str, destdir: Path, files: Collection[str], overwrite: bool) 
             f"--destdir {lacks} and holds {others[0]}, which {tool} didn't write; move that away, or give "
             "--overwrite to lose it"
         )
-    say(tool, f"{lacks}; making it anew")
+    say(tool, f"{lacks}; making it again")
     return False

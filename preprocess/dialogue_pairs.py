@@ -2,9 +2,9 @@
 
     python preprocess/dialogue_pairs.py --turns 2 --output pairs/train < dialogues.txt
 
-A dialogue a line, its turns separated by tabs, in the order in which they were said. PREFIX.source gets the contexts,
-PREFIX.target the answers; dialogue.json beside them says how contexts are written. prepare.py --dialogue takes it to
-the data-bin: by it `mass-plugins chat` writes them the same way.
+One dialogue per line, its turns separated by tabs, in the order in which they were said. PREFIX.source gets the
+contexts, PREFIX.target the answers; dialogue.json beside them says how contexts are written. prepare.py --dialogue
+takes it to the data-bin: by it `mass-plugins chat` writes them the same way.
 """
 
 import argparse
@@ -57,7 +57,9 @@ def main() -> int:
                 targets.write(target + "\n")
                 pairs += 1
     if not pairs:
-        raise InputError(f"{dialogues} dialogues have no answered turn; give one a line, its turns separated by tabs")
+        raise InputError(
+            f"{dialogues} dialogues have no answered turn; give one dialogue per line, its turns separated by tabs"
+        )
     for path, written in zip(sides, temporary):
         os.replace(written, path)
     settings.save(args.output.parent)

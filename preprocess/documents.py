@@ -11,6 +11,9 @@ from mass_plugins.data.text_files import read_lines
 from mass_plugins.errors import InputError
 
 Document = list[str]
+MOST_CHARACTERS = (
+    1 << 24
+)  # of a document, which is in memory as a whole: a shelf of books, or a file without empty lines
 
 
 def is_json_lines(path: Path) -> bool:
@@ -22,20 +25,32 @@ def read_documents(paths: Sequence[Path], flag: str) -> Iterator[Document]:
     """The lines of each document that aren't empty, white space unified; documents without any are there, too.
 
     Raises:
-        InputError: a file that can't be read, a line of JSON lines without text, JSON lines under another name.
+        InputError: a file that can't be read, a line of JSON lines without text, JSON lines under another name, a
+            document of more than ``MOST_CHARACTERS``.
     """
     for path in paths:
         if is_json_lines(path):
-            for number, line in read_lines([path], flag):
+            for number, line in _lines_without_mark(path, flag):
                 if line.strip():
-                    yield _tidy(_lines_of(line, f"{flag}: {path}, line {number}"))
+                    where = f"{flag}: {path}, line {number}"
+                    found = _lines_of(line, where)
+                    _check_size(sum(map(len, found)), where)
+                    yield _tidy(found)
             continue
         gathered: Document = []
-        for number, line in read_lines([path], flag):
-            if number == 1 and _is_object(line):
-                raise InputError(f"{flag}: {path} holds JSON lines; name it like {path.name.split('.')[0]}.jsonl")
+        begin, size = 1, 0
+        for number, line in _lines_without_mark(path, flag):
+            if number == 1 and _is_json(line):
+                raise InputError(
+                    f"{flag}: {path} holds JSON; give JSON lines, one object per line, and name the file like "
+                    f"{path.name.split('.')[0]}.jsonl"
+                )
             if line.strip():
+                if not gathered:
+                    begin, size = number, 0
                 gathered.append(line)
+                size += len(line)
+                _check_size(size, f"{flag}: {path}, line {begin}")
             elif gathered:  # several empty lines are one end
                 yield _tidy(gathered)
                 gathered = []
@@ -43,30 +58,57 @@ def read_documents(paths: Sequence[Path], flag: str) -> Iterator[Document]:
             yield _tidy(gathered)
 
 
+def _check_size(characters: int, where: str) -> None:
+    if characters > MOST_CHARACTERS:
+        raise InputError(
+            f"{where} begins a document of more than {MOST_CHARACTERS} characters; separate documents by empty lines, "
+            "or give JSON lines, one document per line"
+        )
+
+
+def _lines_without_mark(path: Path, flag: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each line; a byte order mark at the beginning is no text."""
+    for number, line in read_lines([path], flag):
+        yield number, line.removeprefix("\ufeff") if number == 1 else line
+
+
 def _tidy(lines: Sequence[str]) -> Document:
     return [tidy for line in lines if (tidy := " ".join(line.split()))]
 
 
-def _is_object(line: str) -> bool:
-    if not line.lstrip().startswith("{"):
+def _is_json(line: str) -> bool:
+    """Whether the first line of a file begins an object or a list of objects, as a whole or over several lines."""
+    line = line.strip()
+    if line in ("{", "[", "[{"):
+        return True
+    if not line.startswith(("{", "[{")):
         return False
+    if line.startswith("[") and not line.endswith("]"):
+        line = line.removesuffix(",") + "]"
     try:
-        return isinstance(json.loads(line), dict)
+        json.loads(line)
     except ValueError:
         return False
+    return True
 
 
 def _lines_of(line: str, where: str) -> list[str]:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{where} is no JSON ({error}); mend it") from None
-    text = row.get("lines", row.get("text")) if isinstance(row, dict) else None
-    if isinstance(text, str):
-        return text.split("\n")
-    if isinstance(text, list) and all(isinstance(item, str) for item in text):
-        return text
-    raise InputError(f'{where} has neither "text", a string, nor "lines", a list of strings')
+        raise InputError(f"{where} is not JSON ({error}); fix it") from None
+    found = (row.get("lines") or row.get("text", row.get("lines"))) if isinstance(row, dict) else None
+    if isinstance(found, str):
+        found = found.split("\n")
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise InputError(f'{where} has neither "text", a string, nor "lines", a list of strings')
+    try:
+        "".join(found).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{where} has half a surrogate pair (\\ud800 to \\udfff) in its text; fix or remove it"
+        ) from None
+    return found
 
 
 def pack(lines: Sequence[np.ndarray], limit: int, end: int, together: bool = True) -> tuple[list[np.ndarray], int]:

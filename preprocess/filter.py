@@ -18,11 +18,11 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import preprocess.as_script  # noqa: F401
 
+from mass_plugins.data.symbols import MASK
 from mass_plugins.data.text import has_spaces
 from mass_plugins.errors import InputError
 from preprocess.streaming import Chunk, Parser, Result, add_stream_flags, exit_status, run_tool, split_columns
 
-MASK = "[MASK]"
 LIMITS = ("max_words", "max_characters", "max_ratio")
 SHORT_LINE = 5  # words: up to here the ratio says nothing ("Danke." is "Thank you very much.")
 
@@ -40,7 +40,7 @@ class Limits:
         for name in LIMITS:
             if not 0 <= getattr(self, name) < math.inf:
                 flag = f"--{name.replace('_', '-')}"
-                raise InputError(f"{flag} {getattr(self, name)} is no limit; give a positive number, or 0 for none")
+                raise InputError(f"{flag} {getattr(self, name)} is not a limit; give a positive number, or 0 for none")
 
 
 def count_words(text: str, language: str) -> int:

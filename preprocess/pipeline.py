@@ -13,7 +13,7 @@ from preprocess.corpora import Corpus, Inspection
 from preprocess.destination import say
 from preprocess.report import make_report, write_report
 from preprocess.stages import Cleaned, Cleaning, Encoded, clean, encode
-from preprocess.subwords import SPECIAL, Sample, SampleFlags, learn
+from preprocess.subwords import RESERVED, Sample, SampleFlags, learn
 from preprocess.vocabulary import Vocabulary
 from preprocess.workers import in_process
 
@@ -87,7 +87,7 @@ def learn_vocabulary(cleaned: list[Cleaned], flags: Flags) -> Vocabulary:
     settings = flags.cleaning.settings
     sample = Sample(files, dict(sizes), flags.sample, settings.reserve)
     drawn = ", ".join(f"{count} lines of {language}" for language, count in sample.quotas.items())
-    learned = flags.vocab_size - SPECIAL - len(settings.reserve)
+    learned = flags.vocab_size - RESERVED - len(settings.reserve)
     say(NAME, f"learning {learned} sub-words ({settings.subwords}) from {drawn}")
     codec, symbols = in_process(learn, settings, sample, flags.vocab_size, flags.sample)
     return Vocabulary(codec, [*settings.reserve, *symbols])

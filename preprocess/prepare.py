@@ -3,7 +3,7 @@
     python preprocess/prepare.py --mono en=news.en de=a.de b.de.gz --parallel de-en=corpus/train \\
         --valid-parallel de-en=corpus/val --destdir data-bin --vocab-size 32000
 
-LANGUAGE=FILE [FILE ...] names monolingual text, one sentence a line; SOURCE-TARGET=PREFIX names
+LANGUAGE=FILE [FILE ...] names monolingual text, one sentence per line; SOURCE-TARGET=PREFIX names
 pairs in PREFIX.SOURCE and PREFIX.TARGET (or SOURCE-TARGET=FILE,FILE); pairs of one language,
 documents with summaries or turns with answers, are en-en=PREFIX in PREFIX.source and PREFIX.target.
 Plain, .gz, .xz and .bz2 files are read. preprocess/README.md explains the rest.
@@ -22,17 +22,18 @@ if __name__ == "__main__":
 from mass_plugins.data.dialogue import SETTINGS_FILE as DIALOGUE_FILE
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.progress import Progress
+from mass_plugins.data.symbols import is_reserved
 from mass_plugins.data.text import MODEL_FILES, TOKENIZERS, UNICODE_FORMS, TextSettings
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus, inspect_corpora, parse_mono, parse_parallel
 from preprocess.destination import already_done, building, move_into_place
-from preprocess.filter import LIMITS, MASK, Limits, add_limit_flags, limits_of
+from preprocess.filter import LIMITS, Limits, add_limit_flags, limits_of
 from preprocess.moses_tokenize import refuse_without_spaces
 from preprocess.pipeline import NAME, Flags, build
 from preprocess.report import REPORT_FILE, find_report, format_report
 from preprocess.stages import Cleaning
 from preprocess.streaming import Parser, add_run_flags, exit_status, positive
-from preprocess.subwords import FAIRSEQ_SYMBOLS, SampleFlags
+from preprocess.subwords import SampleFlags
 from preprocess.vocabulary import Vocabulary, vocabulary_from_files, vocabulary_like
 
 SMALLEST = 32  # dictionary; letters alone need more
@@ -199,7 +200,7 @@ def reserved_tokens(tokens: list[str]) -> tuple[str, ...]:
         InputError: one of them is no token, is there twice, or has a meaning already.
     """
     for token in tokens:
-        if token in (*FAIRSEQ_SYMBOLS, MASK) or token.startswith("madeupword"):
+        if is_reserved(token):
             raise InputError(f"--reserve {token} has a meaning already; choose another token")
         if tokens.count(token) > 1:
             raise InputError(f"--reserve names {token} twice; once is enough")
@@ -219,7 +220,7 @@ def read_flags(args, settings: TextSettings, learns: bool) -> Flags:
         raise InputError(f"--subword-alpha {alpha} is not in [0, 1]; 1 takes languages as they are")
     pieces = LARGEST_LINE if args.max_pieces is None else args.max_pieces
     if pieces < 0:
-        raise InputError(f"--max-pieces {pieces} is no limit; give a positive number, or 0 for none")
+        raise InputError(f"--max-pieces {pieces} is not a limit; give a positive number, or 0 for none")
     size = 32000 if args.vocab_size is None else args.vocab_size
     if size < SMALLEST:
         raise InputError(f"--vocab-size {size} is below {SMALLEST}; raise it")
@@ -243,7 +244,7 @@ def read_dialogue(path: Path) -> DialogueSettings:
         InputError: no such file, or another one.
     """
     if path.name != DIALOGUE_FILE or not path.is_file():
-        raise InputError(f"--dialogue {path} is no {DIALOGUE_FILE}; give the one beside the pairs")
+        raise InputError(f"--dialogue {path} is not a {DIALOGUE_FILE}; give the one beside the pairs")
     return DialogueSettings.load(path.parent)
 
 

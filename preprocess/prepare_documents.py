@@ -3,18 +3,20 @@
     python preprocess/prepare_documents.py --documents en=wiki.jsonl.xz de=a.txt --like data-bin --destdir docs
 
 LANGUAGE=FILE [FILE ...] names documents: JSON lines ({"text": "a line\\nanother"} or {"lines": [...]}), where the name
-has .jsonl in it, else text with empty lines between documents, a sentence or paragraph a line. Plain, .gz, .xz and .bz2
-files are read in a stream, twice: first to tell whether DESTDIR was made of them. Consecutive lines are packed into
-units, consecutive units are a document. Nothing is held out: text to validate on is --valid-documents; without it train
-with --disable-validation.
+has .jsonl in it, else text with empty lines between documents, one sentence or paragraph per line. Plain, .gz, .xz and
+.bz2 files are read in a stream, twice: first to tell whether DESTDIR was made of them. In memory are a few million
+characters, or one document of up to 16 million, and the lengths of all units. --workers counts processes that look
+through the files, and threads of the tokenizer (sub-words of prepare.py are made in one process). Consecutive lines
+are packed into units, consecutive units are a document. Nothing is held out: text to validate on is --valid-documents;
+without it train with --disable-validation.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Iterable, Iterator, Optional
@@ -39,7 +41,7 @@ from preprocess.streaming import Parser, add_run_flags, exit_status, positive
 
 NAME = "prepare_documents.py"
 REPORT_FILE = "documents.json"
-_AT_A_TIME = 2000  # documents; the tokenizers package shares their lines out among its threads
+_AT_A_TIME = 1 << 22  # characters of documents; the tokenizers package shares their lines out among its threads
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -49,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--valid-documents", nargs="+", action="extend", default=[], metavar="L=FILE", help="for validation")
     add("--like", type=Path, required=True, metavar="FOLDER", help="take the tokenizer of this data-bin or model")
     add("--destdir", type=Path, required=True, help="the folder to make")
-    add("--overwrite", action="store_true", help="replace a DESTDIR that was made otherwise")
+    add("--overwrite", action="store_true", help="replace a DESTDIR made from other text or flags")
     add = parser.add_argument_group("units").add_argument
     add(
         "--unit-tokens", type=positive, default=63, metavar="N", help="of a unit, [SEP]s counted (default: %(default)s)"
@@ -59,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--min-units", type=positive, metavar="N",
         help="keep the rest of a document, and shorter documents, from this many on (default: as --units, so none)",
     )  # fmt: skip
-    add("--no-packing", action="store_true", help="a line is a unit (longer ones are cut)")
+    add("--no-packing", action="store_true", help="each line is one unit (longer ones are cut)")
     add_run_flags(parser.add_argument_group("running"))
     return parser
 
@@ -111,9 +113,23 @@ def encode(corpus: Corpus, maker: DocumentMaker, progress: Optional[bool]) -> It
     paths = [part[0] for part in corpus.parts]
     documents = read_documents(paths, corpus.flag)
     with Progress(f"documents {corpus.split} {corpus.name}", progress) as bar:
-        while chunk := list(islice(documents, _AT_A_TIME)):
+        for chunk in chunks_of(documents, _AT_A_TIME):
             yield from maker(chunk)
             bar.add(sum(map(len, chunk)))
+
+
+def chunks_of(documents: Iterable[list[str]], characters: int) -> Iterator[list[list[str]]]:
+    """Documents in a row, as many as have ``characters`` together; the last one may have more."""
+    chunk: list[list[str]] = []
+    size = 0
+    for document in documents:
+        chunk.append(document)
+        size += sum(map(len, document)) + 1
+        if size >= characters:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def build(corpora: list[Corpus], flags: dict, text: EncoderText, folder: Path, progress: Optional[bool]) -> list[dict]:
@@ -178,12 +194,13 @@ def format_report(rows: list[dict], destdir: Path) -> str:
 def main(argv: Optional[list[str]] = None) -> int:
     args = make_parser().parse_args(argv)
     corpora, flags = read_flags(args)
+    os.environ.setdefault("RAYON_NUM_THREADS", str(args.workers))  # of the tokenizers package
     try:
         text = EncoderText.load(args.like.parent if args.like.is_file() else args.like)
     except InputError as error:
         raise InputError(f"--like: {error}") from None
     with Progress("look through", args.progress) as bar:
-        found = inspect_corpora(corpora, args.workers, bar.add)
+        found = inspect_corpora(corpora, args.workers, bar.add, allow_mask=True)  # such lines are dropped
     digests = {f"{c.flag} {c.name}": [found[part[0]].digest for part in c.parts] for c in corpora}
     made_of = {"flags": flags, "text": digests, "tokenizer": text.fingerprint()}
     look = partial(find_report, made_of=made_of, text=text)

@@ -3,7 +3,7 @@
     python preprocess/prepare_encoder.py --mono en=news.en de=a.de b.de.gz --destdir data-bin --vocab-size 30000
     python preprocess/prepare_encoder.py --mono en=news.en --like bert-checkpoint --destdir data-bin
 
-LANGUAGE=FILE [FILE ...] names text, a line each. Plain, .gz, .xz and .bz2 files are read. The tokenizer is learned, or
+LANGUAGE=FILE [FILE ...] names text, one per line. Plain, .gz, .xz and .bz2 files are read. The tokenizer is learned, or
 taken from another data-bin, from an imported model's folder, or from a Hugging Face folder.
 """
 
@@ -119,7 +119,7 @@ def read_vocabulary(args) -> Optional[TokenizerText]:
 def read_flags(args, text: Optional[TokenizerText]) -> EncoderFlags:
     """The flags that change what is written, checked."""
     if args.max_pieces < 0:
-        raise InputError(f"--max-pieces {args.max_pieces} is no limit; give a positive number, or 0 for none")
+        raise InputError(f"--max-pieces {args.max_pieces} is not a limit; give a positive number, or 0 for none")
     alpha = SAMPLE.alpha if args.subword_alpha is None else args.subword_alpha
     if not 0 <= alpha <= 1:
         raise InputError(f"--subword-alpha {alpha} is not in [0, 1]; 1 takes languages as they are")

@@ -10,11 +10,12 @@ import numpy as np
 
 from mass_plugins.data.progress import Progress
 from mass_plugins.data.seen_hashes import SeenHashes, hash_lines
+from mass_plugins.data.symbols import MASK
 from mass_plugins.data.text import TextSettings, WordPipeline
 from mass_plugins.data.text_files import open_text
 from mass_plugins.errors import InputError
 from preprocess.corpora import Corpus
-from preprocess.filter import MASK, Limits, reason_to_drop
+from preprocess.filter import Limits, reason_to_drop
 from preprocess.streaming import Chunk, describe_counts, read_aligned
 from preprocess.subwords import picked
 from preprocess.vocabulary import Vocabulary

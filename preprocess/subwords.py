@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Optional, Sequence
 
+from mass_plugins.data.symbols import MASK, SPECIAL, unused_symbol
 from mass_plugins.data.text import TextCodec, TextSettings, split_reserved
 from mass_plugins.errors import InputError
-from preprocess.filter import MASK
 
-FAIRSEQ_SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq adds them itself, in this order
-SPECIAL = len(FAIRSEQ_SYMBOLS) + 1  # and [MASK]
+RESERVED = len(SPECIAL) + 1  # entries of a dictionary that no sub-word gets: these and [MASK]
 MULTIPLE = 8  # of which the dictionary's size is one, as tensor cores like it
 _THREADS = 16  # of sentencepiece; fixed, because its sums depend on it in the last digits
 
@@ -106,7 +105,7 @@ def _learn_sentencepiece(settings, sample: Sample, size: int, flags: SampleFlags
     for line in sample:
         characters.update(line)
     del characters[" "]
-    room = size - SPECIAL - len(settings.reserve)
+    room = size - RESERVED - len(settings.reserve)
     kept = covered_characters(characters, room - 1, flags.coverage)
     others = str.maketrans(dict.fromkeys(set(characters).difference(kept), " "))
     lines = (line.translate(others) for line in sample) if others else iter(sample)
@@ -149,7 +148,7 @@ def _learn_bpe(settings, sample: Sample, size: int, flags: SampleFlags) -> tuple
     for word, count in words.items():
         for character in word:
             characters[character] += count
-    symbols = size - SPECIAL - len(settings.reserve)
+    symbols = size - RESERVED - len(settings.reserve)
     room = symbols // 2  # a character has two forms, at the end of a word and inside
     kept = covered_characters(characters, room, flags.coverage)
     merges, known = symbols - 2 * len(kept), set(kept)
@@ -184,12 +183,12 @@ def model_symbols(codec: TextCodec) -> set[str]:
 def write_dictionary(path: Path, symbols: Iterable[str], counts: Counter, reserved: Sequence[str] = ()) -> int:
     """``[MASK] 1``, the reserved tokens, the symbols by falling count, and fairseq's padding; returns the size with
     special ones."""
-    ranked = sorted(set(symbols).difference(FAIRSEQ_SYMBOLS, [MASK], reserved), key=lambda s: (-counts[s], s))
+    ranked = sorted(set(symbols).difference(SPECIAL, [MASK], reserved), key=lambda s: (-counts[s], s))
     lines = [*(f"{symbol} 1" for symbol in (MASK, *reserved)), *(f"{symbol} {counts[symbol]}" for symbol in ranked)]
-    missing = -(len(FAIRSEQ_SYMBOLS) + len(lines)) % MULTIPLE
-    lines += [f"madeupword{i:04d} 0" for i in range(missing)]
+    missing = -(len(SPECIAL) + len(lines)) % MULTIPLE
+    lines += [f"{unused_symbol(i)} 0" for i in range(missing)]
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    return len(FAIRSEQ_SYMBOLS) + len(lines)
+    return len(SPECIAL) + len(lines)
 
 
 def read_dictionary(path: Path, flag: str = "--dictionary") -> list[str]:
@@ -206,11 +205,11 @@ def read_dictionary(path: Path, flag: str = "--dictionary") -> list[str]:
         raise InputError(f"{flag} {path} is a folder; name the file in it") from None
     except UnicodeDecodeError:
         raise InputError(f"{flag} {path} is not UTF-8; give a dict.<language>.txt of fairseq's") from None
-    symbols: dict[str, int] = dict.fromkeys(FAIRSEQ_SYMBOLS, 0)
+    symbols: dict[str, int] = dict.fromkeys(SPECIAL, 0)
     for number, line in enumerate(lines, start=1):
         symbol, _, count = line.removesuffix(" #fairseq:overwrite").rpartition(" ")
         if not symbol or not count.lstrip("-").isdigit():
-            raise InputError(f"{flag} {path}, line {number} is not '<symbol> <count>': {line[:40]!r}; mend it")
+            raise InputError(f"{flag} {path}, line {number} is not '<symbol> <count>': {line[:40]!r}; fix it")
         if symbol in symbols:
             raise InputError(f"{flag} {path}, line {number} has {symbol!r} a second time; take the line out")
         symbols[symbol] = number
@@ -218,4 +217,4 @@ def read_dictionary(path: Path, flag: str = "--dictionary") -> list[str]:
         raise InputError(
             f"{flag} {path} lacks {MASK}; add the line '{MASK} 1' at its end, which keeps the ids of all others"
         )
-    return list(symbols)[len(FAIRSEQ_SYMBOLS) :]
+    return list(symbols)[len(SPECIAL) :]

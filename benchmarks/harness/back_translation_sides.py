@@ -15,8 +15,8 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor
 
 from benchmarks.harness.training_sides import SOURCE, TARGET, Setup, Side, build, flags, write_binarized
-from mass_plugins.data.binarized import MASK
 from mass_plugins.data.collate import pad_right
+from mass_plugins.data.symbols import MASK
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator
 
 OURS = ["--arch", "mass_tiny"]

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from mass_plugins.data import dupmae_masking, token_masking, word_masking
 from mass_plugins.data.collate import pad_right
-from mass_plugins.data.dupmae_masking import PATTERNS, TextHider
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
+from mass_plugins.data.dupmae_masking import PATTERNS, DupMaeMasker
 from mass_plugins.data.random_state import derive_keys, hash_at, integers_at, sentence_keys, uniform_at
 from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.modules.enhanced_decoder import visible_rows
 
 PAD, CLS, SEP, MASK, FIRST = 0, 1, 2, 3, 5
@@ -31,12 +30,12 @@ class Masks(NamedTuple):
     visible: Tensor  # (B, S, S) bool: what each row of the decoder sees; rows of padding have no meaning
 
 
-def make_hider(entries: int, seed: int = 0) -> TextHider:
+def make_masker(entries: int, seed: int = 0) -> DupMaeMasker:
     """For a vocabulary of ``entries``."""
     begins = np.random.default_rng(seed).random(entries) >= CONTINUES
     vocabulary = Vocabulary(MASK, PAD, SEP, np.arange(FIRST, entries))
     marks = WordMarks(begins, np.zeros(entries, dtype=bool))
-    return TextHider(0.3, 0.5, Replacement(0.8, 0.1, 0.1), vocabulary, marks)
+    return DupMaeMasker(0.3, 0.5, Replacement(0.8, 0.1, 0.1), vocabulary, marks)
 
 
 def make_texts(count: int, length: int, entries: int, seed: int) -> list[np.ndarray]:
@@ -45,11 +44,11 @@ def make_texts(count: int, length: int, entries: int, seed: int) -> list[np.ndar
     return [np.concatenate([[CLS], row, [SEP]]) for row in rows]
 
 
-def hide_at_once(rows: Sequence[np.ndarray], hider: TextHider, keys: np.ndarray) -> Masks:
+def mask_at_once(rows: Sequence[np.ndarray], masker: DupMaeMasker, keys: np.ndarray) -> Masks:
     """Our side: the masker's patterns, and the rows that the model makes of them."""
-    hidden = hider(*pad_right(rows, PAD), keys)
-    visible = visible_rows(*map(torch.from_numpy, hidden.patterns))
-    return Masks(torch.from_numpy(hidden.source), torch.from_numpy(hidden.masked), visible)
+    found = masker(*pad_right(rows, PAD), keys)
+    visible = visible_rows(*map(torch.from_numpy, found.patterns))
+    return Masks(torch.from_numpy(found.source), torch.from_numpy(found.masked), visible)
 
 
 # -- the peer: one example after the other
@@ -155,9 +154,9 @@ def visible_to(length: int, draws) -> list[list[bool]]:
     return rows
 
 
-def hide_in_a_loop(rows: Sequence[np.ndarray], hider: TextHider, draws: Sequence) -> Masks:
+def mask_in_a_loop(rows: Sequence[np.ndarray], masker: DupMaeMasker, draws: Sequence) -> Masks:
     """The peer's side, text after text."""
-    begins = hider.marks.begins.tolist()
+    begins = masker.marks.begins.tolist()
     width = max(map(len, rows))
     sources, masks, visible = [], [], np.zeros((len(rows), width, width), dtype=bool)
     for number, row in enumerate(rows):
@@ -169,7 +168,7 @@ def hide_in_a_loop(rows: Sequence[np.ndarray], hider: TextHider, draws: Sequence
     return Masks(*map(torch.from_numpy, arrays))
 
 
-def check_equality(rows: Sequence[np.ndarray], hider: TextHider, seed: int) -> None:
+def check_equality(rows: Sequence[np.ndarray], masker: DupMaeMasker, seed: int) -> None:
     """The loop with our draws must give our tensors, in two epochs; rows of padding are left out.
 
     Raises:
@@ -180,8 +179,8 @@ def check_equality(rows: Sequence[np.ndarray], hider: TextHider, seed: int) -> N
     real = torch.arange(width) < lengths[:, None]
     for epoch in (1, 2):
         keys = sentence_keys(seed, epoch, np.arange(len(rows)))
-        draws = [KeyedDraws(keys[n : n + 1], len(row), width, len(hider.marks.begins)) for n, row in enumerate(rows)]
-        ours, theirs = hide_at_once(rows, hider, keys), hide_in_a_loop(rows, hider, draws)
+        draws = [KeyedDraws(keys[n : n + 1], len(row), width, len(masker.marks.begins)) for n, row in enumerate(rows)]
+        ours, theirs = mask_at_once(rows, masker, keys), mask_in_a_loop(rows, masker, draws)
         ours = ours._replace(visible=ours.visible & real[:, :, None])
         for name, mine, other in zip(Masks._fields, ours, theirs):
             if mine.dtype != other.dtype or not torch.equal(mine, other):

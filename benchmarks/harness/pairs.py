@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import platform
 import random
 import sys
@@ -10,6 +9,8 @@ import time
 from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Mapping, NamedTuple, Optional
+
+from mass_plugins.data.text_files import write_whole
 
 
 class Comparison(NamedTuple):
@@ -129,9 +130,7 @@ def report(records: list[dict[str, Any]], output: Optional[Path], merge: bool = 
     if output is None:
         print(f"[{lines}]")
         return
-    temporary = output.with_name(output.name + ".tmp")
-    temporary.write_text(f"[{lines}]\n", encoding="utf-8")
-    os.replace(temporary, output)
+    write_whole(output, f"[{lines}]\n".encode())
     print(f"{len(records)} records in {output}", file=sys.stderr)
 
 

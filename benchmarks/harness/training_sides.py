@@ -13,9 +13,9 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.trainer import Trainer
 
 import mass_plugins  # noqa: F401  registers
-from mass_plugins.data.binarized import MASK
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream
+from mass_plugins.data.symbols import MASK
 from mass_plugins.errors import InputError
 
 SOURCE, TARGET = "xx", "yy"  # of the generated corpus

@@ -10,8 +10,11 @@ CLAIM="Mirror-BERT turns a masked language model into a word encoder: BERT rises
 # The paper's word recipe: the 10 000 most frequent words, 2 epochs. Its pooling, the first token's state, is
 # mirror-cls; the others are pooled by mean, as mlm is.
 NUMBER=10000
-MIRROR_TRAINING=(--mode word --pooling mean --optimizer adam --weight-decay 0.01 --lr-scheduler fixed --batch-size 200 --max-epoch 2
+MIRROR_TRAINING=(--mode word --pooling mean --optimizer adam --weight-decay 0.01 --lr-scheduler fixed --batch-size 200
     --log-interval 10 --disable-validation)
+EPOCHS=2
+TIMED=() # all are trained beside each other
+MINILM_EPOCHS=2
 # systems: name -> flags
 declare -A SYSTEMS=(
     [mirror]=""

@@ -30,7 +30,7 @@ XQUAD=https://raw.githubusercontent.com/google-research-datasets/lareqa/9bc8c7fb
 XQUAD_LANGUAGES=(ar de el en es hi ru th tr vi zh)
 declare -A KNOWN=() # address -> bytes and SHA-256, where they are published
 
-GPUS_OF_A_BATCH=8 # --max-tokens and --batch-size are those of a GPU; an update has as many as so many GPUs'
+GPUS_OF_A_BATCH=8 # --max-tokens is that of a GPU; an update has as many as so many GPUs'
 ARCH=xlmr_base
 RETRIEVER=roberta_base
 SHAPE=()
@@ -43,10 +43,15 @@ MSM=(--task msm_pretraining --criterion msm --units-per-document 32 --document-w
     --save-interval 1000 --save-interval-updates 5000)
 
 FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --representation cls --cls-dim 0 --query-tokens 64
-    --passage-tokens 256 --group-size 2 --batch-size 16 --adam-betas "(0.9,0.999)" --lr 2e-5 --warmup-updates 1237
+    --passage-tokens 256 --group-size 2 --adam-betas "(0.9,0.999)" --lr 2e-5 --warmup-updates 1237
     --total-num-update 18400 --max-update 18400 --save-interval 1000 --save-interval-updates 1000)
+# An update's questions are one batch on any number of GPUs, each the others' negatives; where a GPU has more than
+# TEXTS_AT_ONCE of its questions and passages, it represents so many at a time.
+BATCH_OF_QUESTIONS=128
+TEXTS_AT_ONCE=48
 SYSTEMS=(xlm-r msm)
-SEEDS=(1 2 3)
+declare -A POOLING=([xlm-r]=mean [msm]=cls) # zero-shot
+SEEDS=(1 2 3) # of the fine-tuning: MSM is pre-trained once
 COMPARISONS=(msm=xlm-r) # which system is tested against which
 REPRESENT=(--batch-tokens 65536 --dtype bfloat16 --output-dtype float16)
 INDEX=(--kind flat)

@@ -13,7 +13,7 @@ SHARED+=("$EXAMPLE/../crawl_text.py")
 XLMR=$(cd "$INVOKED" && realpath "$XLMR")
 MRTYDI=${MRTYDI:+$(cd "$INVOKED" && realpath "$MRTYDI")}
 XOR=${XOR:+$(cd "$INVOKED" && realpath "$XOR")}
-count_processes "$GPUS_OF_A_BATCH"
+count_processes "$GPUS_OF_A_BATCH" "$BATCH_OF_QUESTIONS"
 
 import_xlmr() { plugin import huggingface-encoder "$XLMR" --destdir "$OUT/model"; }
 
@@ -124,6 +124,15 @@ evaluate_xor() {
         --json "$OUT/scores.json"
 }
 
+# fine_tune QUESTIONS TEXTS WORDS...: train, a batch of so many questions, shared by the processes; fewer than
+# GPUS_OF_A_BATCH represent TEXTS at a time, with the same gradients (--cache-texts)
+fine_tune() {
+    local questions=$1 texts=$2 cached=()
+    shift 2
+    [ "$PROCESSES" -ge "$GPUS_OF_A_BATCH" ] || cached=(--cache-texts "$texts")
+    train "$@" --batch-size "$((questions / PROCESSES))" ${cached[@]+"${cached[@]}"}
+}
+
 # note SYSTEM SEED SETTING METRIC...: the numbers in FOLDER, a line each
 note() {
     local system=$1 seed=$2 setting=$3 metric name
@@ -142,11 +151,10 @@ measure() {
     note "$system" "$seed" "lareqa, $when" "mAP@20"
 }
 
-# system SYSTEM START POOLING SEED: fine-tuning on English and all tests
+# system SYSTEM START SEED: fine-tuning on English and all tests
 system() {
-    local system=$1 start=$2 pooling=$3 seed=$4 folder checkpoint
-    measure "$system" "$seed" zero-shot "$start" "$pooling"
-    stage "$system.$seed.fine" train_batches "$GPUS_OF_A_BATCH" "$MODEL" --arch "retriever_$RETRIEVER" "${SHAPE[@]}" \
+    local system=$1 start=$2 seed=$3 folder checkpoint
+    stage "$system.$seed.fine" fine_tune "$BATCH_OF_QUESTIONS" "$TEXTS_AT_ONCE" "$MODEL" --arch "retriever_$RETRIEVER" "${SHAPE[@]}" \
         "${FINE_TUNING[@]}" "${OPTIMIZER[@]}" --seed "$seed" --train-groups "$GROUPS_FILE" --pretrained-checkpoint "$start"
     checkpoint=$FOLDER/checkpoint_last.pt
     measure "$system" "$seed" fine-tuned "$checkpoint" cls
@@ -178,9 +186,9 @@ main() {
                     "${SHAPE[@]}" "${MSM[@]}" "${OPTIMIZER[@]}" --pretrained-checkpoint "$start"
                 start=$FOLDER/checkpoint_last.pt
             fi
-            for seed in "${SEEDS[@]}"; do
-                if [ "$name" = msm ]; then system "$name" "$start" cls "$seed"; else system "$name" "$start" mean "$seed"; fi
-            done
+            # there is one start, whose zero-shot numbers are of no seed; they are noted under the first
+            measure "$name" "${SEEDS[0]}" zero-shot "$start" "${POOLING[$name]}"
+            for seed in "${SEEDS[@]}"; do system "$name" "$start" "$seed"; done
         done
     fi
     SCORER=encoder_runs SCORING=(--compare "${COMPARISONS[@]}")

@@ -68,7 +68,7 @@ class JointSpace:
         agreement = len(agreed) / max(min(len(first), len(second)), 1)
         if agreement < _LEAST_AGREEMENT:
             raise InputError(
-                f"not to be aligned with the pivot: two courses of chance agree on {agreement:.0%} of the "
+                f"can't be aligned with the pivot: two random starts agree on only {agreement:.0%} of the "
                 "translations; give more text, of the same kinds in both languages"
             )
         self._spaces.append(found._replace(vectors=found.vectors @ courses[0].rotation))

@@ -44,7 +44,7 @@ def find_rotation(moved: Tensor, fixed: Tensor, seeds: Tensor, chance: int = 0) 
     """
     if len(seeds) < FEWEST_SEEDS:
         raise InputError(
-            f"{len(seeds)} tokens are about as frequent in both languages, and {FEWEST_SEEDS} are the least to start "
+            f"{len(seeds)} tokens are about as frequent in both languages, but {FEWEST_SEEDS} are needed to start "
             "from; give more text, a joint vocabulary (preprocess/prepare.py), or a smaller --min-count"
         )
     generator = torch.Generator().manual_seed(chance)

@@ -56,7 +56,7 @@ def token_vectors(
     if len(known) < dim:
         raise InputError(
             f"{len(known)} tokens occur {min_count} times or more beside others, too few for {dim} dimensions; give "
-            "more text, or smaller --min-count or --dim"
+            "more text, or a smaller --min-count or --dim"
         )
     vectors = unit(decompose(information, dim)[known])
     return TokenVectors(tokens[known], vectors, counts[tokens[known]] / counts.sum())

@@ -24,7 +24,7 @@ def add_flags(command):
     add("--languages", help="languages to align, like de,en,fr (default: all that have text)")
     add("--dim", type=positive, default=256, help="dimensions, those of the model's embeddings (default 256)")
     add("--window", type=positive, default=10, help="tokens to either side that are neighbours (default 10)")
-    add("--min-count", type=positive, default=10, help="rarer tokens of a language get no vector of it (default 10)")
+    add("--min-count", type=positive, default=10, help="rarer tokens of a language get no vector from it (default 10)")
     add("--max-tokens", type=positive, default=10_000_000, help="of a language to read (default 10 million)")
 
 
@@ -45,7 +45,7 @@ def run(options):
     from mass_plugins.data.vectors_text import write_vectors
 
     if not options.output.name or options.output.is_dir() or not options.output.parent.is_dir():  # before the work
-        raise InputError(f"--output {options.output} is no file in a folder that is there; name one, like vectors.txt")
+        raise InputError(f"--output {options.output} must be a file in an existing folder; name one, like vectors.txt")
     shards = utils.split_paths(options.data)
     present = languages = monolingual_languages(shards[0], "train")
     if options.languages:
@@ -53,11 +53,11 @@ def run(options):
     missing = [language for language in languages if language not in present]
     if missing:
         raise InputError(
-            f"--languages {','.join(missing)}: {shards[0]} has monolingual text in {','.join(present)} alone"
+            f"--languages {','.join(missing)}: {shards[0]} has monolingual text only in {','.join(present)}"
         )
     if options.pivot not in languages or len(languages) < 2:
         raise InputError(
-            f"--pivot {options.pivot} is to be one of two or more languages, and these are {','.join(languages)}; "
+            f"--pivot {options.pivot} must be one of two or more languages, but these are {','.join(languages)}; "
             f"{shards[0]} has monolingual text in {','.join(present)}"
         )
     dictionary = load_joint_dictionary(shards[0], languages)

@@ -5,26 +5,40 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, positive, seed
+from mass_plugins.commands.flags import (
+    add_running_flags,
+    add_shard,
+    add_translation_model,
+    load_translator,
+    positive,
+    seed,
+)
 from mass_plugins.errors import InputError
 
 HELP = (
     "translate a large corpus into synthetic pairs: DESTDIR/bt.TARGET, translations, is the source of a later "
-    "training, DESTDIR/bt.SOURCE, the real lines, its target; the same command again goes on where it was cut off"
+    "training, DESTDIR/bt.SOURCE, the real lines, its target; run again, the command resumes where it stopped"
 )
 
 
 def add_flags(command):
     add_translation_model(command)
     add = command.add_argument_group("text").add_argument
-    add("--input", nargs="+", required=True, type=Path, metavar="FILE", help="a sentence a line; plain, .gz, .xz, .bz2")
+    add(
+        "--input",
+        nargs="+",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="one sentence per line; plain, .gz, .xz, .bz2",
+    )
     add("--destdir", required=True, type=Path, help="folder of the pairs")
-    add("--shard", default="0/1", metavar="I/N", help="part I, from 0, of N: a process each writes DESTDIR/bt.I-of-N.*")
+    add_shard(add, "the lines whose checksum modulo N is I, so that equal lines meet; to DESTDIR/bt.I-of-N.*")
     add("--raw", action="store_true", help="write raw text, for prepare.py --like (default: sub-words)")
     add("--tag", metavar="TOKEN", help="entry of the dictionary to put before each translation")
     add("--max-pieces", type=positive, metavar="N", help="leave out longer lines (default: the model's positions)")
     add("--drop-copies", action="store_true", help="leave out translations that are equal to their line")
-    add("--overwrite", action="store_true", help="give up pairs in DESTDIR that were made otherwise")
+    add("--overwrite", action="store_true", help="overwrite pairs in DESTDIR that were made with other settings")
     add = command.add_argument_group("translation").add_argument
     add("--beam", type=positive, default=1, help="width of the search (default 1: greedy)")
     add("--sampling", action="store_true", help="draw from the model instead of searching")
@@ -57,5 +71,5 @@ def run(options):
     except OSError as error:
         raise InputError(f"{error.filename or options.destdir}: {error.strerror or error}") from None
     except KeyboardInterrupt:
-        print("mass_plugins: interrupted; run the same command again to go on", file=sys.stderr)
+        print("mass_plugins: interrupted; run the same command again to resume", file=sys.stderr)
         return 130

@@ -21,7 +21,7 @@ def add_flags(command):
     add("--b", type=float, default=0.4, help="default 0.4, as Anserini's")
     add("--language", choices=("en", "none"), default="en", help="stop words and stems (default en)")
     add_ignore_identical_ids(command)
-    add("--overwrite", action="store_true", help="give up a run in OUTPUT")
+    add("--overwrite", action="store_true", help="overwrite an existing run")
 
 
 def run(options):

@@ -31,7 +31,7 @@ def add_flags(command):
         "--data", help="data-bin with dictionary and text.json (default: where the checkpoint is, or was trained)"
     )
     add = command.add_argument_group("context (default: dialogue.json of the data-bin)").add_argument
-    add("--turns", type=positive, metavar="N", help="turns that an answer goes by, as in the training text")
+    add("--turns", type=positive, metavar="N", help="turns that an answer is based on, as in the training text")
     add("--separator", metavar="WORD", help="between them, as in the training text")
     add = command.add_argument_group("answers").add_argument
     add("--temperature", type=float, metavar="T", help="divides the logits (default 1)")
@@ -54,9 +54,9 @@ def add_flags(command):
         metavar="N",
         help="of --beam: no n-gram of this length comes twice (default 3)",
     )
-    add("--min-len", type=natural, default=1, metavar="N", help="sub-words of an answer at least (default 1)")
-    add("--max-len", type=positive, default=60, metavar="N", help="and at most (default 60)")
-    add("--seed", type=seed, help="of the draws: equal talks are answered alike (default: none)")
+    add("--min-len", type=natural, default=1, metavar="N", help="fewest sub-words of an answer (default 1)")
+    add("--max-len", type=positive, default=60, metavar="N", help="most sub-words of an answer (default 60)")
+    add("--seed", type=seed, help="of the draws: equal conversations get equal answers (default: none)")
     add_running_flags(command)
 
 
@@ -85,7 +85,7 @@ def talk(conversation) -> None:
     if terminal:
         import readline  # noqa: F401  input() then has a history and can be edited
 
-        print(f"{conversation.settings.turns} turns are remembered; /help lists what else can be said.")
+        print(f"{conversation.settings.turns} turns are remembered; /help lists the commands.")
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors)  # whatever the locale
@@ -115,13 +115,13 @@ def _command(conversation, line: str) -> str:
         return "\n".join(conversation.turns) or "(nothing was said)"
     if name == "/temperature":
         if not conversation.generation.sampling:
-            raise InputError("answers are searched for with --beam, not drawn: a temperature changes nothing")
+            raise InputError("answers are searched for with --beam, not drawn, so a temperature has no effect")
         try:
             temperature = float(value)
         except ValueError:
-            raise InputError(f"{value!r} is no number; say /temperature 0.7 or so") from None
+            raise InputError(f"{value!r} is not a number; say, for example, /temperature 0.7") from None
         conversation.generation = dataclasses.replace(conversation.generation, temperature=temperature)
         return f"(temperature {temperature:g})"
     if name == "/help":
         return COMMANDS
-    raise InputError(f"there is no {name}; /help lists what there is")
+    raise InputError(f"there is no command {name}; /help lists the commands")

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import positive
+from mass_plugins.commands.flags import add_shard, positive
 from mass_plugins.errors import InputError
 
 HELP = (
-    "encode text, a line each, into vectors: OUT.npy, (lines, width), in the order of the lines; the same command "
-    "again goes on where it was cut off"
+    "encode text, one per line, into vectors: OUT.npy, (lines, width), in the order of the lines; run again, the "
+    "command resumes where it stopped"
 )
 
 
@@ -21,9 +21,9 @@ def add_flags(command):
         help="plain, .gz, .xz, .bz2 (default: stdin)")  # fmt: skip
     add("--output", required=True, type=Path, metavar="OUT.npy", help="file of the vectors")
     add("--output-dtype", choices=("float32", "float16"), default="float32", help="of the file (default float32)")
-    add("--shard", default="0/1", metavar="I/N", help="part I, from 0, of N, in one piece: OUT.I-of-N.npy")
+    add_shard(add, "one stretch of the lines, to OUT.I-of-N.npy")
     add("--language", help="of text for prepare.py's sub-words (default: the first of the model's)")
-    add("--overwrite", action="store_true", help="give up a file that was made of other text or otherwise")
+    add("--overwrite", action="store_true", help="overwrite a file made from other text or settings")
     add_vector_flags(command)
     add_speed_flags(command)
     add = command.add_argument_group("progress").add_argument
@@ -32,16 +32,18 @@ def add_flags(command):
 
 
 def run(options):
+    from mass_plugins.data.checkpoint_files import find_checkpoint
+    from mass_plugins.data.text_files import Shard
     from mass_plugins.encoding.encode_files import encode_files
-    from mass_plugins.encoding.loading import find_checkpoint
 
+    where = {name: getattr(options, name) for name in ("language", "buffer", "overwrite", "progress")}
+    where["shard"] = Shard.parse(options.shard)
     encoder = load_with(options)
-    where = {name: getattr(options, name) for name in ("shard", "language", "buffer", "overwrite", "progress")}
     checkpoint = find_checkpoint(Path(options.checkpoint))
     try:
         print(encode_files(encoder, checkpoint, options.input, options.output, options.output_dtype, **where))
     except OSError as error:
         raise InputError(f"{error.filename or options.output}: {error.strerror or error}") from None
     except KeyboardInterrupt:
-        print("mass_plugins: interrupted; run the same command again to go on", file=sys.stderr)
+        print("mass_plugins: interrupted; run the same command again to resume", file=sys.stderr)
         return 130

@@ -8,13 +8,17 @@ from mass_plugins.commands.flags import add_running_flags, positive
 
 def add_export_flags(command):
     add_encoder(command)
-    command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
+    command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="new folder to write")
 
 
 def add_encoder(command):
     command.add_argument(
         "checkpoint", help="a checkpoint*.pt of a text encoder, trained here or imported; or its folder"
     )
+    add_data(command)
+
+
+def add_data(command):
     command.add_argument("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import check_folder_of, write_numbers
+from mass_plugins.commands.flags import add_json, reporter, write_numbers
 
 HELP = "mAP@20 of XQuAD-R (LAReQA): the answer sentences of all languages, in one pool, to each question"
 
@@ -13,10 +13,8 @@ def add_flags(command):
     command.add_argument(
         "--xquad", required=True, nargs="+", metavar="LANGUAGE=FILE", help="XQuAD-R's files: en=en.json de=de.json"
     )
-    command.add_argument(
-        "--similarity", choices=("cosine", "dot"), help="default: dot of a retriever, else cosine"
-    )  # fmt: skip
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers, per question, too")
+    command.add_argument("--similarity", choices=("cosine", "dot"), help="default: dot of a retriever, else cosine")
+    add_json(command, "the numbers, those of each question included")
     add_vector_flags(command)
     add_speed_flags(command)
 
@@ -24,10 +22,10 @@ def add_flags(command):
 def run(options):
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import lareqa
-    from mass_plugins.scoring.retrieval import load_ir_measures
+    from mass_plugins.scoring.retrieval import load_ir_measures, mean_over_languages
     from mass_plugins.scoring.unit_rows import unit_rows
 
-    check_folder_of(options.json, "--json")
+    say = reporter(options)
     load_ir_measures()  # missing it ends here, not after the encoding
     files = {}
     for text in options.xquad:
@@ -42,12 +40,11 @@ def run(options):
     if similarity == "cosine":
         vectors = [unit_rows(rows) for rows in vectors]
     values = lareqa.average_precisions(pool, *vectors)
-    found = lareqa.means(values)
-    print(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
-    print("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))
+    found = mean_over_languages(values)
+    say(f"{len(pool.questions)} questions, {len(pool.sentences)} sentences, {len(files)} languages")
+    say("\n".join(f"{name}: mAP@{lareqa.DEPTH} {value:.2f}" for name, value in found.items()))
     signature = f"{lareqa.signature(pool)}|{similarity}"
-    print(signature)
-    if options.json:
-        questions = {name: {q: round(value, 4) for q, value in of.items()} for name, of in values.items()}
-        numbers = {"average": found["all"], "signature": signature, "mAP@20": found, "questions": questions}
-        write_numbers(options.json, numbers)
+    say(signature)
+    questions = {name: {q: round(value, 4) for q, value in of.items()} for name, of in values.items()}
+    numbers = {"average": found["all"], "signature": signature, "mAP@20": found, "questions": questions}
+    write_numbers(options.json, numbers)

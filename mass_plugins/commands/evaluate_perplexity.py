@@ -1,9 +1,16 @@
 """``mass-plugins evaluate perplexity``: what a model makes of given targets."""
 
-import json
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_running_flags, add_translation_model, load_translator, positive
+from mass_plugins.commands.flags import (
+    add_json,
+    add_running_flags,
+    add_translation_model,
+    load_translator,
+    positive,
+    reporter,
+    write_numbers,
+)
 from mass_plugins.errors import InputError
 
 HELP = "sub-word perplexity of target texts given their sources"
@@ -11,12 +18,12 @@ HELP = "sub-word perplexity of target texts given their sources"
 
 def add_flags(command):
     add_translation_model(command)
-    command.add_argument("sources", type=Path, help="raw text, a line each")
-    command.add_argument("targets", type=Path, help="what is to follow each of them")
+    command.add_argument("sources", type=Path, help="raw text, one source per line")
+    command.add_argument("targets", type=Path, help="their targets, line by line")
     command.add_argument(
         "--truncate", type=positive, metavar="N", help="cut sources to N sub-words (default: as in training)"
     )
-    command.add_argument("--json", action="store_true", help="print JSON, a line")
+    add_json(command)
     add = add_running_flags(command)
     add("--batch-tokens", type=positive, default=4000, help="sub-words at once (default 4000)")
 
@@ -25,6 +32,7 @@ def run(options):
     from mass_plugins.data.text_files import read_text
     from mass_plugins.generation.perplexity import perplexity
 
+    say = reporter(options)
     sources, targets = read_text(options.sources, "sources"), read_text(options.targets, "targets")
     if len(sources) != len(targets):
         raise InputError(
@@ -34,8 +42,6 @@ def run(options):
     found = perplexity(
         translator, sources, targets, options.source, options.target, options.truncate, options.batch_tokens
     )
-    if options.json:
-        print(json.dumps(found._asdict()))
-    else:
-        counted = f"{found.tokens} sub-words, {found.unknown} unknown"
-        print(f"perplexity  {found.perplexity:.2f}  ({counted})  {found.signature}")
+    counted = f"{found.tokens} sub-words, {found.unknown} unknown"
+    say(f"perplexity  {found.perplexity:.2f}  ({counted})  {found.signature}")
+    write_numbers(options.json, found._asdict())

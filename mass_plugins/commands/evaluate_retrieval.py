@@ -4,7 +4,7 @@ import argparse
 from itertools import combinations
 from pathlib import Path
 
-from mass_plugins.commands.flags import check_folder_of, name_and_path, write_numbers
+from mass_plugins.commands.flags import add_json, name_and_path, reporter, write_numbers
 
 HELP = "nDCG, MRR and recall of TREC runs, and paired tests between them"
 
@@ -24,7 +24,7 @@ def add_flags(command):
     add(
         "--compare", action=argparse.BooleanOptionalAction, default=True, help="paired tests of each two runs (default)"
     )
-    add("--json", type=Path, metavar="FILE", help="also write the numbers, those of each query included")
+    add_json(command, "the numbers, those of each query included")
 
 
 def run(options):
@@ -38,7 +38,7 @@ def run(options):
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import retrieval
 
-    check_folder_of(options.json, "--json")
+    say = reporter(options)
     measures = tuple(dict.fromkeys(options.measures or retrieval.MEASURES))
     ignore = options.ignore_identical_ids
     if ignore is None:
@@ -63,7 +63,7 @@ def run(options):
         own = sum(any(document == query for document, _ in ranking) for query, ranking in rankings.items())
         notes += [f"{own} rankings less the document with their query's id"] if own and ignore else []
         means = "  ".join(f"{m} {sum(v.values()) / len(v):.2f}" for m, v in found[name].items())
-        print(f"{name}: {means}  ({len(judgements)} queries{''.join('; ' + note for note in notes)})")
+        say(f"{name}: {means}  ({len(judgements)} queries{''.join('; ' + note for note in notes)})")
     comparisons = []
     for (other, theirs), (name, ours) in combinations(found.items(), 2) if options.compare else ():
         for measure in measures:
@@ -71,11 +71,10 @@ def run(options):
             sides = [[values[measure][query] for query in order] for values in (ours, theirs)]
             comparisons.append(retrieval.compare(measure, (name, sides[0]), (other, sides[1])))
     for c in comparisons:
-        print(
+        say(
             f"{c.measure}, {c.system} less {c.baseline}: {c.difference:+.2f} (95 %: {c.low:+.2f} to {c.high:+.2f}), "
             f"p = {c.p_value:.4f}"
         )
-    print("\n".join(signatures.values()))
-    if options.json:
-        tests = [c._asdict() for c in comparisons]
-        write_numbers(options.json, {"signatures": signatures, "queries": found, "comparisons": tests})
+    say("\n".join(signatures.values()))
+    tests = [c._asdict() for c in comparisons]
+    write_numbers(options.json, {"signatures": signatures, "queries": found, "comparisons": tests})

@@ -1,18 +1,17 @@
 """``mass-plugins evaluate rouge``: summaries against references."""
 
-import json
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.flags import natural, positive
+from mass_plugins.commands.flags import add_json, natural, positive, reporter, write_numbers
 from mass_plugins.errors import InputError
 
 HELP = "ROUGE-1, -2 and -L of summaries, with bootstrap intervals and a signature"
 
 
 def add_flags(command):
-    command.add_argument("summaries", type=Path, help="a summary a line, detokenized")
-    command.add_argument("references", type=Path, help="the references, a line each; several are separated by tabs")
+    command.add_argument("summaries", type=Path, help="one summary per line, detokenized")
+    command.add_argument("references", type=Path, help="one reference per line, or several, separated by tabs")
     command.add_argument("--baseline", type=Path, metavar="FILE", help="summaries of another system, to compare with")
     add = command.add_argument_group("settings, which the signature names").add_argument
     add("--no-stem", action="store_true", help="compare words, not Porter's stems")
@@ -21,13 +20,14 @@ def add_flags(command):
     add("--samples", type=positive, default=1000, help="of the bootstrap (default 1000)")
     add("--confidence", type=float, default=0.95, help="of the intervals (default 0.95)")
     add("--seed", type=natural, default=12345, help="of the bootstrap (default 12345)")
-    command.add_argument("--json", action="store_true", help="print JSON, a line")
+    add_json(command)
 
 
 def run(options):
     from mass_plugins.data.text_files import read_text
     from mass_plugins.scoring.rouge import RougeSettings, corpus_rouge, paired_bootstrap, without_a_word
 
+    say = reporter(options)
     settings = RougeSettings(
         stem=not (options.no_stem or options.unicode),
         tokenize="unicode" if options.unicode else "ascii",
@@ -51,15 +51,13 @@ def run(options):
     if options.baseline:
         baseline = _as_many(options.baseline, "--baseline", references, options.references)
         tests = paired_bootstrap(baseline, summaries, references, settings)
-    if options.json:
-        report = {name: dict(score._asdict()) for name, score in found.items()}
-        print(json.dumps({**report, "comparisons": [dict(test._asdict()) for test in tests]}))
-        return
     for name, score in found.items():
-        print(f"{name}  {score.score:.2f}  [{score.low:.2f}, {score.high:.2f}]")
+        say(f"{name}  {score.score:.2f}  [{score.low:.2f}, {score.high:.2f}]")
     for test in tests:
-        print(f"{test.metric}  {test.difference:+.2f} against {options.baseline}, p = {test.p_value:.3f}")
-    print(found["ROUGE-1"].signature)
+        say(f"{test.metric}  {test.difference:+.2f} against {options.baseline}, p = {test.p_value:.3f}")
+    say(found["ROUGE-1"].signature)
+    numbers = {name: score._asdict() for name, score in found.items()}
+    write_numbers(options.json, numbers | {"comparisons": [test._asdict() for test in tests]})
 
 
 def _as_many(path, flag, references, name):

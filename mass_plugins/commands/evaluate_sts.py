@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.encoder_flags import add_speed_flags, add_vector_flags, vector_flags
-from mass_plugins.commands.flags import check_folder_of, natural, positive
+from mass_plugins.commands.encoder_flags import add_data, add_speed_flags, add_vector_flags, load_with
+from mass_plugins.commands.flags import add_json, natural, positive, reporter, write_numbers
 from mass_plugins.errors import InputError
 
 HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and sets of words"
@@ -12,13 +12,9 @@ HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and se
 
 def add_flags(command):
     command.add_argument("checkpoint", nargs="?", help="checkpoint of a text encoder; none with --list")
+    add_data(command)
     command.add_argument(
-        "--data",
-        nargs="+",
-        required=True,
-        type=Path,
-        metavar="FOLDER",
-        help="where the sets are, as published (the tokenizer's folder, encode's --data, is --tokenizer here)",
+        "--folders", nargs="+", required=True, type=Path, metavar="FOLDER", help="where the sets are, as published"
     )
     command.add_argument(
         "--sets",
@@ -26,8 +22,7 @@ def add_flags(command):
         help="names, comma-separated, see --list; or sentences: of each English set of sentences the test split, else "
         "dev, else train; or words (default sentences)",
     )
-    command.add_argument("--list", action="store_true", help="list the sets in --data and end")
-    command.add_argument("--tokenizer", help="folder of the tokenizer (default: where the checkpoint is)")
+    command.add_argument("--list", action="store_true", help="list the sets in --folders and exit")
     command.add_argument(
         "--language", help="of the texts, for a tokenizer that cleans by language (default: its first)"
     )
@@ -35,31 +30,27 @@ def add_flags(command):
     add_speed_flags(command)
     command.add_argument("--bootstrap", type=positive, default=1000, help="samples of the intervals (default 1000)")
     command.add_argument("--seed", type=natural, default=1, help="of the bootstrap (default 1)")
-    command.add_argument("--output", type=Path, metavar="FILE", help="write scores and cosines to this JSON file")
-    command.add_argument("--system", default="encoder", help="with --output: name of the system (default encoder)")
-    command.add_argument("--system-seed", type=int, default=1, help="with --output: seed of its training (default 1)")
-    command.add_argument("--seconds", type=float, help="with --output: wall time of its training")
+    add_json(command, "scores and cosines")
+    command.add_argument("--system", default="encoder", help="with --json: name of the system (default encoder)")
+    command.add_argument("--system-seed", type=int, default=1, help="with --json: seed of its training (default 1)")
+    command.add_argument("--seconds", type=float, help="with --json: wall time of its training")
 
 
 def run(options):
     from mass_plugins.scoring.similarity import evaluate, table
-    from mass_plugins.scoring.similarity_runs import write_run
+    from mass_plugins.scoring.similarity_runs import run_record
     from mass_plugins.scoring.similarity_sets import choose_sets, find_sets, read_set
 
-    found = find_sets(options.data)
+    found = find_sets(options.folders)
     if options.list:
         for name, parts in found.items():
             print(f"{name:24} {parts[0].kind:10} {', '.join(str(part.path) for part in parts)}")
         return None
     if not options.checkpoint:
-        raise InputError("which encoder? name its checkpoint, or --list the sets")
-    check_folder_of(options.output, "--output")
+        raise InputError("no encoder; name its checkpoint, or --list the sets")
+    say = reporter(options)
     sets = [read_set(name, found[name]) for name in choose_sets(found, options.sets)]
-
-    from mass_plugins import load_encoder
-
-    how = {name: getattr(options, name) for name in ("device", "dtype", "batch_tokens")}
-    encoder = load_encoder(options.checkpoint, data=options.tokenizer, **vector_flags(options), **how)
+    encoder = load_with(options)
 
     def encode(texts):
         vectors, counts = encoder.encode_and_count(texts, options.language)
@@ -68,6 +59,5 @@ def run(options):
         return vectors
 
     result = evaluate(encode, sets, options.bootstrap, options.seed)
-    if options.output:
-        write_run(options.output, options.system, options.system_seed, result, sets, options.seconds)
-    print(table(result.scores))
+    say(table(result.scores))
+    write_numbers(options.json, run_record(options.system, options.system_seed, result, sets, options.seconds))

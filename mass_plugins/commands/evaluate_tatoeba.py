@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import check_folder_of, write_numbers
+from mass_plugins.commands.flags import add_json, reporter, write_numbers
 
 HELP = "accuracy of the nearest neighbour among the translations, both ways, of files of parallel sentences"
 
@@ -12,9 +12,9 @@ def add_flags(command):
     add_encoder(command)
     command.add_argument(
         "--pairs", required=True, nargs="+", metavar="NAME=SOURCE,TARGET",
-        help="parallel files, a sentence a line: de=tatoeba.deu-eng.deu,tatoeba.deu-eng.eng",
+        help="parallel files, one sentence per line: de=tatoeba.deu-eng.deu,tatoeba.deu-eng.eng",
     )  # fmt: skip
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers, per sentence, too")
+    add_json(command, "the numbers, the hits of each sentence included")
     add_vector_flags(command)
     add_speed_flags(command)
 
@@ -24,7 +24,7 @@ def run(options):
     from mass_plugins.errors import InputError
     from mass_plugins.scoring import bitext
 
-    check_folder_of(options.json, "--json")
+    say = reporter(options)
     sides = {}
     for text in options.pairs:
         name, _, rest = text.partition("=")
@@ -40,10 +40,9 @@ def run(options):
     for name, files in sides.items():
         vectors = [encoder.encode([line for _, line in read_lines([path], "--pairs")]) for path in files]
         found[name] = bitext.bitext_accuracy(*vectors)
-        print(f"{name}: {found[name].forward:.2f} there, {found[name].backward:.2f} back ({found[name].pairs} pairs)")
+        say(f"{name}: {found[name].forward:.2f} there, {found[name].backward:.2f} back ({found[name].pairs} pairs)")
     mean = sum(accuracy.mean for accuracy in found.values()) / len(found)
     signature = bitext.signature({name: accuracy.pairs for name, accuracy in found.items()})
-    print(f"average of both ways over {len(found)} pairs of languages: {mean:.2f}\n{signature}")
-    if options.json:
-        pairs = {name: accuracy.record() for name, accuracy in found.items()}
-        write_numbers(options.json, {"average": mean, "signature": signature, "pairs": pairs})
+    say(f"average of both ways over {len(found)} pairs of languages: {mean:.2f}\n{signature}")
+    pairs = {name: accuracy.record() for name, accuracy in found.items()}
+    write_numbers(options.json, {"average": mean, "signature": signature, "pairs": pairs})

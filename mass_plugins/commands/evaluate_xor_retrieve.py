@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import check_folder_of, positive, write_numbers
+from mass_plugins.commands.flags import add_json, positive, reporter, write_numbers
 
 HELP = "R@2kt and R@5kt of XOR-Retrieve: an answer in the first 2000 or 5000 tokens of the retrieved passages"
 
@@ -13,25 +13,26 @@ def add_flags(command):
     add("--questions", required=True, type=Path, metavar="FILE", help="JSON lines with id, lang, answers")
     add("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="the passages that were searched")
     add("--tokens", nargs="+", type=positive, default=[2000, 5000], metavar="N", help="(default: 2000 5000)")
-    add("--json", type=Path, metavar="FILE", help="also write the numbers")
+    add_json(command, "the numbers, the hit of each question included")
 
 
 def run(options):
     from mass_plugins.data.retrieval_files import read_passages, read_run
     from mass_plugins.scoring import xor_retrieve
+    from mass_plugins.scoring.retrieval import mean_over_languages
 
-    check_folder_of(options.json, "--json")
+    say = reporter(options)
     questions = xor_retrieve.read_questions(options.questions)
     rankings = dict(read_run(Path(options.run_file), "RUN"))
     texts = xor_retrieve.texts_of(read_passages(options.corpus), rankings)
-    found, signatures = {}, {}
+    found, hits, signatures = {}, {}, {}
     for budget in dict.fromkeys(options.tokens):
         name = f"R@{budget // 1000}kt" if budget % 1000 == 0 else f"R@{budget}t"
-        found[name] = xor_retrieve.answer_recall(questions, rankings, texts, budget)
+        hits[name] = xor_retrieve.answer_hits(questions, rankings, texts, budget)
+        found[name] = mean_over_languages(hits[name])
         signatures[name] = xor_retrieve.signature(budget)
-        print(f"{name}: " + "  ".join(f"{language} {value:.2f}" for language, value in found[name].items()))
+        say(f"{name}: " + "  ".join(f"{language} {value:.2f}" for language, value in found[name].items()))
     missing = sum(question.id not in rankings for question in questions)
-    print(f"{len(questions)} questions" + (f"; {missing} without a ranking count 0" if missing else ""))
-    print("\n".join(signatures.values()))
-    if options.json:
-        write_numbers(options.json, {"signatures": signatures, "recall": found})
+    say(f"{len(questions)} questions" + (f"; {missing} without a ranking count 0" if missing else ""))
+    say("\n".join(signatures.values()))
+    write_numbers(options.json, {"signatures": signatures, "recall": found, "questions": hits})

@@ -1,10 +1,12 @@
 """Flags that several commands have."""
 
 import argparse
+import json
 import math
 import os
 from pathlib import Path
-from typing import Optional
+
+STDOUT = Path("-")
 
 
 def positive(text):
@@ -21,18 +23,6 @@ def name_and_path(text: str) -> tuple[str, Path]:
     if equals and not os.path.exists(text):
         return name, Path(path)
     return Path(text).stem, Path(text)
-
-
-def check_folder_of(path: Optional[Path], flag: str) -> None:
-    """Before the work whose result goes to ``path``, if one is given.
-
-    Raises:
-        InputError: there is no folder to write it to.
-    """
-    from mass_plugins.errors import InputError
-
-    if path is not None and not path.parent.is_dir():
-        raise InputError(f"{flag}: the folder {path.parent} doesn't exist; make it")
 
 
 def natural(text):
@@ -74,6 +64,11 @@ def word(text):
     return text
 
 
+def add_shard(add, which):
+    """``--shard I/N``; ``which``: the texts that part I is made of, and where they go."""
+    add("--shard", default="0/1", metavar="I/N", help=f"part I, counted from 0, of N: {which}")
+
+
 def add_ignore_identical_ids(command):
     command.add_argument(
         "--ignore-identical-ids",
@@ -100,8 +95,28 @@ def set_only(options, *names):
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
+def add_json(command, content="the numbers"):
+    """``--json FILE``, for :func:`reporter` and :func:`write_numbers`."""
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help=f"also write {content}, as JSON; -: to stdout, without the report"
+    )
+
+
+def reporter(options):
+    """``print`` for a command's report; says nothing where ``--json -`` puts the numbers on stdout.
+
+    Raises:
+        InputError: there is no folder for the file of ``--json``, which is to be told before the work.
+    """
+    from mass_plugins.errors import InputError
+
+    if options.json is not None and not options.json.parent.is_dir():
+        raise InputError(f"--json: the folder {options.json.parent} doesn't exist; make it")
+    return (lambda text: None) if options.json == STDOUT else print
+
+
 def write_numbers(path, content):
-    """What ``--json FILE`` asks for.
+    """Write what ``--json`` asks for, where it was given.
 
     Raises:
         InputError: the file can't be written.
@@ -109,10 +124,15 @@ def write_numbers(path, content):
     from mass_plugins.data.json_file import write_json
     from mass_plugins.errors import InputError
 
+    if path is None:
+        return
+    if path == STDOUT:
+        print(json.dumps(content))
+        return
     try:
         write_json(path, content)
     except OSError as error:
-        mend = "name a file in a folder that is there"
+        mend = "name a file in an existing folder"
         raise InputError(f"--json: {path} can't be written ({error.strerror}); {mend}") from None
 
 
@@ -149,7 +169,7 @@ def load_translator(options):
 
 def add_import_flags(command):
     command.add_argument("--destdir", required=True, metavar="DIR", help="folder to write, which must not exist")
-    command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't tell")
+    command.add_argument("--heads", type=positive, help="attention heads, where the file doesn't say")
 
 
 def save_imported(model, options, seed=1):

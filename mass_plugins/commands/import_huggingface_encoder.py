@@ -9,12 +9,12 @@ HELP = "a Hugging Face folder of a BERT, MiniLM, RoBERTa or XLM-R, or one of sen
 
 def add_flags(command):
     command.add_argument("folder", type=Path, help="config.json, model.safetensors, tokenizer.json")
-    command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="folder to write, a new one")
+    command.add_argument("--destdir", type=Path, required=True, metavar="DIR", help="new folder to write")
     command.add_argument("--seed", type=seed, default=1, help="of weights that the folder doesn't have (default 1)")
 
 
 def run(options):
-    from mass_plugins.interop.encoder_checkpoint import save_encoder, training_flags
+    from mass_plugins.interop.encoder_checkpoint import flags_of, save_encoder
     from mass_plugins.interop.huggingface_encoder import read_folder
     from mass_plugins.interop.sentence_transformers import read_vectors
 
@@ -29,4 +29,5 @@ def run(options):
         print("vectors: " + ", ".join(f"{name} {value}" for name, value in foreign.vectors.items()))
     for note in foreign.notes:
         print(f"note: {note}")
-    print("train it on with: " + " ".join([*training_flags(shape), f"--pretrained-checkpoint {checkpoint}"]))
+    flags = [*flags_of(shape, foreign.text), f"--pretrained-checkpoint {checkpoint}"]
+    print("continue its training with: " + " ".join(flags))

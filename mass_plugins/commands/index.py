@@ -5,7 +5,7 @@ from pathlib import Path
 from mass_plugins.commands.flags import natural, positive, refuse_idle, set_only
 
 _OF_KIND = {"ivfpq": ("lists", "codes", "bits", "training"), "hnsw": ("links", "build_depth")}
-HELP = "build an index of represented documents; the same command again goes on where it was cut off"
+HELP = "build an index of represented documents; run again, the command resumes where it stopped"
 
 
 def add_flags(command):
@@ -30,7 +30,7 @@ def add_flags(command):
     add("--links", type=positive, help="hnsw: links of a document, M, 2 or more (default 32)")
     add("--build-depth", type=positive, help="hnsw: efConstruction (default 200)")
     add("--block", type=positive, default=100_000, help="documents in memory at once (default 100 000)")
-    add("--overwrite", action="store_true", help="give up an index of other documents or settings in DESTDIR")
+    add("--overwrite", action="store_true", help="overwrite an index of other documents or settings")
 
 
 def run(options):

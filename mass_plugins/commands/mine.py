@@ -15,7 +15,7 @@ def add_flags(command):
     add("--qrels", required=True, type=Path, help="their judgements")
     add("--corpus", required=True, type=Path, help="passages, one unpacked file")
     add("--output", required=True, type=Path, help="groups, JSON lines in Tevatron's form")
-    add("--overwrite", action="store_true", help="give up a file in OUTPUT")
+    add("--overwrite", action="store_true", help="overwrite an existing file")
     add = command.add_argument_group("negatives (default: none, for training with those of the batch)").add_argument
     add("--run", type=Path, dest="ranking", help="a TREC run of the queries")
     add("--index", type=Path, help="search this index instead")
@@ -36,7 +36,7 @@ def run(options):
     from dataclasses import asdict
 
     from mass_plugins.data.retrieval_files import check_judged_documents, read_judgements, read_queries
-    from mass_plugins.data.retrieval_groups import PassageStore
+    from mass_plugins.data.retrieval_passages import PassageStore
     from mass_plugins.data.text_files import fingerprint
     from mass_plugins.retrieval.lines_file import LinesFile
     from mass_plugins.retrieval.mining import MiningSettings, make_groups

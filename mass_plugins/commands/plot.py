@@ -7,11 +7,16 @@ HELP = "draw the training curves of one or more runs as a PNG"
 
 def add_flags(command):
     command.add_argument(
-        "runs", nargs="+", metavar="[NAME=]LOG", help="fairseq-train's output or --log-file, or a TensorBoard folder"
+        "runs",
+        nargs="+",
+        metavar="[NAME=]LOG",
+        help="fairseq-train's output, its --log-file with --log-format json, or a TensorBoard folder",
     )
     command.add_argument("--output", default="curves.png", help="picture to write (default curves.png)")
     command.add_argument(
-        "--metrics", default="loss,bleu", help="what to draw, a panel each, comma-separated (default loss,bleu)"
+        "--metrics",
+        default="loss,bleu",
+        help="metrics, comma-separated, one panel per metric (default loss,bleu)",
     )
 
 

@@ -3,11 +3,13 @@
 import argparse
 from pathlib import Path
 
-HELP = "draw sentence vectors of a parallel text in two dimensions (principal axes), a panel an encoder"
+HELP = "draw sentence vectors of a parallel text in two dimensions (principal axes), one panel per encoder"
 
 
 def add_flags(command: argparse.ArgumentParser):
-    command.add_argument("checkpoints", nargs="+", metavar="NAME=CHECKPOINT", help="text encoders, a panel each")
+    command.add_argument(
+        "checkpoints", nargs="+", metavar="NAME=CHECKPOINT", help="text encoders, one panel per encoder"
+    )
     command.add_argument(
         "--text", nargs="+", required=True, metavar="LANGUAGE=FILE", help="line n of each file is the same sentence"
     )

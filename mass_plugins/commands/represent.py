@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from mass_plugins.commands.flags import positive, refuse_idle, set_only
+from mass_plugins.commands.encoder_flags import add_data, add_speed_flags
+from mass_plugins.commands.flags import add_shard, positive, refuse_idle, set_only
 
-HELP = "represent passages or queries by a retriever; the same command again goes on where it was cut off"
+HELP = "represent passages or queries by a retriever; run again, the command resumes where it stopped"
 
 
 def add_flags(command):
     command.add_argument("checkpoint", help="a checkpoint*.pt of retrieval_finetuning, or its folder")
     add = command.add_argument
-    add("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
+    add_data(command)
     texts = command.add_mutually_exclusive_group(required=True).add_argument
     texts("--corpus", nargs="+", type=Path, metavar="FILE", help="passages: JSON lines or TSV, plain or compressed")
     texts("--queries", nargs="+", type=Path, metavar="FILE", help="queries: JSON lines or TSV")
@@ -19,8 +20,8 @@ def add_flags(command):
     add("--parts", choices=("all", "cls", "ot"), default="all",
         help="keep one part alone (default all); the ot part of queries takes V values each")  # fmt: skip
     add("--output-dtype", choices=("float32", "float16"), default="float32", help="of the files (default float32)")
-    add("--shard", default="0/1", metavar="I/N", help="every N-th text from the I-th on: a process and a folder each")
-    add("--overwrite", action="store_true", help="give up representations that were made otherwise")
+    add_shard(add, "every N-th text, from text I on; each part needs a --destdir of its own")
+    add("--overwrite", action="store_true", help="overwrite representations made with other settings")
     add_running(command)
     add("--buffer", type=positive, default=5000, help="texts sorted, represented and kept together (default 5000)")
 
@@ -30,9 +31,7 @@ def add_running(command):
     add = command.add_argument
     add("--query-tokens", type=positive, metavar="N", help="cut queries to N tokens (default: as in training)")
     add("--passage-tokens", type=positive, metavar="N", help="cut passages to N tokens (default: as in training)")
-    add("--device", help="for instance cuda:1 (default: a GPU if there is one, else the CPU)")
-    add("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default float32)")
-    add("--batch-tokens", type=positive, help="tokens, padding included, at once (default 1000, on a GPU 8000)")
+    add_speed_flags(command)
 
 
 def running(options):

@@ -11,7 +11,7 @@ _MENDS = {
     "ivfpq": "raise --probes",
     "hnsw": "raise --search-depth, or --links of the index",
 }
-HELP = "search an index; writes a TREC run; the same command again goes on where it was cut off"
+HELP = "search an index; writes a TREC run; run again, the command resumes where it stopped"
 
 
 def add_flags(command):
@@ -38,7 +38,7 @@ def add_flags(command):
     add("--block", type=positive, default=4096, help="documents scored at once (default 4096)")
     add_ignore_identical_ids(command)
     add("--name", type=word, default="mass_plugins", help="of the run, its last column (default mass_plugins)")
-    add("--overwrite", action="store_true", help="give up a run in OUTPUT")
+    add("--overwrite", action="store_true", help="overwrite an existing run")
 
 
 def run(options):

@@ -2,8 +2,9 @@
 
 from mass_plugins.commands.flags import add_running_flags, finite, load_translator, natural, positive
 from mass_plugins.commands.lines import convert_stdin
+from mass_plugins.errors import InputError
 
-HELP = "summarize documents, one a line, from stdin to stdout"
+HELP = "summarize documents, one per line, from stdin to stdout"
 
 
 def add_flags(command):
@@ -19,9 +20,9 @@ def add_flags(command):
         type=natural,
         default=1,
         metavar="N",
-        help="sub-words of a summary at least (default 1; CNN/DailyMail: 50)",
+        help="fewest sub-words of a summary (default 1; CNN/DailyMail: 50)",
     )
-    add("--max-len", type=positive, default=200, metavar="N", help="and at most (default 200)")
+    add("--max-len", type=positive, default=200, metavar="N", help="most sub-words of a summary (default 200)")
     add(
         "--no-repeat-ngram",
         type=natural,
@@ -43,6 +44,10 @@ def add_flags(command):
 
 
 def run(options):
+    if options.min_len > options.max_len:
+        raise InputError(
+            f"--min-len {options.min_len} exceeds --max-len {options.max_len}; lower the former or raise the latter"
+        )
     summarizer = load_translator(options)
     names = ("beam", "min_len", "max_len", "no_repeat_ngram", "length_penalty", "truncate", "batch_tokens")
     settings = {name: getattr(options, name) for name in names}

@@ -3,20 +3,23 @@
 from itertools import islice
 from pathlib import Path
 
+from mass_plugins.commands.encoder_flags import add_data
 from mass_plugins.commands.flags import refuse_idle
 from mass_plugins.commands.represent import add_running, running
 
-HELP = "score the passages of training groups, by a cross-encoder or from a file; goes on where it was cut off"
+HELP = (
+    "score the passages of training groups, by a cross-encoder or from a file; run again, it resumes where it stopped"
+)
 
 
 def add_flags(command):
     command.add_argument("checkpoint", nargs="?", help="a checkpoint*.pt of relevance_finetuning, or its folder")
     add = command.add_argument
-    add("--data", help="folder of the tokenizer (default: where the checkpoint is, or was trained)")
+    add_data(command)
     add("--scores", type=Path, metavar="RUN", help="instead of a checkpoint: another program's scores, as a TREC run")
     add("--groups", required=True, type=Path, help="groups, JSON lines (mass-plugins mine)")
     add("--output", required=True, type=Path, help="the same groups with scores")
-    add("--overwrite", action="store_true", help="give up a file in OUTPUT")
+    add("--overwrite", action="store_true", help="overwrite an existing file")
     add_running(command)
 
 
@@ -24,8 +27,8 @@ def run(options):
     from mass_plugins.data.retrieval_files import read_run
     from mass_plugins.data.retrieval_groups import GroupFile
     from mass_plugins.data.text_files import fingerprint
-    from mass_plugins.encoding.represent import import_scores, teach
     from mass_plugins.encoding.retrieval_models import CrossEncoderModel
+    from mass_plugins.encoding.teaching import import_scores, teach
     from mass_plugins.errors import InputError
     from mass_plugins.retrieval.lines_file import LinesFile
 

@@ -11,7 +11,7 @@ from mass_plugins.commands.flags import (
 )
 from mass_plugins.commands.lines import convert_stdin
 
-HELP = "translate raw text, a line at a time, from stdin to stdout"
+HELP = "translate raw text, line by line, from stdin to stdout"
 _TRUNCATE = "cut lines to N sub-words (default: a longer one is an error; contexts of dialogues: as in training)"
 
 

@@ -89,7 +89,7 @@ def check_what_a_training_goes_on_from(trainer_class, checkpoint_utils, distribu
         if self.data_parallel_world_size > 1:
             group = {"group": self.data_parallel_process_group, "dist_device": self.device}
             task_state = distributed_utils.broadcast_object(task_state, src_rank=0, **group)
-        self.task.go_on_from(task_state)
+        self.task.resume_from(task_state)
         self.task.begin_training()
         with _read_already(checkpoint_utils, state):
             return load(self, filename, *args, **kwargs)
@@ -130,7 +130,7 @@ def explain_bad_checkpoints(checkpoint_utils):
             raise
         except (LookupError, AttributeError, TypeError, ValueError, struct.error) as error:
             raise InputError(
-                f"{path} is no checkpoint of fairseq-train ({type(error).__name__}: {error}); "
+                f"{path} is not a checkpoint of fairseq-train ({type(error).__name__}: {error}); "
                 f"name a checkpoint*.pt that fairseq-train saved"
             ) from error
 
@@ -194,10 +194,10 @@ def _damaged(path, reason):
     """The line for a damaged ``path``, with what to go on from."""
     others = [p for p in whole_checkpoints(Path(path).parent) if p.name != Path(path).name]
     if Path(path).name != "checkpoint_last.pt":
-        mend = f"use another one, for instance {others[0]}" if others else "copy or make it anew"
+        mend = f"use another one, for instance {others[0]}" if others else "copy or make it again"
     elif others:
         copy = f"cp {shlex.quote(str(others[0]))} {shlex.quote(str(path))}"
-        mend = f"go on from the newest whole one: {copy}"
+        mend = f"resume from the newest whole one: {copy}"
     else:
         mend = "delete it and start again"
     return f"{path} is cut off or damaged ({reason}); {mend}"
@@ -267,7 +267,7 @@ def write_whole_file_or_none(filename, write):
         _remove_if_there(temporary)
         raise InputError(
             f"cannot save {filename}: {_system_reason(error)}; the checkpoints saved before are "
-            f"whole: make room and run the same command again to go on from the last one"
+            f"whole: make room and run the same command again to resume from the last one"
         ) from error
     except BaseException:  # Ctrl-C
         _remove_if_there(temporary)

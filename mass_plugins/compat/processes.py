@@ -175,7 +175,7 @@ def print_input_errors_in_one_line():
     def one_line(kind, error, traceback):
         command = _fairseq_command(traceback)
         if issubclass(kind, KeyboardInterrupt) and command:
-            again = "; run the same command again to go on from the last checkpoint"
+            again = "; run the same command again to resume from the last checkpoint"
             say(f"interrupted{again if 'train' in command else ''}")
             return _end_at_once(signal.SIGINT)
         line = _input_error_line(kind, error)

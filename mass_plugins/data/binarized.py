@@ -9,9 +9,9 @@ import numpy as np
 from fairseq.data import Dictionary, data_utils, indexed_dataset
 
 from mass_plugins.data.languages import side_names
+from mass_plugins.data.symbols import MASK
 from mass_plugins.errors import InputError
 
-MASK = "[MASK]"
 _CHUNK = 1 << 24  # tokens scanned at a time
 _DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f4", 7: "f8", 8: "u2", 9: "u4", 10: "u8"}
 
@@ -52,7 +52,7 @@ def _load_dictionary(path: str) -> Dictionary:
         return Dictionary.load(path)
     except Exception as error:  # fairseq raises ValueError, RuntimeError and Exception itself
         raise InputError(
-            f"{path} is no dictionary of fairseq-preprocess ({' '.join(str(error).split())}); prepare the data again"
+            f"{path} is not a dictionary of fairseq-preprocess ({' '.join(str(error).split())}); prepare the data again"
         ) from None
 
 

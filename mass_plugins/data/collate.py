@@ -31,10 +31,21 @@ class Seq2SeqArrays(NamedTuple):
     encoder_slots: Optional[np.ndarray] = None  # (B, K) int64
 
 
-def pad_right(rows: Sequence[np.ndarray], pad_index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of different lengths -> tokens (B, S) int64 and lengths (B,) int64."""
+def batches_by_length(lengths: Sequence[int], max_tokens: int, longest_first: bool = True) -> list[list[int]]:
+    """Numbers of rows of like length, in batches of at most ``max_tokens`` with padding; a longer row is one alone."""
+    order = sorted(range(len(lengths)), key=lambda number: -lengths[number] if longest_first else lengths[number])
+    batches: list[list[int]] = []
+    for number in order:
+        if not batches or (len(batches[-1]) + 1) * max(lengths[batches[-1][0]], lengths[number]) > max_tokens:
+            batches.append([])
+        batches[-1].append(number)
+    return batches
+
+
+def pad_right(rows: Sequence[np.ndarray], pad_index: int, least: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of different lengths -> tokens (B, S) int64, S at least ``least``, and lengths (B,) int64."""
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    tokens = np.full((len(rows), int(lengths.max())), pad_index, dtype=np.int64)
+    tokens = np.full((len(rows), max(int(lengths.max()), least)), pad_index, dtype=np.int64)
     tokens[np.arange(tokens.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return tokens, lengths
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from mass_plugins.data.json_file import write_json
 from mass_plugins.errors import InputError
 
 SETTINGS_FILE = "dialogue.json"
@@ -68,10 +69,7 @@ class DialogueSettings:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write ``dialogue.json``, whole or not at all."""
-        path = Path(folder) / SETTINGS_FILE
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(json.dumps({"version": VERSION, **dataclasses.asdict(self)}, indent=2) + "\n")
-        os.replace(temporary, path)
+        write_json(Path(folder) / SETTINGS_FILE, {"version": VERSION, **dataclasses.asdict(self)})
 
     @classmethod
     def are_in(cls, folder: str | os.PathLike) -> bool:

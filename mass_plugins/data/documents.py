@@ -11,7 +11,7 @@ more than once has several), and ``language``; ``masked_slots (0,)`` and ``targe
 
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -19,8 +19,8 @@ from fairseq.data import Dictionary
 
 from mass_plugins.data.binarized import open_monolingual
 from mass_plugins.data.collate import pad_right
-from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 
 
@@ -44,7 +44,7 @@ def counts_file(folder: str, split: str, language: str) -> str:
 
 
 def _how_to_make(split: str) -> str:
-    """The mend where documents are missing; prepare_documents.py holds nothing out to validate on."""
+    """What to do where documents are missing; prepare_documents.py holds nothing out to validate on."""
     if split == "train":
         return "make them with preprocess/prepare_documents.py --documents"
     return "make them with preprocess/prepare_documents.py --valid-documents, or train with --disable-validation"
@@ -78,9 +78,7 @@ def open_documents(folder: str, split: str, language: str, dictionary: Dictionar
         raise InputError(f"{path} is damaged ({error}); prepare the documents again") from None
     units = open_monolingual(folder, split, language, dictionary)
     if counts.ndim != 1 or counts.sum() != len(units) or counts.min(initial=1) < 1:
-        raise InputError(
-            f"{path} tells of {counts.sum()} units and there are {len(units)}; prepare the documents again"
-        )
+        raise InputError(f"{path} lists {counts.sum()} units but there are {len(units)}; prepare the documents again")
     return Documents(units, counts, np.cumsum(counts) - counts)
 
 
@@ -129,7 +127,8 @@ class DocumentDataset(MixtureDataset):
         super().set_epoch(epoch)
         walks = list(zip(self.streams, np.split(self.item_of, np.cumsum(self.quotas)[:-1])))
         self.longest = np.concatenate([stream.longest[items] for stream, items in walks])
-        self.units = sum(int(stream.documents.counts[items].sum()) for stream, items in walks)
+        self.counts = np.concatenate([stream.documents.counts[items] for stream, items in walks])  # (N,) units
+        self.units = int(self.counts.sum())
         first = np.cumsum(self.quotas) - self.quotas  # place of each language
         since = np.arange(len(self)) - first[self.stream_of] + self._visit(epoch) * self.quotas[self.stream_of]
         self.pass_of = since // np.diff(self.numbers_before)[self.stream_of]  # over the language's documents
@@ -145,7 +144,12 @@ class DocumentDataset(MixtureDataset):
         return order[np.lexsort([key[order] for key in keys])]
 
     def batch_by_size(self, indices, max_tokens=None, **limits) -> list:
-        """Batches of documents of one language; ``max_tokens`` counts all units of all of them, padded.
+        """Batches of documents of one language.
+
+        Args:
+            max_tokens: of a batch, all units of all its documents padded to the longest one of all.
+            limits: ``max_sentences``, documents of a batch, and ``required_batch_size_multiple``: a batch of more
+                documents has a multiple of so many, but for the last one.
 
         Raises:
             InputError: a document is larger than that.
@@ -156,7 +160,34 @@ class DocumentDataset(MixtureDataset):
                 f"a document has {largest} tokens in all its units, more than --max-tokens {max_tokens}; raise it, or "
                 "prepare shorter documents (prepare_documents.py --units)"
             )
-        return super().batch_by_size(indices, max_tokens=max_tokens, **limits)
+        batches: list = []
+        for group in range(self.group_of.max(initial=-1) + 1):
+            own = indices[self.group_of[indices] == group]
+            batches += np.split(own, self._ends(own, max_tokens, **limits))[:-1]
+        return batches
+
+    def _ends(
+        self,
+        places: np.ndarray,
+        max_tokens: Optional[int],
+        max_sentences: Optional[int] = None,
+        required_batch_size_multiple: int = 1,
+    ) -> list[int]:
+        """Where batches of these places end, cut as soon as the next document has no room."""
+        tokens, documents, multiple = max_tokens or np.inf, max_sentences or np.inf, required_batch_size_multiple
+        counts, longest = self.counts[places].tolist(), self.longest[places].tolist()
+        ends: list[int] = []
+        begin = end = units = width = 0
+        while end < len(counts):
+            if end > begin:
+                full = (units + counts[end]) * max(width, longest[end]) > tokens or end - begin >= documents
+                if full:
+                    size = end - begin
+                    begin = end = end - (size % multiple if size > multiple else 0)
+                    ends.append(end)
+                    units = width = 0
+            units, width, end = units + counts[end], max(width, longest[end]), end + 1
+        return [*ends, len(counts)] if counts else []
 
     def filter_indices_by_size(self, indices, max_sizes):
         """Raises InputError: a unit is longer than the model's positions."""

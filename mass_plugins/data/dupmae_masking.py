@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.random_state import Draw, derive_keys, hash_at, integers_at
 from mass_plugins.data.token_masking import Replacement, replace_tokens
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.data.word_masking import as_slots, budgets, mask_words, word_starts
 from mass_plugins.errors import InputError
 
@@ -34,7 +33,7 @@ class Patterns(NamedTuple):
     of_row: np.ndarray
 
 
-class HiddenText(NamedTuple):
+class DupMaeArrays(NamedTuple):
     """One batch."""
 
     source: np.ndarray  # (B, S) int64: what the encoder reads
@@ -59,12 +58,12 @@ def sample_patterns(lengths: np.ndarray, ratio: float, keys: np.ndarray) -> Patt
     hidden = np.floor(ratio * (lengths - 1) + 0.5).astype(np.int64)
     for row, length in enumerate(lengths.tolist()):  # text by text, because one's draws fit into a core's cache
         count = min(length, PATTERNS)
-        seen[row, :count, :length] = _hide(stream[row : row + 1, None], count, length, int(hidden[row]))
+        seen[row, :count, :length] = _draw_patterns(stream[row : row + 1, None], count, length, int(hidden[row]))
     rows = integers_at(derive_keys(keys, _ROWS)[:, None], slots[None], 1 << 30)
     return Patterns(seen, rows % np.minimum(lengths, PATTERNS)[:, None])
 
 
-def _hide(key: np.ndarray, count: int, length: int, hidden: int) -> np.ndarray:
+def _draw_patterns(key: np.ndarray, count: int, length: int, hidden: int) -> np.ndarray:
     """``count`` patterns of one text: (count, length) bool, False at ``hidden`` slots of each."""
     if hidden == 0:
         return np.ones((count, length), dtype=bool)
@@ -77,16 +76,8 @@ def _hide(key: np.ndarray, count: int, length: int, hidden: int) -> np.ndarray:
     return order > np.partition(order, hidden - 1, axis=1)[:, hidden - 1 : hidden]
 
 
-def visible(patterns: Patterns) -> np.ndarray:
-    """(B, S, S) bool, row by position: what row i sees. For tests and to look at; the model builds it on its device."""
-    seen = patterns.seen[np.arange(len(patterns.of_row))[:, None], patterns.of_row]
-    seen[:, np.arange(seen.shape[1]), np.arange(seen.shape[1])] = False
-    seen[:, :, 0] = True
-    return seen
-
-
 @dataclass(frozen=True)
-class TextHider:
+class DupMaeMasker:
     """Both masks of a batch.
 
     Attributes:
@@ -110,8 +101,8 @@ class TextHider:
                 raise InputError(f"{flag} {value} is not in (0, 1]; the papers' are 0.3 and 0.5")
         object.__setattr__(self, "_ordinary", self.vocabulary.ordinary_table(len(self.marks.begins)))
 
-    def __call__(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> HiddenText:
-        """Hide words and positions of a batch.
+    def __call__(self, tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray) -> DupMaeArrays:
+        """Mask a batch.
 
         Args:
             tokens: (B, S) int64, ``[CLS] .. [SEP]``, right-padded.
@@ -124,4 +115,4 @@ class TextHider:
         voc = self.vocabulary
         source = replace_tokens(tokens, as_slots(masked), self.replacement, voc.mask, voc.ordinary, keys)
         patterns = sample_patterns(lengths, self.decoder_ratio, keys)
-        return HiddenText(source, tokens, lengths, masked, ordinary, patterns)
+        return DupMaeArrays(source, tokens, lengths, masked, ordinary, patterns)

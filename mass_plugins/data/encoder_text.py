@@ -12,17 +12,17 @@ import re
 from abc import ABC, abstractmethod
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence
+from typing import Iterable, NamedTuple, Optional, Sequence
 
 import numpy as np
 from fairseq.data import Dictionary
 
-from mass_plugins.data.binarized import MASK, find_languages, load_joint_dictionary
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
+from mass_plugins.data.binarized import find_languages, load_joint_dictionary
+from mass_plugins.data.json_file import write_json
+from mass_plugins.data.symbols import MASK, UNUSED, unused_symbol
 from mass_plugins.data.text import SETTINGS_FILE, SPACE_SIGN, TextCodec, open_tokenizer
-from mass_plugins.data.text_files import write_whole
-from mass_plugins.data.token_masking import ordinary_tokens
+from mass_plugins.data.text_files import whole_file, write_whole
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
 
 VERSION = 1
@@ -37,7 +37,6 @@ SPECIALS = {
     "unk": ("[UNK]", "<unk>"),
     "mask": (MASK, "<mask>"),
 }
-_UNUSED = "madeupword"
 # Characters of the languages of data/text.py's WITHOUT_SPACES and their punctuation: Thai, Lao, Tibetan, Burmese,
 # Khmer, Japanese and Chinese; explicit ranges, as there.
 _WITHOUT_SPACES = re.compile(
@@ -128,14 +127,19 @@ class EncoderText(ABC):
         """Write the files into ``folder``, each whole or not at all."""
 
     def encode(
-        self, lines: Sequence[str], max_tokens: Optional[int] = None, language: Optional[str] = None
+        self, lines: Iterable[str], max_tokens: Optional[int] = None, language: Optional[str] = None
     ) -> list[np.ndarray]:
         """Raw lines -> int64 ids of each, CLS first and SEP last; an empty line is these two.
 
         Args:
             max_tokens: longer ones lose their ends and keep their SEP; counts CLS and SEP, at least 2.
             language: of our own sub-words, whose cleaning goes by it; default the first.
+
+        Raises:
+            InputError: one line alone, an item that is no text or has half a surrogate pair in it, ``max_tokens``
+                below 2, a language that means nothing.
         """
+        lines = _checked(lines)
         if max_tokens is not None and max_tokens < 2:
             raise InputError(f"max_tokens={max_tokens} has no room for {self._ends()}; raise it")
         room = None if max_tokens is None else max_tokens - 2
@@ -194,7 +198,7 @@ class TokenizerText(EncoderText):
         settings = json.loads(tokenizer)
         added = {token["content"] for token in settings.get("added_tokens", []) if token.get("special")}
         special = added | set(self.specials.values())
-        ordinary = [i for i, s in enumerate(symbols) if s not in special and not s.startswith(("[unused", _UNUSED))]
+        ordinary = [i for i, s in enumerate(symbols) if s not in special and not s.startswith(("[unused", UNUSED))]
         self.vocabulary = Vocabulary(
             mask=self.dictionary.index(self.specials["mask"]),
             pad=self.dictionary.pad(),
@@ -216,8 +220,8 @@ class TokenizerText(EncoderText):
         try:
             encoded = self.tokenizer.encode_batch_fast(list(lines), add_special_tokens=False)
         except (TypeError, UnicodeError):
-            number = next((i for i, line in enumerate(lines, start=1) if not _is_text(line)), 0)
-            raise InputError(f"line {number} is no text, or has half a surrogate pair in it; mend it") from None
+            number = next((i for i, line in enumerate(_checked(lines), start=1) if _is_half(line)), 0)
+            raise InputError(f"line {number} has half a surrogate pair in it; mend it") from None
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
 
     def check_language(self, language: Optional[str]) -> None:
@@ -232,7 +236,7 @@ class TokenizerText(EncoderText):
     def save(self, folder: str | os.PathLike) -> None:
         content = {"version": VERSION, "specials": self.specials, "size": len(self.dictionary)}
         write_whole(Path(folder) / TOKENIZER_FILE, self.content)
-        write_whole(Path(folder) / ENCODER_FILE, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
+        write_json(Path(folder) / ENCODER_FILE, content)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "TokenizerText":
@@ -256,12 +260,7 @@ class SubwordText(EncoderText):
 
     def __init__(self, codec: TextCodec, dictionary: Dictionary, languages: Sequence[str]):
         self.codec, self.dictionary, self.languages = codec, dictionary, list(languages)
-        self.vocabulary = Vocabulary(
-            mask=dictionary.index(MASK),
-            pad=dictionary.pad(),
-            eos=dictionary.eos(),
-            ordinary=ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK),
-        )
+        self.vocabulary = Vocabulary.of(dictionary)
         self.special_ids = np.array([*range(dictionary.nspecial), self.vocabulary.mask], dtype=np.int64)
         marks, unspaced = WordMarks.of(dictionary.symbols), _unspaced(dictionary.symbols)
         begins = marks.begins | unspaced
@@ -288,10 +287,8 @@ class SubwordText(EncoderText):
 
     def save(self, folder: str | os.PathLike) -> None:
         for language in self.languages:
-            path = Path(folder) / f"dict.{language}.txt"
-            temporary = path.with_name(path.name + ".tmp")
-            self.dictionary.save(str(temporary))
-            temporary.replace(path)
+            with whole_file(Path(folder) / f"dict.{language}.txt") as temporary:
+                self.dictionary.save(str(temporary))
         self.codec.save(folder)  # in the end: by its settings a folder is known to hold a pipeline
 
     @classmethod
@@ -318,7 +315,7 @@ def _symbols_by_id(ids: dict[str, int], size: Optional[int]) -> list[str]:
     if size is not None and needed > size:
         raise InputError(f"the tokenizer has {needed} tokens and the model only {size}; give the model's own tokenizer")
     by_id = {number: symbol for symbol, number in ids.items()}
-    return [by_id.get(number, f"{_UNUSED}{number:04d}") for number in range(size or needed)]
+    return [by_id.get(number, unused_symbol(number)) for number in range(size or needed)]
 
 
 def _marks(settings: dict, symbols: Sequence[str], special: set[str]) -> WordMarks:
@@ -346,8 +343,20 @@ def _digest(*parts: bytes) -> str:
     return hashed.hexdigest()
 
 
-def _is_text(line) -> bool:
+def _checked(lines: Iterable[str]) -> list[str]:
+    """A list of texts; a tokenizer would take an item of two for a pair."""
+    if isinstance(lines, (str, bytes)) or not isinstance(lines, Iterable):
+        raise InputError(f"the lines are a value of type {type(lines).__name__}; give a list of texts")
+    lines = list(lines)
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line, str):
+            raise InputError(f"line {number} is no text but of type {type(line).__name__}; give a list of texts")
+    return lines
+
+
+def _is_half(line: str) -> bool:
     try:
-        return isinstance(line, str) and line.encode("utf-8") is not None
+        line.encode("utf-8")
     except UnicodeEncodeError:
-        return False
+        return True
+    return False

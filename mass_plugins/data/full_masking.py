@@ -6,7 +6,7 @@ import numpy as np
 
 from mass_plugins.data.random_state import Draw, derive_keys, uniform
 from mass_plugins.data.token_masking import replace_tokens
-from mass_plugins.data.word_masking import MaskedText, TextMasker, as_slots
+from mass_plugins.data.word_masking import BertMasker, MaskedText, as_slots
 from mass_plugins.errors import InputError
 
 
@@ -31,7 +31,7 @@ def disjoint_masks(maskable: np.ndarray, sets: int, keys: np.ndarray) -> np.ndar
 
 
 @dataclass(frozen=True)
-class FullMasker(TextMasker):
+class FullyExploredMasker(BertMasker):
     """Each text ``sets`` times, every maskable token masked in just one of them.
 
     Attributes:

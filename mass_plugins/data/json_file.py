@@ -1,8 +1,9 @@
 """JSON files that are whole or as they were, and records in them that a later run goes by."""
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, get_origin
 
 from mass_plugins.data.text_files import write_whole
 from mass_plugins.errors import InputError
@@ -43,3 +44,10 @@ def read_record(path: Path, version: int, fields: Mapping[str, type], mend: str 
         if not isinstance(content.get(name), kind):
             raise InputError(f"{path} is damaged (its {name!r} is no {kind.__name__}); {mend}")
     return content
+
+
+def read_dataclass(path: Path, version: int, kind: Any, mend: str = ANEW) -> Optional[Any]:
+    """As :func:`read_record`, the record as an object of ``kind``, a dataclass all of whose fields must be in it."""
+    fields: dict[str, Any] = {field.name: get_origin(field.type) or field.type for field in dataclasses.fields(kind)}
+    content = read_record(path, version, fields, mend)
+    return None if content is None else kind(**{name: content[name] for name in fields})

@@ -16,6 +16,10 @@ class Direction(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}-{self.target}"
 
+    @property
+    def reverse(self) -> "Direction":
+        return Direction(self.target, self.source)
+
 
 def side_names(languages: Sequence[str]) -> tuple[str, ...]:
     """Endings of the files of a corpus: its languages, or source and target for pairs of one language."""
@@ -48,9 +52,13 @@ def parse_directions(text: str, languages: Sequence[str], flag: str = "--directi
 
 
 def sampling_shares(sizes: Sequence[int], alpha: float) -> np.ndarray:
-    """Probability of each corpus, proportional to ``size ** alpha`` (0: uniform, 1: as they are)."""
-    if not 0 <= alpha < float("inf"):
-        raise InputError(f"--language-alpha {alpha} is no exponent of a size; set it to 0 (uniform) .. 1 (as they are)")
+    """Probability of each corpus, proportional to ``size ** alpha`` (0: uniform, 1: as they are).
+
+    Raises:
+        InputError: ``alpha`` is below 0 or above 1, where small corpora would be drawn even less than by their size.
+    """
+    if not 0 <= alpha <= 1:
+        raise InputError(f"--language-alpha {alpha} is not in [0, 1]; set it from 0 (uniform) to 1 (as they are)")
     weights = np.asarray(sizes, dtype=np.float64) ** alpha
     return weights / weights.sum()
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import MonolingualStream, cut
 from mass_plugins.data.word_masking import MaskedText
 from mass_plugins.errors import InputError
@@ -64,14 +63,8 @@ class MaskedTextDataset(MixtureDataset):
             max_sentences = max(1, max_sentences // copies) if max_sentences else max_sentences
         return super().batch_by_size(indices, max_tokens=max_tokens, max_sentences=max_sentences, **limits)
 
-    def collater(self, samples) -> dict:
-        """Items -> a batch; no items -> ``{}``."""
-        if len(samples) == 0:
-            return {}
-        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
-        stream = self.streams[samples[0][1]]
-        arrays = stream.collate([item for _, _, item in samples], sentence_keys(self.seed, self.epoch, ids))
-        return to_masked_batch(arrays, ids, stream.vocabulary.pad)
+    def to_batch(self, arrays: MaskedText, ids: np.ndarray, streams) -> dict:
+        return to_masked_batch(arrays, ids, streams[0].vocabulary.pad)
 
 
 def to_masked_batch(arrays: MaskedText, ids: np.ndarray, pad_index: int) -> dict:

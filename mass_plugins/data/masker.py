@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, shift_right
-from mass_plugins.data.noise import WordMarks, WordNoise, disturb_words, infill
+from mass_plugins.data.noise import WordNoise, add_word_noise, infill
 from mass_plugins.data.span_masking import (
     Slots,
     sample_scattered,
@@ -13,25 +13,10 @@ from mass_plugins.data.span_masking import (
     sample_windows,
 )
 from mass_plugins.data.token_masking import Replacement, replace_tokens
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
 
 MASKINGS = ("span", "discrete", "block", "infilling", "bert-lm")
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What masking needs to know of the joint dictionary."""
-
-    mask: int
-    pad: int
-    eos: int
-    ordinary: np.ndarray  # (V',) int64: ids that may stand in as random tokens
-
-    def ordinary_table(self, size: int) -> np.ndarray:
-        """(size,) bool: which of all ids are ordinary."""
-        table = np.zeros(size, dtype=bool)
-        table[self.ordinary] = True
-        return table
 
 
 @dataclass(frozen=True)
@@ -66,7 +51,7 @@ class Masker:
             limits = "(0, 1)" if self.masking == "infilling" else "(0, 1]"
             raise InputError(f"span_ratio={self.ratio} is not in {limits}; set --span-ratio")
         if self.feed_whole_sentence and self.masking in ("infilling", "bert-lm"):
-            raise InputError(f"--feed-whole-sentence has no meaning with --masking {self.masking}; drop one")
+            raise InputError(f"--feed-whole-sentence has no effect on --masking {self.masking}; leave it out")
         if self.window < 1:
             raise InputError(f"--tokens-per-window {self.window} is not positive")
 
@@ -136,5 +121,5 @@ class Denoiser:
         """As :class:`Masker`."""
         voc = self.vocabulary
         starts = self.marks.word_starts(tokens)
-        source, source_lengths = disturb_words(tokens, lengths, starts, self.noise, voc.mask, voc.pad, keys)
+        source, source_lengths = add_word_noise(tokens, lengths, starts, self.noise, voc.mask, voc.pad, keys)
         return Seq2SeqArrays(source, source_lengths, shift_right(tokens, voc.eos), tokens)

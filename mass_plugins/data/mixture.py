@@ -101,12 +101,21 @@ class MixtureDataset(FairseqDataset):
         return int(index), number, self.streams[number].read(int(self.item_of[index]))
 
     def collater(self, samples) -> dict:
-        """Items of one kind -> a batch (:mod:`mass_plugins.data.collate`); no items -> ``{}``."""
+        """Items of one kind -> a batch; no items -> ``{}``."""
         if len(samples) == 0:
             return {}
         ids = np.array([index for index, _, _ in samples], dtype=np.int64)
         streams = [self.streams[number] for _, number, _ in samples]
         arrays = streams[0].collate([item for _, _, item in samples], sentence_keys(self.seed, self.epoch, ids))
+        return self.to_batch(arrays, ids, streams)
+
+    def to_batch(self, arrays, ids: np.ndarray, streams: Sequence[Stream]) -> dict:
+        """What a stream collated -> a batch, here that of :mod:`mass_plugins.data.collate`.
+
+        Args:
+            ids: (B,) int64, the places.
+            streams: of each.
+        """
         sources = np.array([stream.source_language for stream in streams], dtype=np.int64)
         targets = np.array([stream.target_language for stream in streams], dtype=np.int64)
         return to_batch(arrays, ids, sources, targets, streams[0].vocabulary.pad)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Sequence
 
 import numpy as np
 
@@ -105,7 +104,7 @@ class WordNoise:
                 raise InputError(f"--word-{flag} {share} is not in [0, 1)")
 
 
-def disturb_words(
+def add_word_noise(
     tokens: np.ndarray,
     lengths: np.ndarray,
     word_starts: np.ndarray,
@@ -145,25 +144,3 @@ def disturb_words(
     noised[blank] = mask_index
     noised[slots >= noised_lengths[:, None]] = pad_index
     return noised[:, : int(noised_lengths.max())], noised_lengths
-
-
-class WordMarks(NamedTuple):
-    """Where words begin, by the marks that sub-words carry; (V,) bool each, by token id."""
-
-    begins: np.ndarray  # not a continuation by its own mark (sentencepiece: begins with U+2581)
-    continued: np.ndarray  # the next token continues it (subword-nmt: ends in "@@")
-
-    @classmethod
-    def of(cls, symbols: Sequence[str]) -> "WordMarks":
-        """From a dictionary's symbols in the order of their ids; where none has a mark, every token is a word."""
-        sentencepiece = any(symbol.startswith("\u2581") for symbol in symbols)
-        return cls(
-            begins=np.array([not sentencepiece or symbol.startswith("\u2581") for symbol in symbols]),
-            continued=np.array([symbol.endswith("@@") for symbol in symbols]),
-        )
-
-    def word_starts(self, tokens: np.ndarray) -> np.ndarray:
-        """(B, S) int64 -> (B, S) bool: slots where a word begins."""
-        starts = self.begins[tokens]
-        starts[:, 1:] &= ~self.continued[tokens[:, :-1]]
-        return starts

@@ -79,12 +79,12 @@ def read_passages(paths: Sequence[Path], flag: str = "--corpus") -> Iterator[Pas
     Raises:
         InputError: a line that can't be read, an id that is missing or comes twice; a file without any.
     """
-    return _without_duplicates(_parsed(paths, flag, passage_header, parse_passage), flag)
+    return _without_duplicates(_parsed(paths, flag, passage_header, parse_passage))
 
 
 def read_queries(paths: Sequence[Path], flag: str = "--queries") -> Iterator[Query]:
     """As :func:`read_passages`."""
-    return _without_duplicates(_parsed(paths, flag, query_header, parse_query), flag)
+    return _without_duplicates(_parsed(paths, flag, query_header, parse_query))
 
 
 def passage_header(line: str, place: str) -> Optional[Header]:
@@ -188,7 +188,7 @@ def _parsed(
             raise InputError(f"{flag}: {path} is empty; give a file with an id and a text a line")
 
 
-def _without_duplicates(items: Iterator[tuple[str, Any]], flag: str) -> Iterator[Any]:
+def _without_duplicates(items: Iterator[tuple[str, Any]]) -> Iterator[Any]:
     seen = SeenHashes()
     while chunk := list(islice(items, _AT_A_TIME)):
         for (place, item), new in zip(chunk, seen.add(hash_lines([item.id for _, item in chunk]))):

@@ -1,12 +1,13 @@
 """Streams: one language's text or one direction's pairs, each able to turn items into the arrays of a batch."""
 
-from typing import Hashable, Optional, Protocol, Sequence
+from typing import Any, Hashable, Optional, Protocol, Sequence
 
 import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right
-from mass_plugins.data.masker import Denoiser, Masker, Vocabulary
+from mass_plugins.data.masker import Denoiser, Masker
 from mass_plugins.data.token_masking import mask_independently
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 
 
@@ -15,7 +16,8 @@ class Stream(Protocol):
 
     ``source_sizes`` and ``target_sizes``, (N,) int, are the slots that an item takes on each side of the
     model. ``max_lengths`` (source, target) cuts longer items, keeping their ``</s>``; None leaves them.
-    Streams of one ``kind`` differ in their text and languages alone: each can collate the other's items.
+    Streams of one ``kind`` differ in their text and languages alone: each can collate the other's items, into arrays
+    that their data set's ``to_batch`` reads.
     """
 
     name: str
@@ -29,7 +31,7 @@ class Stream(Protocol):
 
     def read(self, item: int) -> tuple[np.ndarray, ...]: ...
 
-    def collate(self, items: Sequence[tuple], keys: np.ndarray) -> Seq2SeqArrays: ...
+    def collate(self, items: Sequence[tuple], keys: np.ndarray) -> Any: ...
 
     def locate(self, item: int) -> str: ...
 
@@ -134,10 +136,3 @@ class ParallelStream:
 
     def locate(self, item: int) -> str:
         return f"{self.name}, pair {item + 1}"
-
-
-def pairs_with_itself(
-    name: str, dataset, sizes: np.ndarray, language: int, other: int, vocabulary: Vocabulary
-) -> ParallelStream:
-    """A language's text as both sides of pairs from ``other``: the source side is yet to be translated."""
-    return ParallelStream(name, dataset, dataset, sizes, sizes, other, language, vocabulary)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from mass_plugins.data.json_file import write_json
 from mass_plugins.data.text_files import write_whole
 from mass_plugins.errors import InputError
 
@@ -41,7 +42,7 @@ SPACE_SIGN = "\u2581"
 # Control characters, invisible format characters, surrogates and private use. Explicit ranges, not
 # unicodedata's: those change with the version of Python. Kept on purpose: white space (collapsed
 # later), the two joiners U+200C and U+200D (Persian, Indic scripts, emoji), Arabic number signs.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u070f\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ue000-\uf8ff\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
@@ -68,7 +69,7 @@ class TextSettings:
                 raise InputError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(known)}")
         for name in ("normalize", "lowercase"):
             if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name}={getattr(self, name)!r} is not true or false; mend {SETTINGS_FILE}")
+                raise InputError(f"{name}={getattr(self, name)!r} is not true or false; fix {SETTINGS_FILE}")
         for token in self.reserve:
             if not isinstance(token, str) or len(token.split()) != 1 or token != token.strip() or SPACE_SIGN in token:
                 raise InputError(f"reserve={token!r} is not one token without white space; write it like <BT>")
@@ -127,7 +128,7 @@ class WordPipeline:
         if settings.unicode != "none":
             # Composed letters first, Moses' rules go by letter; compatibility forms after Moses,
             # because NFKC takes away the non-breaking spaces that its rules for quotes look for.
-            line = unicodedata.normalize("NFC", _INVISIBLE.sub("", line))
+            line = unicodedata.normalize("NFC", INVISIBLE.sub("", line))
         if settings.normalize and has_spaces(language):
             line = self._normalizer(language)(line)
         if settings.unicode == "NFKC":
@@ -187,7 +188,7 @@ def _moses_tokenizer(code: str):
         def __init__(self, lang: str):
             super().__init__(lang)
             self.letters, self.lower = frozenset(self.IsAlpha), frozenset(self.IsLower)
-            self.NONBREAKING_PREFIXES = frozenset(self.NONBREAKING_PREFIXES)
+            self.NONBREAKING_PREFIXES = frozenset(self.NONBREAKING_PREFIXES)  # type: ignore[has-type]
 
         def isanyalpha(self, text: str) -> bool:
             return not self.letters.isdisjoint(text)
@@ -262,8 +263,7 @@ class TextCodec(WordPipeline):
         name = MODEL_FILES[self.settings.subwords]
         content = {"version": VERSION, **self.settings.as_dict(), "model": name}
         write_whole(Path(folder) / name, self.model)
-        text = json.dumps(content, indent=2) + "\n"
-        write_whole(Path(folder) / SETTINGS_FILE, text.encode("utf-8"))
+        write_json(Path(folder) / SETTINGS_FILE, content)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "TextCodec":
@@ -351,5 +351,5 @@ def _open_bpe(model: bytes):
         return BPE(io.StringIO(codes))
     except ValueError:  # UnicodeDecodeError is one, and so is BPE's of a version that is no number
         raise InputError(
-            "not a file of BPE codes (two symbols a line); give what subword-nmt learn-bpe wrote"
+            "not a file of BPE codes (two symbols per line); give what subword-nmt learn-bpe wrote"
         ) from None

@@ -1,4 +1,4 @@
-"""Raw text files of one sentence a line, plain or compressed, with every way that one can be wrong told in one line."""
+"""Raw text files of one sentence per line, plain or compressed; every way that one can be wrong is told in one line."""
 
 import bz2
 import gzip
@@ -56,12 +56,7 @@ def not_utf8(name: str, line: int, data: bytes = b"") -> InputError:
 
 @dataclass(frozen=True)
 class Shard:
-    """Part ``index`` of ``count`` of a corpus: the lines whose checksum modulo ``count`` is ``index``.
-
-    The text of a line decides, not its number: nothing need be known of the corpus, and lines that are equal but for
-    their ASCII white space come into the same part, wherever they stand, so that none of them is left in two parts.
-    Lines that cleaning alone makes equal (kinds of quotes, invisible characters) may be in two.
-    """
+    """Part ``index`` of ``count`` of a corpus, by one of three rules: ``holds``, ``holds_number`` or ``stretch``."""
 
     index: int
     count: int
@@ -77,9 +72,27 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
 
+    @property
+    def suffix(self) -> str:
+        """Of file names: ``.0-of-4``; nothing where there is but one part."""
+        return "" if self.count == 1 else f".{self.index}-of-{self.count}"
+
     def holds(self, line: bytes) -> bool:
-        """Whether a line, with or without its end, is of this part."""
+        """By checksum: whether a line, with or without its end, is of this part.
+
+        The text of a line decides, not its number: nothing need be known of the corpus, and lines that are equal but
+        for their ASCII white space come into the same part, wherever they stand, so that none of them is left in two
+        parts. Lines that cleaning alone makes equal (kinds of quotes, invisible characters) may be in two.
+        """
         return self.count == 1 or zlib.crc32(b" ".join(line.split())) % self.count == self.index
+
+    def holds_number(self, number: int) -> bool:
+        """In turn: whether the text of this number, from 0 on, is of this part."""
+        return number % self.count == self.index
+
+    def stretch(self, lines: int) -> tuple[int, int]:
+        """In one piece: the first line and the one after the last, from 0 on; the parts put together are the whole."""
+        return self.index * lines // self.count, (self.index + 1) * lines // self.count
 
 
 WHOLE = Shard(0, 1)
@@ -104,7 +117,7 @@ def count_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, progress
                 if progress and number % 10_000 == 0:
                     progress.add(10_000)
         if number == 0:
-            raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence a line")
+            raise InputError(f"{flag}: {path} is empty; give a file with text, one sentence per line")
     return count
 
 
@@ -116,7 +129,7 @@ def read_text(path: Path, flag: str) -> list[str]:
     """
     lines = [line for _, line in read_lines([path], flag)]
     if not lines:
-        raise InputError(f"{flag}: {path} is empty; give a file with text, one line each")
+        raise InputError(f"{flag}: {path} is empty; give a file that has lines")
     return lines
 
 
@@ -151,12 +164,28 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: there is no such folder, the disk is full, ..
     """
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file's name to write to; it is given the name ``path`` in the end, or removed after an error."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def digest(path: Path) -> str:
+    """Of a file's content, 32 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def fingerprint(path: Path) -> str:
@@ -166,8 +195,6 @@ def fingerprint(path: Path) -> str:
         InputError: it can't be read.
     """
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-            return f"{path.name} ({file.tell()} bytes, {digest})"
+        return f"{path.name} ({path.stat().st_size} bytes, {digest(path)})"
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}); check the path") from None

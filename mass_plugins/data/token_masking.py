@@ -1,6 +1,6 @@
 """What stands at a masked slot: ``[MASK]``, a random token, or the token itself."""
 
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,15 +71,3 @@ def mask_independently(
     columns = np.arange(tokens.shape[1])
     chance = uniform_at(derive_keys(keys, Draw.INDEPENDENT)[:, None], columns[None, :])
     return np.where((chance < ratio) & (columns < lengths[:, None] - 1), mask_index, tokens)
-
-
-def ordinary_tokens(symbols: Sequence[str], num_special: int, mask: str) -> np.ndarray:
-    """Ids that may stand in as random tokens: no special symbol, no ``[MASK]``, no dictionary padding."""
-    return np.array(
-        [
-            index
-            for index, symbol in enumerate(symbols)
-            if index >= num_special and symbol != mask and not symbol.startswith("madeupword")
-        ],
-        dtype=np.int64,
-    )

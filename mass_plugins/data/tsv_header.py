@@ -48,7 +48,8 @@ def find_header(
     Raises:
         InputError: a header that lacks what is needed.
     """
-    names, columns = [cell.strip().lower() for cell in cells], {}
+    names = [cell.strip().lower() for cell in cells]
+    columns: dict[str, int] = {}
     for what, possible in {**needed, **optional}.items():
         if found := [name for name in possible if name in names]:
             columns[what] = names.index(found[0])

@@ -3,13 +3,12 @@
 The first line has the number of vectors and their dimensions, each other one a token and its vector.
 """
 
-import os
 from pathlib import Path
 from typing import Iterable, NamedTuple
 
 import numpy as np
 
-from mass_plugins.data.text_files import read_lines
+from mass_plugins.data.text_files import read_lines, whole_file
 from mass_plugins.errors import InputError
 
 
@@ -29,18 +28,12 @@ def write_vectors(path: Path, tokens: Iterable[str], vectors: np.ndarray) -> Non
     Raises:
         InputError: a token with a space in it, which no reader could tell from its vector.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
-            for token, vector in zip(tokens, vectors):
-                if " " in token:
-                    raise InputError(f"the token {token!r} has a space in it; prepare the text with other sub-words")
-                file.write(f"{token} {' '.join(f'{value:.5g}' for value in vector.tolist())}\n")
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
+        for token, vector in zip(tokens, vectors):
+            if " " in token:
+                raise InputError(f"the token {token!r} has a space in it; prepare the text with other sub-words")
+            file.write(f"{token} {' '.join(f'{value:.5g}' for value in vector.tolist())}\n")
 
 
 def read_vectors(path: Path, flag: str) -> NamedVectors:
@@ -65,7 +58,7 @@ def read_vectors(path: Path, flag: str) -> NamedVectors:
         vector = _parse(values)
         if len(vector) != dim or not np.isfinite(vector).all():
             raise InputError(
-                f"{flag}: {path}, line {number} is not a token without spaces and {dim} finite numbers; mend the line "
+                f"{flag}: {path}, line {number} is not a token without spaces and {dim} finite numbers; fix the line "
                 "or take it out"
             )
         if first_line.setdefault(token, number) != number:
@@ -74,7 +67,7 @@ def read_vectors(path: Path, flag: str) -> NamedVectors:
             )
         vectors.append(vector)
     if len(vectors) != count:
-        raise InputError(f"{flag}: {path} has {len(vectors)} vectors and says {count} in line 1; write it again")
+        raise InputError(f"{flag}: {path} has {len(vectors)} vectors but line 1 says {count}; write it again")
     return NamedVectors(list(first_line), np.stack(vectors))
 
 

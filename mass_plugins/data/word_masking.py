@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.random_state import Draw, derive_keys, integers_at, uniform, uniform_at
 from mass_plugins.data.span_masking import Slots
 from mass_plugins.data.token_masking import Replacement, replace_tokens
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
 
 _TOKENS, _WORDS, _WITHIN = Draw.MASKED_TOKENS, Draw.MASKED_WORDS, Draw.START_WITHIN_WORD
@@ -95,7 +94,7 @@ class MaskedText(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TextMasker:
+class BertMasker:
     """BERT's masking (Devlin et al. 2019, section 3.1).
 
     Attributes:

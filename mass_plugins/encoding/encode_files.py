@@ -1,6 +1,5 @@
 """Files of text, a line each, or stdin -> one ``.npy`` of vectors in the order of the lines."""
 
-import hashlib
 import sys
 import time
 import zlib
@@ -13,7 +12,7 @@ import numpy as np
 
 from mass_plugins.data.encoder_text import TextCounts
 from mass_plugins.data.progress import Progress
-from mass_plugins.data.text_files import count_lines, not_utf8, read_lines
+from mass_plugins.data.text_files import WHOLE, Shard, count_lines, digest, not_utf8, read_lines
 from mass_plugins.encoding.encoder import Encoder
 from mass_plugins.encoding.vector_file import VectorFile
 from mass_plugins.errors import InputError
@@ -23,36 +22,13 @@ STDIN = Path("-")
 FLAG = "--input"
 
 
-class Part:
-    """Part ``index`` of ``count`` of the lines, in one piece: the parts put together are the whole, in order."""
-
-    def __init__(self, text: str = "0/1"):
-        index, slash, count = text.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            raise InputError(f"--shard {text} is not I/N with I from 0 to N-1; for four processes 0/4, 1/4, 2/4, 3/4")
-        self.index, self.count = int(index), int(count)
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
-    def of(self, lines: int) -> tuple[int, int]:
-        """First line and the one after the last, from 0 on."""
-        return self.index * lines // self.count, (self.index + 1) * lines // self.count
-
-    def name(self, path: Path) -> Path:
-        """``OUT.npy`` -> ``OUT.0-of-4.npy``, where there are several."""
-        if self.count == 1:
-            return path
-        return path.with_name(f"{path.stem}.{self.index}-of-{self.count}{path.suffix}")
-
-
 def encode_files(
     encoder: Encoder,
     checkpoint: Path,
     inputs: Sequence[Path],
     output: Path,
     dtype: str = "float32",
-    shard: str = "0/1",
+    shard: Shard = WHOLE,
     language: Optional[str] = None,
     buffer: int = 10_000,
     overwrite: bool = False,
@@ -65,7 +41,7 @@ def encode_files(
         inputs: text, a line each; plain, .gz, .xz or .bz2; or ``-`` alone, which is stdin.
         output: the ``.npy``; of a shard ``OUT.0-of-4.npy``, and so on.
         dtype: of the vectors in it, ``float32`` or ``float16``.
-        shard: ``I/N``, the I-th (from 0) of N parts of the lines.
+        shard: the stretch of the lines to encode.
         language: of text that prepare.py's sub-words clean by language.
         buffer: lines that are encoded and kept together.
         overwrite: give up a file that was made otherwise.
@@ -74,26 +50,27 @@ def encode_files(
     Raises:
         InputError: text that doesn't fit, a file that was made otherwise.
     """
-    part, piped = Part(shard), list(inputs) == [STDIN]
+    piped = list(inputs) == [STDIN]
     if output.suffix != ".npy":
         raise InputError(f"--output {output} doesn't end in .npy; name it so")
-    if piped and part.count > 1:
-        raise InputError("--shard needs files: how many lines stdin has isn't known before its end")
+    if piped and shard.count > 1:
+        raise InputError("--shard needs files: the number of lines of stdin isn't known in advance; give --input")
     total = None if piped else _count(inputs, progress)
-    first, last = (0, None) if total is None else part.of(total)
+    first, last = (0, None) if total is None else shard.stretch(total)
     if last == first:
-        raise InputError(f"no line falls to --shard {part}; use fewer shards")
+        raise InputError(f"no line falls to --shard {shard}; use fewer shards")
     settings = {
         "checkpoint": digest(checkpoint),
         "text pipeline": encoder.text.fingerprint(),
         "--output-dtype": dtype,
         "--dtype": str(encoder.dtype or "float32").removeprefix("torch."),
-        "--shard": str(part),
+        "--shard": str(shard),
         "--language": language,
         FLAG: "stdin" if piped else [f"{path.name} ({path.stat().st_size} bytes)" for path in inputs],
         **asdict(encoder.settings),
     }
-    file = VectorFile(part.name(output), encoder.dim, np.dtype(dtype), settings, overwrite)
+    path = output.with_name(f"{output.stem}{shard.suffix}{output.suffix}")
+    file = VectorFile(path, encoder.dim, np.dtype(dtype), settings, overwrite)
 
     def read() -> Iterator[str]:
         return islice(_stdin() if piped else (line for _, line in read_lines(inputs, FLAG)), first, last)
@@ -118,7 +95,7 @@ def encode_files(
                 bar.add(len(chunk))
         if file.record.rows == 0:
             file.discard()
-            raise InputError("stdin is empty; give text, a line each")
+            raise InputError("stdin is empty; give text, one per line")
         file.finish()
     rate = (file.record.rows - before) / max(time.monotonic() - began, 1e-9)
     return f"{_report(file)}\n{rate:.1f} lines per second" + (f" ({before} made before)" if before else "")
@@ -178,15 +155,9 @@ def _stdin() -> Iterator[str]:
 
 def _count(inputs: Sequence[Path], progress: Optional[bool]) -> int:
     if STDIN in inputs:
-        raise InputError(f"{FLAG}: - is stdin, and stands alone")
+        raise InputError(f"{FLAG}: - is stdin, which files can't be mixed with")
     with Progress("look through", progress) as bar:
         return count_lines(inputs, FLAG, progress=bar)
-
-
-def digest(path: Path) -> str:
-    """Fingerprint of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def _report(file: VectorFile) -> str:

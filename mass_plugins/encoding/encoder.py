@@ -2,16 +2,16 @@
 
 import os
 from contextlib import nullcontext
-from typing import Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mass_plugins.data.collate import pad_right
+from mass_plugins.data.collate import batches_by_length, pad_right
 from mass_plugins.data.encoder_text import EncoderText, TextCounts
 from mass_plugins.data.streams import cut
-from mass_plugins.encoding.devices import choose_device, tokens_at_once
+from mass_plugins.devices import choose_device, tokens_at_once
 from mass_plugins.encoding.loading import VectorSettings, load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder
@@ -55,18 +55,20 @@ class Encoder:
         """Size D of a vector."""
         return self.model.output_weight.shape[1] if self.projection is None else self.projection.shape[0]
 
-    def encode(self, lines: Sequence[str], language: Optional[str] = None) -> np.ndarray:
+    def encode(self, lines: Iterable[str], language: Optional[str] = None) -> np.ndarray:
         """Raw lines -> float32 (N, D), in their order. Long ones are cut; an empty one has a vector, too.
 
         Args:
             language: of text that prepare.py's sub-words clean by language.
+
+        Raises:
+            InputError: one line alone, an item that is no text or has half a surrogate pair in it, a language that
+                means nothing to the text pipeline.
         """
         return self.encode_and_count(lines, language)[0]
 
-    def encode_and_count(self, lines: Sequence[str], language: Optional[str] = None) -> tuple[np.ndarray, TextCounts]:
+    def encode_and_count(self, lines: Iterable[str], language: Optional[str] = None) -> tuple[np.ndarray, TextCounts]:
         """As :meth:`encode`, and how many texts were cut, how many tokens unknown."""
-        if isinstance(lines, str):
-            raise InputError("encode takes a list of lines; put the line into one")
         self.text.check_language(language)
         rows = self.text.encode(lines, language=language)
         counts = self.text.count(rows)._replace(cut=sum(len(row) > self.max_tokens for row in rows))
@@ -77,18 +79,10 @@ class Encoder:
             vectors[numbers] = batch.cpu().numpy()
         return vectors, counts
 
-    def _batches(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Numbers of rows of like length, the longest first: (n,) int64 each."""
-        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-        if self.settings.pooling == "mean_with_padding":
-            lengths[:] = self.max_tokens
-        order = np.argsort(-lengths, kind="stable")
-        batches, start = [], 0
-        while start < len(order):
-            end = start + max(1, self.batch_tokens // int(lengths[order[start]]))
-            batches.append(order[start:end])
-            start = end
-        return batches
+    def _batches(self, rows: Sequence[np.ndarray]) -> list[list[int]]:
+        """Numbers of rows of like length, the longest first."""
+        fixed = self.settings.pooling == "mean_with_padding"
+        return batches_by_length([self.max_tokens if fixed else len(row) for row in rows], self.batch_tokens)
 
     @torch.inference_mode()
     def _vectors(self, rows: Sequence[np.ndarray]) -> Tensor:
@@ -133,13 +127,11 @@ def load_encoder(
     Raises:
         InputError: no such file, a broken or foreign checkpoint, a tokenizer that doesn't fit.
     """
-    chosen = choose_device(device)
     if dtype not in (None, "float32", "bfloat16", "float16"):
         raise InputError(f"dtype {dtype!r} is not float32, bfloat16 or float16")
-    if dtype == "float16" and chosen.type == "cpu":
-        raise InputError("float16 is for GPUs; on a CPU take bfloat16")
+    precision = None if dtype in (None, "float32") else getattr(torch, dtype)
+    chosen = choose_device(device, precision)
     loaded = load_model(path, data)
     settings = loaded.vector_settings(pooling, normalize, max_tokens)
-    precision = None if dtype in (None, "float32") else getattr(torch, dtype)
     similarity = "dot" if loaded.representation else "cosine"
     return Encoder(loaded.model, loaded.text, settings, chosen, precision, batch_tokens, loaded.projection, similarity)

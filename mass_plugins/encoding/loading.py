@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
+import torch
 from fairseq import checkpoint_utils, utils
 from torch import Tensor
 
+from mass_plugins.data.checkpoint_files import find_checkpoint
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
 from mass_plugins.modules.pooling import POOLINGS
-
-NAMES = ("checkpoint.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # of the checkpoint that a folder stands for
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class LoadedEncoder:
         return settings
 
 
+@torch.inference_mode(False)  # a caller may be in it: weights made there don't tell when they change
 def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] = None) -> LoadedEncoder:
     """Read a checkpoint.
 
@@ -94,7 +95,7 @@ def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] 
     state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
     options = (state.get("cfg") or {}).get("model") or {}
     if "layer_norm_epsilon" not in options or "model" not in state:
-        raise InputError(f"{path} is no text encoder; give a checkpoint of one, trained here or imported")
+        raise InputError(f"{path} is not a text encoder; give a checkpoint of one, trained here or imported")
     known = {name: options[name] for name in TextEncoderConfig.__dataclass_fields__ if name in options}
     text = EncoderText.load(_text_folder(path, state, data))
     task_state = state.get("task_state") or {}
@@ -120,24 +121,6 @@ def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] 
         loaded.representation = str(options["representation"])
         loaded.projection = state["model"].get("cls_projection.weight")
     return loaded
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The checkpoint's file, where a folder is given.
-
-    Raises:
-        InputError: there is none.
-    """
-    if path.is_dir():
-        for name in NAMES:
-            if (path / name).is_file():
-                return path / name
-        if (path / "config.json").is_file():
-            raise InputError(f"{path} is a Hugging Face folder; turn it into a checkpoint first: mass-plugins import")
-        raise InputError(f"{path} holds no {', '.join(NAMES)}; name the checkpoint's file")
-    if not path.is_file():
-        raise InputError(f"{path} doesn't exist; give a checkpoint*.pt of a text encoder, or its folder")
-    return path
 
 
 def _text_folder(path: Path, state: dict[str, Any], data) -> Path:

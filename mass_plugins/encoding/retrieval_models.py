@@ -1,6 +1,5 @@
 """Checkpoints of ``retrieval_finetuning`` and ``relevance_finetuning`` -> texts represented, pairs scored."""
 
-import hashlib
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils
 
-from mass_plugins.data.collate import pad_right
+from mass_plugins.data.collate import batches_by_length, pad_right
 from mass_plugins.data.retrieval_groups import join_pair
-from mass_plugins.encoding.devices import choose_device, tokens_at_once
+from mass_plugins.data.text_files import digest
+from mass_plugins.devices import choose_device, tokens_at_once
 from mass_plugins.encoding.loading import load_model
 from mass_plugins.errors import InputError
 from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
@@ -36,11 +36,9 @@ class Running:
     batch_tokens: int = 0
 
     def __post_init__(self):
-        device = choose_device(self.device)
+        device = choose_device(self.device, getattr(torch, self.dtype))
         self.device = str(device)
         self.batch_tokens = self.batch_tokens or tokens_at_once(device)
-        if self.dtype == "float16" and device.type == "cpu":
-            raise InputError("float16 is for GPUs; on a CPU take bfloat16")
 
     def autocast(self):
         if self.dtype == "float32":
@@ -81,20 +79,15 @@ class _Model:
         self.query_tokens = query_tokens or self.query_tokens
         self.passage_tokens = passage_tokens or self.passage_tokens
 
-    def batches(self, rows: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    def batches(self, rows: Sequence[np.ndarray]) -> Iterator[tuple[list[int], torch.Tensor]]:
         """(numbers of rows, their tokens) of batch after batch, the longest first."""
-        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-        order, begin = np.argsort(-lengths, kind="stable"), 0
-        while begin < len(order):
-            numbers = order[begin : begin + max(1, self.running.batch_tokens // int(lengths[order[begin]]))]
+        for numbers in batches_by_length(list(map(len, rows)), self.running.batch_tokens):
             tokens, _ = pad_right([rows[number] for number in numbers], self.text.vocabulary.pad)
             yield numbers, torch.from_numpy(tokens).to(self.running.device)
-            begin += len(numbers)
 
     def fingerprint(self) -> str:
         """Of the checkpoint's bytes: what was represented by another one can't be compared."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+        return digest(self.path)
 
 
 class RetrieverModel(_Model):

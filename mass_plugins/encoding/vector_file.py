@@ -6,7 +6,6 @@ OUT        in the end, in the place of the part
 """
 
 import fcntl
-import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from mass_plugins.data.json_file import read_dataclass, write_json
 from mass_plugins.errors import InputError
 
 VERSION = 1
@@ -67,20 +67,15 @@ class VectorFile:
     def _found(self, settings: dict[str, Any], overwrite: bool) -> Optional[Record]:
         """The record of an earlier run with the same settings; None: start anew."""
         try:
-            content = json.loads(self.json.read_text(encoding="utf-8"))
-            if content.pop("version") != VERSION:
-                raise ValueError("of another version of mass_plugins")
-            record = Record(**content)
-        except FileNotFoundError:
-            if self.path.exists() and not overwrite:
-                raise InputError(
-                    f"{self.path} exists, and no {self.json.name}; give another name, or --overwrite"
-                ) from None
-            return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            record = read_dataclass(self.json, VERSION, Record, "give --overwrite to start over")
+        except InputError:
             if overwrite:
                 return None
-            raise InputError(f"{self.json} can't be read ({error}); give --overwrite to start anew") from None
+            raise
+        if record is None:
+            if self.path.exists() and not overwrite:
+                raise InputError(f"{self.path} exists without {self.json.name}; give another name, or --overwrite")
+            return None
         if record.settings == settings and not record.finished and self._has_its_name(record):
             self.record = record
             self._finish_record()
@@ -90,7 +85,8 @@ class VectorFile:
             names = [n for n in {**record.settings, **settings} if record.settings.get(n) != settings.get(n)]
             differ = ", ".join(f"{n} was {record.settings.get(n)} and is {settings.get(n)}" for n in names)
             raise InputError(
-                f"{self.json} is of another run ({differ or 'its vectors are gone'}); give another name, or --overwrite"
+                f"{self.json} is from another run ({differ or 'its vectors are gone'}); give another name, or "
+                "--overwrite"
             )
         return None
 
@@ -122,7 +118,7 @@ class VectorFile:
         good = _HEADER + self.record.rows * self.dim * self.dtype.itemsize if self.resumed else 0
         if os.fstat(self._file.fileno()).st_size < good:
             self._file.close()
-            raise InputError(f"{self.part} is shorter than {self.json} says; give --overwrite to start anew")
+            raise InputError(f"{self.part} is shorter than {self.json} says; give --overwrite to start over")
         if not self.resumed:  # what --overwrite gives up
             for old in (self.path, self.json):
                 old.unlink(missing_ok=True)
@@ -156,8 +152,8 @@ class VectorFile:
             self._write_record()
         except OSError as error:
             raise InputError(
-                f"{self.path} can't be written ({error.strerror}); mend that and run the same command again, which "
-                "goes on from there"
+                f"{self.path} can't be written ({error.strerror}); fix this and re-run the command, which resumes "
+                "from there"
             ) from None
 
     def finish(self) -> None:
@@ -177,10 +173,7 @@ class VectorFile:
         os.fsync(self._file.fileno())
 
     def _write_record(self) -> None:
-        temporary = self.json.with_name(self.json.name + ".tmp")
-        text = json.dumps({"version": VERSION, **asdict(self.record)}, indent=1, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self.json)
+        write_json(self.json, {"version": VERSION, **asdict(self.record)})
 
     def discard(self) -> None:
         """Leave nothing behind."""

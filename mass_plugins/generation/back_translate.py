@@ -18,17 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mass_plugins.data.binarized import MASK
 from mass_plugins.data.progress import Progress
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.seen_hashes import SeenHashes, hash_lines
-from mass_plugins.data.text_files import WHOLE, Shard, count_lines, read_lines, reading
+from mass_plugins.data.symbols import MASK, UNUSED
+from mass_plugins.data.text_files import WHOLE, Shard, count_lines, digest, read_lines, reading
 from mass_plugins.errors import InputError
 from mass_plugins.generation.pair_files import PairFiles, Record, complete, find_record
 from mass_plugins.generation.translator import Translator
 
 NAME = "bt"
-UNUSED = "madeupword"  # entries that fill up a dictionary begin with it
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Settings:
             if not self.sampling and getattr(self, name) != getattr(type(self), name):
                 raise InputError(f"{_flag(name)} does nothing without --sampling; add that or leave it out")
         if not 0 <= self.max_len_a < float("inf"):
-            raise InputError(f"--max-len-a {self.max_len_a} is no length; set it to 1.5 or so")
+            raise InputError(f"--max-len-a {self.max_len_a} is not a length; set it to 1.5 or so")
         if self.max_len_b < 1:
             raise InputError(f"--max-len-b {self.max_len_b} is not 1 or more; set it to 20 or so")
 
@@ -86,7 +85,7 @@ class Settings:
     @property
     def name(self) -> str:
         """Of the files, without their endings."""
-        return NAME if self.shard.count == 1 else f"{NAME}.{self.shard.index}-of-{self.shard.count}"
+        return NAME + self.shard.suffix
 
 
 def _flag(name: str) -> str:
@@ -214,8 +213,8 @@ class PairMaker:
                 )
             except torch.OutOfMemoryError:
                 raise InputError(
-                    f"--batch-tokens {self.batch_tokens} is too much for the memory of {device}; lower it and run the "
-                    "command again, which goes on where it stopped"
+                    f"--batch-tokens {self.batch_tokens} is too much for the memory of {device}; lower it and "
+                    "re-run the command, which resumes where it stopped"
                 ) from None
 
     def _reason_to_drop(self, ids: np.ndarray, translation: str, source_length: int) -> str:
@@ -262,7 +261,7 @@ def run(
     prefix, languages = destdir / settings.name, (settings.target, settings.source)
     maker = PairMaker(translator, settings, batch_tokens)
     flags = {**settings.as_flags(), "--input": [f"{path.name} ({_size(path)} bytes)" for path in inputs]}
-    flags |= {"CHECKPOINT": _digest(checkpoint), "the text pipeline": _digest_of_codec(translator.codec)}
+    flags |= {"CHECKPOINT": digest(checkpoint), "the text pipeline": _digest_of_codec(translator.codec)}
     record = find_record(prefix, languages, flags, overwrite)
     if record is not None and record.finished:
         complete(prefix, languages)
@@ -301,19 +300,14 @@ def _translate_rest(
             bar.add(len(chunk))
     if record.read != record.total:
         raise InputError(
-            f"--input has {record.read} lines where it had {record.total} in the beginning; "
-            "give --overwrite to start anew"
+            f"--input has {record.read} lines where it had {record.total} at the beginning; "
+            "give --overwrite to start over"
         )
 
 
 def _size(path: Path) -> int:
     with reading(path, "--input"):
         return path.stat().st_size
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def _digest_of_codec(codec) -> str:

@@ -32,15 +32,19 @@ def check_temperature(temperature: float) -> None:
         )
 
 
-def check_lengths(min_len: int, max_len: float, positions: int) -> None:
-    """Raises InputError: nothing has at least ``min_len`` and at most ``max_len`` sub-words, nor more than the decoder
-    has ``positions`` for, one of which is ``</s>``'s."""
-    longest = min(max_len, positions - 1)
-    if not 0 <= min_len <= longest:
-        raise InputError(
-            f"at least {min_len} and at most {longest:.0f} sub-words can't be; lower the least length (min_len) or "
-            "raise the longest (max_len)"
-        )
+def check_lengths(
+    shortest: int, longest: float, positions: int, names: tuple[str, str] = ("min_len=", "max_len_b=")
+) -> None:
+    """Raise InputError if no text has at least ``shortest`` and at most ``longest`` sub-words, and no more than the
+    decoder has ``positions`` for, one of which is that of ``</s>``. ``names``: what stands before either in a message.
+    """
+    least, most = names
+    if shortest < 0:
+        raise InputError(f"{least}{shortest} is below 0; set it to 0 or more")
+    if shortest > positions - 1:
+        raise InputError(f"{least}{shortest} exceeds the model's {positions - 1} positions for sub-words; lower it")
+    if shortest > longest:
+        raise InputError(f"{least}{shortest} exceeds {most}{longest:.0f}; lower the former or raise the latter")
 
 
 @dataclass(frozen=True)

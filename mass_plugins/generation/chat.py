@@ -28,9 +28,11 @@ class Generation:
     def __post_init__(self):
         check_temperature(self.temperature)
         if not 0 <= self.sampling_topp <= 1:
-            raise InputError(f"top-p {self.sampling_topp} is no share of probability; set it to 0.9 or so")
+            raise InputError(f"--sampling-topp {self.sampling_topp} is not a share of probability; set it like 0.9")
         if self.min_len > self.max_len:
-            raise InputError(f"at least {self.min_len} and at most {self.max_len} sub-words can't be; lower min-len")
+            raise InputError(
+                f"--min-len {self.min_len} exceeds --max-len {self.max_len}; lower the former or raise the latter"
+            )
 
     def as_arguments(self) -> dict:
         """Of ``Translator.translate``."""

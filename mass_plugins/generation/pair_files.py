@@ -7,7 +7,6 @@ PREFIX.<language>       in the end, in the place of the parts
 """
 
 import fcntl
-import json
 import os
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, Iterator, Optional, Sequence
 
 import numpy as np
 
+from mass_plugins.data.json_file import read_dataclass, write_json
 from mass_plugins.errors import InputError
 
 VERSION = 1
@@ -45,30 +45,7 @@ class Record:
 
     def write(self, path: Path) -> None:
         """Replace ``path``, whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, **asdict(self)}, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-
-    @classmethod
-    def read_from(cls, path: Path) -> Optional["Record"]:
-        """None if there is none.
-
-        Raises:
-            InputError: damaged, or of a newer version.
-        """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content.pop("version") != VERSION:
-                raise ValueError("of another version of mass_plugins")
-            return cls(**content)
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path} can't be read ({error}); give --overwrite to start anew") from None
+        write_json(path, {"version": VERSION, **asdict(self)})
 
 
 def changed(old: dict[str, Any], new: dict[str, Any]) -> str:
@@ -136,7 +113,7 @@ class PairFiles:
         file, good = self._files[ending], self.record.sizes.get(ending, 0)
         if os.fstat(file.fileno()).st_size < good:
             raise InputError(
-                f"{self._part(ending)} is shorter than {self.prefix}.json says; give --overwrite to start anew"
+                f"{self._part(ending)} is shorter than {self.prefix}.json says; give --overwrite to start over"
             )
         file.truncate(good)
         file.seek(good)
@@ -165,8 +142,8 @@ class PairFiles:
             self.record.write(_json(self.prefix))
         except OSError as error:
             raise InputError(
-                f"{self.prefix}.* can't be written ({error.strerror}); mend that and run the same command again, "
-                "which goes on from there"
+                f"{self.prefix}.* can't be written ({error.strerror}); fix this and re-run the command, which "
+                "resumes from there"
             ) from None
 
     def finish(self) -> None:
@@ -202,7 +179,9 @@ def complete(prefix: Path, languages: Sequence[str]) -> None:
         if part.exists():
             part.replace(path)
         if not path.exists():
-            raise InputError(f"{path} is gone, which {_json(prefix)} calls finished; give --overwrite to make it anew")
+            raise InputError(
+                f"{path} is missing, though {_json(prefix)} calls it finished; give --overwrite to make it again"
+            )
     Path(f"{prefix}.{_SEEN}.part").unlink(missing_ok=True)
 
 
@@ -214,7 +193,7 @@ def find_record(prefix: Path, languages: Sequence[str], settings: dict[str, Any]
     """
     path, whole = _json(prefix), _whole(prefix, languages)
     try:
-        record = Record.read_from(path)
+        record = read_dataclass(path, VERSION, Record, "give --overwrite to start over")
     except InputError:
         if not overwrite:
             raise
@@ -226,7 +205,7 @@ def find_record(prefix: Path, languages: Sequence[str], settings: dict[str, Any]
         return None
     if record is not None:
         raise InputError(
-            f"{path} is of another back-translation ({changed(record.settings, settings)}); give another --destdir, "
+            f"{path} is from another back-translation ({changed(record.settings, settings)}); give another --destdir, "
             "or --overwrite to lose it"
         )
     found = [p for p in whole if p.exists()]

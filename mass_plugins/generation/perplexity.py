@@ -5,7 +5,7 @@ from typing import NamedTuple, Optional, Sequence
 
 import torch
 
-from mass_plugins.data.collate import pad_right, shift_right
+from mass_plugins.data.collate import batches_by_length, pad_right, shift_right
 from mass_plugins.errors import InputError
 from mass_plugins.generation.translator import Translator
 
@@ -51,7 +51,7 @@ def perplexity(
     rows = translator.encode(sources, source, longest)
     wanted = translator.encode(targets, target, limit=translator.model.max_positions()[1])
     loss, tokens = 0.0, 0
-    for numbers in _batches([max(map(len, pair)) for pair in zip(rows, wanted)], batch_tokens):
+    for numbers in batches_by_length([max(map(len, pair)) for pair in zip(rows, wanted)], batch_tokens):
         source_tokens, lengths = pad_right([rows[number] for number in numbers], pad)
         gold, _ = pad_right([wanted[number] for number in numbers], pad)
         net_input = {
@@ -79,15 +79,3 @@ def signature(translator: Translator, tokens: int, unknown: int, longest: int, d
     kind, dictionary = translator.codec.settings.subwords, translator.task.state_dict()["dictionary"]
     counted = f"ppl:subword|eos:yes|subwords:{kind}|dict:{dictionary}|tokens:{tokens}|unk:{unknown}"
     return f"{counted}|source:{longest}|dtype:{str(dtype).removeprefix('torch.')}"
-
-
-def _batches(lengths: list[int], max_tokens: int) -> list[list[int]]:
-    """Numbers of the longest lines first, in batches of at most ``max_tokens`` with padding."""
-    batches: list[list[int]] = []
-    width = 0
-    for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        if not batches or (len(batches[-1]) + 1) * width > max_tokens:
-            batches.append([])
-            width = lengths[number]
-        batches[-1].append(number)
-    return batches

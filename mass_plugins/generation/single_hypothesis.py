@@ -7,8 +7,7 @@ import torch
 from fairseq.dataclass.configs import GenerationConfig
 from torch import Tensor
 
-from mass_plugins.data.binarized import MASK
-from mass_plugins.data.token_masking import ordinary_tokens
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.generation.batch_decoder import BatchDecoder, Sampling
 
 # Options that this generator has, or that change nothing with one hypothesis; any other that isn't at its default
@@ -50,7 +49,7 @@ class SingleHypothesisGenerator:
         self.allowed: Optional[Tensor] = None  # (1, V) bool
         if sampling is not None:
             self.allowed = torch.zeros(1, len(dictionary), dtype=torch.bool)
-            self.allowed[0, ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK)] = True
+            self.allowed[0, Vocabulary.of(dictionary).ordinary] = True
             self.allowed[0, self.eos] = True
 
     @classmethod

@@ -12,9 +12,10 @@ from fairseq.dataclass.configs import GenerationConfig
 from torch import Tensor
 
 from mass_plugins.data.binarized import find_languages
-from mass_plugins.data.collate import pad_right
+from mass_plugins.data.collate import batches_by_length, pad_right
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.streams import cut
+from mass_plugins.devices import choose_device
 from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import check_lengths, check_temperature
 
@@ -183,7 +184,7 @@ class Translator:
                 raise InputError(f"{name}={value} is below {least}")
         for name, value in (("length_penalty", length_penalty), ("max_len_a", max_len_a)):
             if not math.isfinite(value):
-                raise InputError(f"{name}={value} is no finite number; leave it out")
+                raise InputError(f"{name}={value} is not a finite number; leave it out")
         check_lengths(min_len, math.inf if max_len_a else max_len_b, self.model.max_positions()[1])
         check_temperature(temperature)
         options = GenerationConfig(
@@ -219,8 +220,8 @@ class Translator:
         """
         indices = self._indices(source, target)
         found: list[Tensor] = [torch.empty(0)] * len(rows)
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        for numbers in _batches(order, rows, max(1, batch_tokens // search.beam_size)):
+        lengths, at_once = list(map(len, rows)), batch_tokens // search.beam_size
+        for numbers in batches_by_length(lengths, at_once, longest_first=False):
             for number, tokens in zip(numbers, self._generate(search, [rows[n] for n in numbers], indices)):
                 found[number] = tokens
         return found
@@ -260,9 +261,9 @@ class Translator:
 
     def _generate(self, search, rows: list, languages: tuple[int, int]) -> list[Tensor]:
         tokens, lengths = pad_right(rows, self.task.vocabulary.pad)
-        check_lengths(
-            search.min_len, int(search.max_len_a * tokens.shape[1] + search.max_len_b), self.model.max_positions()[1]
-        )
+        longest = int(search.max_len_a * tokens.shape[1] + search.max_len_b)
+        names = ("min_len=", "max_len_a * length + max_len_b = ")
+        check_lengths(search.min_len, longest, self.model.max_positions()[1], names)
         net_input = {
             "src_tokens": torch.from_numpy(tokens).to(self.device),
             "src_lengths": torch.from_numpy(lengths).to(self.device),
@@ -287,26 +288,6 @@ def _check_lines(lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, start=1):
         if not isinstance(line, str):
             raise InputError(f"line {number} is {line!r}, not a string")
-
-
-def _batches(order: list[int], rows: Sequence[np.ndarray], max_tokens: int) -> list[list[int]]:
-    """Numbers of rows, sorted by length, in batches of at most ``max_tokens`` with padding."""
-    batches: list[list[int]] = []
-    for number in order:
-        if not batches or (len(batches[-1]) + 1) * len(rows[number]) > max_tokens:
-            batches.append([])
-        batches[-1].append(number)
-    return batches
-
-
-def _device(name: Optional[str]) -> torch.device:
-    """The device of that name, by default a GPU if there is one; InputError: there is no such device."""
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name}: {str(error).splitlines()[0]}") from None
-    return device
 
 
 def load(
@@ -334,9 +315,7 @@ def load(
     beside = os.path.dirname(os.path.abspath(checkpoint))
     if data is None and any(n.startswith("dict.") for n in os.listdir(beside)):
         data = beside
-    chosen = _device(device)
-    if dtype == torch.float16 and chosen.type == "cpu":
-        raise InputError("float16 is for GPUs; on a CPU take bfloat16")
+    chosen = choose_device(device, dtype)
     overrides: dict[str, Any] = {"pretrained_checkpoint": None, "eval_bleu": False, "eval_rouge": False, "langs": None}
     if data is not None:
         find_languages(data)  # says at once what is wrong with the folder
@@ -347,7 +326,7 @@ def load(
     trained_on = utils.split_paths(state["cfg"]["task"]["data"])[0]
     if not os.path.isdir(trained_on):
         raise InputError(
-            f"{checkpoint} was trained on {trained_on}, which is no folder here; give the data-bin with data= or "
+            f"{checkpoint} was trained on {trained_on}, which is not a folder here; give the data-bin with data= or "
             "--data, or put its dict.*.txt and text.json beside the checkpoint"
         )
     models, _, task = checkpoint_utils.load_model_ensemble_and_task([checkpoint], overrides, state=state)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mass_plugins.errors import InputError
 from mass_plugins.interop.settings import attention_heads
-from mass_plugins.interop.weights import Weights, count_layers
+from mass_plugins.interop.weights import Weights, count_layers, take_linear, take_norm
 
 _ATTENTION = ("q_proj", "k_proj", "v_proj")
 
@@ -37,11 +37,8 @@ def take_layers(source: Weights, side: str, width: int) -> tuple[dict[str, Tenso
             _take_attention(source, f"{place}.{attention}", weights, width)
             take_norm(source, f"{place}.{attention}_layer_norm", weights, f"{place}.{attention}_layer_norm", width)
         take_norm(source, f"{place}.final_layer_norm", weights, f"{place}.final_layer_norm", width)
-        weights[f"{place}.fc1.weight"] = source.take(f"{place}.fc1.weight", -1, width)
-        inner = len(weights[f"{place}.fc1.weight"])
-        weights[f"{place}.fc1.bias"] = source.take(f"{place}.fc1.bias", inner)
-        weights[f"{place}.fc2.weight"] = source.take(f"{place}.fc2.weight", width, inner)
-        weights[f"{place}.fc2.bias"] = source.take(f"{place}.fc2.bias", width)
+        inner = take_linear(source, f"{place}.fc1", weights, f"{place}.fc1", -1, width)
+        take_linear(source, f"{place}.fc2", weights, f"{place}.fc2", width, inner)
     return weights, layers, inner
 
 
@@ -54,15 +51,8 @@ def _take_attention(source: Weights, place: str, weights: dict[str, Tensor], wid
             weights[f"{place}.{name}.weight"], weights[f"{place}.{name}.bias"] = weight, bias
     else:
         for name in _ATTENTION:
-            weights[f"{place}.{name}.weight"] = source.take(f"{place}.{name}.weight", width, width)
-            weights[f"{place}.{name}.bias"] = source.take(f"{place}.{name}.bias", width)
-    weights[f"{place}.out_proj.weight"] = source.take(f"{place}.out_proj.weight", width, width)
-    weights[f"{place}.out_proj.bias"] = source.take(f"{place}.out_proj.bias", width)
-
-
-def take_norm(source: Weights, theirs: str, weights: dict[str, Tensor], ours: str, width: int) -> None:
-    for part in ("weight", "bias"):
-        weights[f"{ours}.{part}"] = source.take(f"{theirs}.{part}", width)
+            take_linear(source, f"{place}.{name}", weights, f"{place}.{name}", width, width)
+    take_linear(source, f"{place}.out_proj", weights, f"{place}.out_proj", width, width)
 
 
 def take_tied(source: Weights, words: int) -> Tensor:

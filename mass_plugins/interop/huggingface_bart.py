@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mass_plugins.data.symbols import SPECIAL
 from mass_plugins.errors import InputError
 from mass_plugins.generation.translator import Translator
 from mass_plugins.interop.folders import whole_folder
-from mass_plugins.interop.tokenizer_file import SPECIAL, TokenizerFile, make_tokenizer
+from mass_plugins.interop.tokenizer_file import TokenizerFile, make_tokenizer
 from mass_plugins.modules.language_projections import LanguageLinear
 
 _BAN = -1e4  # bias of words that are never written; within float16

@@ -6,8 +6,10 @@ from typing import Any, Optional
 
 from mass_plugins.data.encoder_text import SPECIALS, TOKENIZER_FILE, TokenizerText
 from mass_plugins.errors import InputError
+from mass_plugins.interop.settings import flag
 
 _CONFIG_FILES = ("tokenizer_config.json", "special_tokens_map.json")  # the second wins
+_ADDED_FILE = "added_tokens.json"
 _PROBE = "An example, with 3 words!"
 
 
@@ -19,19 +21,25 @@ def read_tokenizer(folder: Path, size: int) -> TokenizerText:
     """
     settings: dict[str, Any] = {}
     for name in _CONFIG_FILES:
-        if (folder / name).is_file():
-            try:
-                settings |= json.loads((folder / name).read_text(encoding="utf-8"))
-            except (ValueError, TypeError) as error:
-                raise InputError(f"{folder / name} is damaged ({error}); fetch it again") from None
+        settings |= _read(folder / name)
     specials = {role: symbol for role in SPECIALS if (symbol := _symbol(settings.get(f"{role}_token")))}
     try:
-        content = _tokenizer_file(folder, settings)
+        content = _tokenizer_file(folder, settings, specials)
         text = TokenizerText(content, specials, size)
         _check_ends(text)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     return text
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; nothing where there is no file."""
+    if not path.is_file():
+        return {}
+    try:
+        return {**json.loads(path.read_text(encoding="utf-8"))}
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); fetch it again") from None
 
 
 def _symbol(token) -> Optional[str]:
@@ -40,31 +48,74 @@ def _symbol(token) -> Optional[str]:
     return content if isinstance(content, str) else None
 
 
-def _tokenizer_file(folder: Path, settings: dict[str, Any]) -> bytes:
+def _tokenizer_file(folder: Path, settings: dict[str, Any], specials: dict[str, str]) -> bytes:
+    """``tokenizer.json``, or what transformers makes of the older files: a vocabulary, and the tokens added to it.
+
+    Raises:
+        InputError: none of them, settings of a wrong kind, an added token whose id the vocabulary doesn't give it.
+    """
     if (folder / TOKENIZER_FILE).is_file():
         return (folder / TOKENIZER_FILE).read_bytes()
+
+    def wanted(name: str, default: bool) -> bool:
+        return flag(_CONFIG_FILES[0], name, settings.get(name, default))
+
     if (folder / "vocab.txt").is_file():
         from tokenizers import BertWordPieceTokenizer
 
-        accents = settings.get("strip_accents")
         made = BertWordPieceTokenizer(
             str(folder / "vocab.txt"),
-            lowercase=bool(settings.get("do_lower_case", True)),
-            strip_accents=accents,
-            handle_chinese_chars=bool(settings.get("tokenize_chinese_chars", True)),
+            lowercase=wanted("do_lower_case", True),
+            strip_accents=None if settings.get("strip_accents") is None else wanted("strip_accents", False),
+            handle_chinese_chars=wanted("tokenize_chinese_chars", True),
         )
-        return made.to_str().encode("utf-8")
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         from tokenizers import AddedToken, ByteLevelBPETokenizer
 
         files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
-        made = ByteLevelBPETokenizer(*files, add_prefix_space=bool(settings.get("add_prefix_space", False)))
+        made = ByteLevelBPETokenizer(*files, add_prefix_space=wanted("add_prefix_space", False))
         made.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", AddedToken("<mask>", lstrip=True)])
-        return made.to_str().encode("utf-8")
-    raise InputError(
-        f"there is no {TOKENIZER_FILE} (nor vocab.txt, nor vocab.json and merges.txt); make one with "
-        "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
-    )
+    else:
+        raise InputError(
+            f"there is no {TOKENIZER_FILE} (nor vocab.txt, nor vocab.json and merges.txt); make one with "
+            "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+        )
+    file, added = _added_tokens(folder, settings, specials)
+    for number, token in sorted(added.items()):  # each gets the next id, unless the vocabulary has it
+        (made.add_special_tokens if token.special else made.add_tokens)([token])
+        if made.token_to_id(token.content) != number:
+            raise InputError(
+                f"{file} gives {token.content!r} the id {number}, which its vocabulary doesn't; make a tokenizer.json "
+                "with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+            )
+    return made.to_str().encode("utf-8")
+
+
+def _added_tokens(folder: Path, settings: dict[str, Any], specials: dict[str, str]) -> tuple[str, dict[int, Any]]:
+    """A file and the tokens that it adds to the vocabulary, ``AddedToken`` by id; as transformers has it the settings
+    tell, else a file of their own."""
+    from tokenizers import AddedToken
+
+    file, how = _CONFIG_FILES[0], ("single_word", "lstrip", "rstrip", "normalized", "special")
+    listed, names = settings.get("added_tokens_decoder"), set(specials.values())
+    tokens: list[tuple[Any, Any]]
+    try:
+        if listed is None:
+            file = _ADDED_FILE
+            tokens = [
+                (number, {"content": token, "normalized": token not in names, "special": token in names})
+                for token, number in _read(folder / file).items()
+            ]
+        else:
+            tokens = [*listed.items()]
+        return file, {
+            int(number): AddedToken(token["content"], **{n: flag(file, n, token[n]) for n in how if n in token})
+            for number, token in tokens
+        }
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{file} is damaged ({error!r}); fetch it again") from None
 
 
 def _check_ends(text: TokenizerText) -> None:

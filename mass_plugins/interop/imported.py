@@ -6,27 +6,23 @@ text.json and the sub-words' file for prepare.py --like, where the sub-words are
 """
 
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
 import torch
-from fairseq import options, tasks
 from fairseq.data import Dictionary
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from omegaconf import OmegaConf
 from torch import Tensor
 
-from mass_plugins.data.binarized import MASK
+from mass_plugins.data.symbols import MASK, SPECIAL
 from mass_plugins.data.text import TextCodec
 from mass_plugins.errors import InputError
+from mass_plugins.interop.checkpoint import build, training_flags, untrained
 from mass_plugins.interop.folders import whole_folder
 from mass_plugins.interop.settings import shown
 from mass_plugins.models import mass_config
 
 CHECKPOINT = "checkpoint.pt"
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's, the first of every dictionary
 _ARCHITECTURES = {
     "mass_unmt": mass_config.MassUnmtConfig,
     "mass_base": mass_config.MassBaseConfig,
@@ -54,22 +50,9 @@ class ImportedModel:
     codec: Optional[TextCodec] = None
     fresh: Sequence[str] = ()
 
-    def architecture(self) -> tuple[str, dict[str, Any]]:
-        """The architecture that is nearest, and the options that differ from it."""
-
-        def different(preset) -> dict[str, Any]:
-            defaults = {name: preset.__dataclass_fields__[name].default for name in self.options}
-            return {name: value for name, value in self.options.items() if value != defaults[name]}
-
-        return min(((name, different(preset)) for name, preset in _ARCHITECTURES.items()), key=lambda it: len(it[1]))
-
     def flags(self) -> list[str]:
         """The words for the command line of a training that goes on from this model."""
-        name, different = self.architecture()
-        words = ["--arch", name]
-        for option, value in different.items():
-            words += [f"--{option.replace('_', '-')}"] + ([] if value is True else [str(value)])
-        return words
+        return training_flags(self.options, _ARCHITECTURES)
 
     def save(self, folder: str, seed: int = 1) -> None:
         """Write the folder, whole or not at all.
@@ -84,7 +67,7 @@ class ImportedModel:
         target = Path(folder)
         for language in self.languages:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", language) or self.languages.count(language) > 1:
-                raise InputError(f"{shown(language)} can't be a language's code, or is one twice; mend it")
+                raise InputError(f"{shown(language)} can't be a language's code, or is one twice; fix it")
         with whole_folder(target) as half:
             for language in self.languages:
                 write_dictionary(half / f"dict.{language}.txt", self.symbols)
@@ -93,29 +76,11 @@ class ImportedModel:
             torch.save(self._state(half, target, seed), half / CHECKPOINT)
 
     def _state(self, half: Path, target: Path, seed: int) -> dict[str, Any]:
-        """What fairseq-train would save of the model before its first update."""
-        words = [str(half), "--task", "seq2seq_finetuning", "--langs", ",".join(self.languages), "--cpu"]
-        parser = options.get_training_parser()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Hydra's, about how fairseq uses it
-            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words + self.flags()))
-        task = tasks.setup_task(cfg.task)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = task.build_model(cfg.model)
+        words = [str(half), "--task", "seq2seq_finetuning", "--langs", ",".join(self.languages), *self.flags()]
+        cfg, task, model = build(words, seed)
         self._load_into(model)
         cfg.task.data = str(target.resolve())
-        return {
-            "args": None,
-            "cfg": OmegaConf.to_container(cfg, enum_to_str=True),
-            "model": model.state_dict(),
-            "criterion": {},
-            "optimizer_history": [
-                {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}
-            ],
-            "extra_state": {},
-            "task_state": task.state_dict(),
-        }
+        return untrained(cfg, task, model)
 
     def _load_into(self, model) -> None:
         own = model.state_dict()
@@ -139,20 +104,20 @@ def write_dictionary(path: Path, symbols: Sequence[str]) -> None:
     seen = set(SPECIAL)
     for number, symbol in enumerate(symbols, start=len(SPECIAL)):
         if not symbol or any(sign in symbol for sign in " \r\n"):
-            raise InputError(f"the vocabulary's entry {number} is {symbol!r}, which no dictionary can hold; mend it")
+            raise InputError(f"the vocabulary's entry {number} is {symbol!r}, which no dictionary can hold; fix it")
         try:
             symbol.encode()
         except UnicodeEncodeError:
-            raise InputError(f"the vocabulary's entry {number} is {symbol!a}, which is no UTF-8; mend it") from None
+            raise InputError(f"the vocabulary's entry {number} is {symbol!a}, which is not UTF-8; fix it") from None
         if symbol in seen:
-            raise InputError(f"the vocabulary has {symbol!r} a second time, as entry {number}; mend it")
+            raise InputError(f"the vocabulary has {symbol!r} a second time, as entry {number}; fix it")
         seen.add(symbol)
     if MASK not in seen:
         raise InputError(f"the vocabulary has nothing for {MASK}, which MASS puts in the place of words")
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{symbol} 1\n" for symbol in symbols)
     if Dictionary.load(str(path)).symbols != [*SPECIAL, *symbols]:  # white space that fairseq strips, for instance
-        raise InputError("the vocabulary has an entry that fairseq's dictionaries can't hold; mend it")
+        raise InputError("the vocabulary has an entry that fairseq's dictionaries can't hold; fix it")
 
 
 def positions(table: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ from typing import Any, Optional
 
 from torch import Tensor
 
-from mass_plugins.data.binarized import MASK
+from mass_plugins.data.symbols import MASK
 from mass_plugins.data.text import TextCodec, TextSettings
 from mass_plugins.errors import InputError
-from mass_plugins.interop.fairseq_layers import heads_of, options_of, state_dict, take_layers, take_norm, take_tied
+from mass_plugins.interop.fairseq_layers import heads_of, options_of, state_dict, take_layers, take_tied
 from mass_plugins.interop.imported import ImportedModel, positions, reorder
 from mass_plugins.interop.settings import activation, count_positions
-from mass_plugins.interop.weights import Weights, read_weights
+from mass_plugins.interop.weights import Weights, read_weights, take_norm
 
 _SPECIAL = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")  # in the order of fairseq's <s>, <pad>, </s>, <unk>
 

@@ -10,8 +10,10 @@ from typing import Any, Optional
 from mass_plugins.encoding.loading import LoadedEncoder, VectorSettings
 from mass_plugins.errors import InputError
 from mass_plugins.interop.huggingface_encoder import ForeignEncoder, read_json, write_folder
+from mass_plugins.interop.settings import shown, whole_number
 
 MODULES_FILE, SETTINGS_FILE = "modules.json", "sentence_bert_config.json"
+MODEL_FILE = "config_sentence_transformers.json"
 _POOLINGS = {"cls": "cls", "mean": "mean"}  # theirs -> ours
 _OLD_POOLINGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
 
@@ -19,7 +21,8 @@ _OLD_POOLINGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "m
 def read_vectors(folder: Path, foreign: ForeignEncoder) -> None:
     """Fill ``foreign.vectors`` from the modules of a folder, if it is one of sentence-transformers.
 
-    What we can't do (another pooling, a dense layer) becomes a note, and the vectors stay unset.
+    What we can't do (another pooling, a dense layer, a prompt before every text) becomes a note, and the vectors stay
+    unset.
 
     Raises:
         InputError: damaged settings.
@@ -39,17 +42,37 @@ def read_vectors(folder: Path, foreign: ForeignEncoder) -> None:
             f"its vectors are made by {', '.join(kinds)} in a way that we don't know: choose a pooling yourself"
         )
         return
-    positions = foreign.options["max_positions"]
-    longest = settings.get("max_seq_length") or _tokenizer_length(folder) or positions
-    foreign.vectors = {
-        "pooling": pooling, "normalize": "Normalize" in kinds, "max_tokens": min(int(longest), positions),
-    }  # fmt: skip
+    positions, normalize = foreign.options["max_positions"], "Normalize" in kinds
+    longest = _length(folder / SETTINGS_FILE, "max_seq_length")
+    longest = longest or _length(folder / "tokenizer_config.json", "model_max_length") or positions
+    prompt = _default_prompt(folder)
+    if prompt:
+        foreign.notes.append(
+            f"its vectors are of texts with the prompt {shown(prompt)} before them, which our encoder doesn't put "
+            f"there: write it before each text, and choose --pooling {pooling}{' --normalize' if normalize else ''}"
+        )
+        return
+    foreign.vectors = {"pooling": pooling, "normalize": normalize, "max_tokens": min(longest, positions)}
 
 
-def _tokenizer_length(folder: Path) -> Optional[int]:
-    """Where sentence-transformers 6 keeps the longest text; without a limit transformers writes a huge number."""
-    path = folder / "tokenizer_config.json"
-    return read_json(path).get("model_max_length") if path.is_file() else None
+def _length(path: Path, name: str) -> Optional[int]:
+    """The longest text that a file of settings tells: sentence-transformers' own, or, as version 6 writes it, the
+    tokenizer's, where transformers writes a huge number if there is no limit."""
+    value = read_json(path).get(name) if path.is_file() else None
+    return None if value is None else whole_number(str(path), name, value, least=2)
+
+
+def _default_prompt(folder: Path) -> str:
+    """What comes before every text unless told otherwise; mostly nothing."""
+    path = folder / MODEL_FILE
+    settings = read_json(path) if path.is_file() else {}
+    name, prompts = settings.get("default_prompt_name"), settings.get("prompts")
+    if not name:
+        return ""
+    known = {"query": "", "document": "", **(prompts if isinstance(prompts, dict) else {})}  # there by default
+    if not isinstance(name, str) or not isinstance(known.get(name), (str, type(None))) or name not in known:
+        raise InputError(f"{path}: the default prompt {shown(name)} is none of its prompts; fetch it again")
+    return known[name] or ""
 
 
 def _read_list(path: Path) -> list:
@@ -64,7 +87,9 @@ def _read_pooling(folder: Path, paths: dict[str, str]) -> Optional[str]:
     """Ours, or None if it is one that we don't have."""
     config = read_json(folder / Path(paths["Pooling"]).name / "config.json")
     if "pooling_mode" in config:
-        return _POOLINGS.get(config["pooling_mode"])
+        mode = config["pooling_mode"]
+        mode = mode[0] if isinstance(mode, list) and len(mode) == 1 else mode
+        return _POOLINGS.get(mode) if isinstance(mode, str) else None  # of several it puts the vectors together
     chosen = [mode for mode, on in config.items() if mode.startswith("pooling_mode_") and on]
     return _OLD_POOLINGS.get(chosen[0]) if len(chosen) == 1 else None
 
@@ -99,7 +124,7 @@ def write_sentence_transformer(
     _write(folder / MODULES_FILE, listed)
     _write(folder / "1_Pooling" / "config.json", pooling)
     _write(folder / SETTINGS_FILE, {"max_seq_length": longest, "do_lower_case": False})
-    _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+    _write(folder / MODEL_FILE, {"similarity_fn_name": "cosine"})
 
 
 def _write(path: Path, content) -> None:

@@ -31,7 +31,7 @@ def write_retriever(encoder: LoadedEncoder, folder: Path) -> None:
     state = checkpoint_utils.load_checkpoint_to_cpu(str(encoder.path))
     options, task = state["cfg"]["model"], state["cfg"]["task"]
     if "representation" not in options:
-        raise InputError(f"{encoder.path} is no retriever; export it with mass-plugins export sentence-transformers")
+        raise InputError(f"{encoder.path} is not a retriever; export it with mass-plugins export sentence-transformers")
     if options["representation"] == "ot":
         raise InputError(f"{encoder.path} has no vectors, and sentence-transformers can't hold its ordinary tokens")
     longest = min(max(int(task["query_tokens"]), int(task["passage_tokens"])), encoder.model.max_positions())

@@ -31,7 +31,7 @@ def dropout(path: str, name: str, value: Any) -> float:
     except OverflowError:
         share = -1.0
     if not 0 <= share < 1:
-        raise InputError(f"{path}: {name} is {shown(value)}, no number in [0, 1); mend the file's settings")
+        raise InputError(f"{path}: {name} is {shown(value)}, not a number in [0, 1); fix the file's settings")
     return share
 
 
@@ -66,7 +66,7 @@ def flag(path: str, name: str, value: Any) -> bool:
         InputError: anything else.
     """
     if not isinstance(value, (bool, int)) or value not in (0, 1):
-        raise InputError(f"{path}: {name} is {shown(value)}, neither true nor false; mend the file's settings")
+        raise InputError(f"{path}: {name} is {shown(value)}, neither true nor false; fix the file's settings")
     return bool(value)
 
 
@@ -77,9 +77,9 @@ def attention_heads(path: str, value: Any, width: int) -> int:
         InputError: no such number; ``--heads`` gives one.
     """
     if value is None:
-        raise InputError(f"{path} doesn't tell its attention heads; set --heads")
+        raise InputError(f"{path} doesn't say how many attention heads it has; set --heads")
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise InputError(f"{path}: the attention heads are {shown(value)}, no whole number of 1 or more; set --heads")
+        raise InputError(f"{path}: the attention heads are {shown(value)}, not a whole number above 0; set --heads")
     if width % int(value):
         raise InputError(f"{path}: {value} attention heads don't divide the width {width}; set --heads")
     return int(value)

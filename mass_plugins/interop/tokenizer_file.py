@@ -11,11 +11,10 @@ number after the dictionary's; the exported model has ``<unk>``'s embedding ther
 import re
 from typing import Any, NamedTuple, Optional
 
-from mass_plugins.data.binarized import MASK
-from mass_plugins.data.text import _INVISIBLE, SPACE_SIGN, TextCodec, has_spaces
+from mass_plugins.data.symbols import SPECIAL, is_reserved
+from mass_plugins.data.text import INVISIBLE, SPACE_SIGN, TextCodec, has_spaces
 from mass_plugins.errors import InputError
 
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 _END = "</w>"  # of a word, in BPE
 _NEVER = -1e4  # score of what no text may become: special symbols
 # White space as Python's str.split sees it.
@@ -108,7 +107,7 @@ def _unigram(codec: TextCodec, symbols: list[str]):
     scores = {model.id_to_piece(number): model.get_score(number) for number in known}
     own = set(symbols)
     extra = [piece for piece in scores if piece not in own]
-    pieces = [(symbol, _NEVER if _reserved(symbol) else scores.get(symbol, _NEVER)) for symbol in symbols]
+    pieces = [(symbol, _NEVER if is_reserved(symbol) else scores.get(symbol, _NEVER)) for symbol in symbols]
     pieces += [(piece, scores[piece]) for piece in extra]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=symbols.index("<unk>"), byte_fallback=False))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE_SIGN, prepend_scheme="always")
@@ -123,11 +122,11 @@ def _bpe(codec: TextCodec, symbols: list[str]):
     lines = codec.model.decode("utf-8").rstrip("\n").split("\n")
     if not lines[0].startswith("#version: 0.2"):
         raise InputError(
-            "the BPE codes are of subword-nmt's version 0.1, which no tokenizer file knows; learn them anew"
+            "the BPE codes are of subword-nmt's version 0.1, which no tokenizer file knows; learn them again"
         )
     merges = [(left, right) for left, right in (line.strip("\r ").split(" ") for line in lines[1:])]
     names = [
-        symbol if _reserved(symbol) or symbol in codec.settings.reserve else _bpe_name(symbol) for symbol in symbols
+        symbol if is_reserved(symbol) or symbol in codec.settings.reserve else _bpe_name(symbol) for symbol in symbols
     ]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -163,10 +162,6 @@ def _renumbered(codec: TextCodec, symbols: list[str]):
     return Tokenizer.from_str(json.dumps(content)), extra
 
 
-def _reserved(symbol: str) -> bool:
-    return symbol in SPECIAL or symbol == MASK or symbol.startswith("madeupword")
-
-
 def _bpe_name(symbol: str) -> str:
     return symbol[:-2] if symbol.endswith("@@") and len(symbol) > 2 else symbol + _END
 
@@ -178,7 +173,7 @@ def _normalization(codec: TextCodec, language: str) -> list[Any]:
     settings = codec.settings
     steps: list[Any] = [normalizers.Replace(SPACE_SIGN, " ")]
     if settings.unicode != "none":
-        steps += [normalizers.Replace(Regex(_escaped(_INVISIBLE.pattern)), ""), normalizers.NFC()]
+        steps += [normalizers.Replace(Regex(_escaped(INVISIBLE.pattern)), ""), normalizers.NFC()]
     if settings.normalize and has_spaces(language):
         steps += [normalizers.Replace(Regex(rule), new) for rule, new in _moses_rules(language)]
     if settings.unicode == "NFKC":

@@ -50,7 +50,7 @@ def _read_safetensors(path: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path} is cut off or damaged ({str(error).splitlines()[0]}); copy it anew") from None
+        raise InputError(f"{path} is cut off or damaged ({str(error).splitlines()[0]}); copy it again") from None
 
 
 class Weights:
@@ -130,3 +130,15 @@ def count_layers(weights: Weights, start: str) -> int:
     if not numbers or numbers != {str(number) for number in range(len(numbers))}:
         raise InputError(f"{weights.path} has no layers {start}0, {start}1, ..; it is of another kind of model")
     return len(numbers)
+
+
+def take_norm(source: Weights, theirs: str, weights: dict[str, Tensor], ours: str, width: int) -> None:
+    for part in ("weight", "bias"):
+        weights[f"{ours}.{part}"] = source.take(f"{theirs}.{part}", width)
+
+
+def take_linear(source: Weights, theirs: str, weights: dict[str, Tensor], ours: str, rows: int, columns: int) -> int:
+    """Take a linear layer; returns its number of outputs."""
+    weights[f"{ours}.weight"] = source.take(f"{theirs}.weight", rows, columns)
+    weights[f"{ours}.bias"] = source.take(f"{theirs}.bias", len(weights[f"{ours}.weight"]))
+    return len(weights[f"{ours}.weight"])

@@ -16,12 +16,12 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
-from mass_plugins.data.binarized import MASK
+from mass_plugins.data.symbols import MASK, SPECIAL, unused_symbol
 from mass_plugins.data.text import TextCodec, TextSettings
 from mass_plugins.errors import InputError
-from mass_plugins.interop.imported import SPECIAL, ImportedModel, positions, reorder
+from mass_plugins.interop.imported import ImportedModel, positions, reorder
 from mass_plugins.interop.settings import attention_heads, dropout, flag
-from mass_plugins.interop.weights import Weights, count_layers, read_weights
+from mass_plugins.interop.weights import Weights, count_layers, read_weights, take_linear, take_norm
 
 XLM_SPECIAL = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{n}>" for n in range(10))]
 _MASK_ID = 5  # <special1>
@@ -70,7 +70,7 @@ def read_xlm(
     weights, options = _encoder(encoder_weights, order, len(found))
     more, more_options = _decoder(decoder_weights, order, len(found))
     symbols = [MASK if number == _MASK_ID else word for number, word in enumerate(words)]
-    symbols = [f"madeupword{number:04d}" if word in XLM_SPECIAL else word for number, word in enumerate(symbols)]
+    symbols = [unused_symbol(number) if word in XLM_SPECIAL else word for number, word in enumerate(symbols)]
     return ImportedModel(
         {
             **_fixed_options(path, params),
@@ -131,7 +131,7 @@ def _read_vocabulary(path: str) -> list[str]:
             for number, line in enumerate(file, start=1):
                 word, _, count = line.rstrip("\r\n").rpartition(" ")
                 if not word or not count.isdigit():
-                    raise InputError(f"{path}, line {number} is not '<word> <count>': {line[:40]!r}; mend it")
+                    raise InputError(f"{path}, line {number} is not '<word> <count>': {line[:40]!r}; fix it")
                 words.setdefault(word)  # XLM, too, leaves out what it has already
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8; give a vocabulary of XLM's") from None
@@ -163,7 +163,7 @@ def _languages(params: dict[str, Any], given: Optional[list[str]]) -> list[str]:
             raise InputError(f"--langs {','.join(given)}: the model's languages are {','.join(own)}; leave it out")
         return own
     if not given:
-        raise InputError("the file doesn't tell its languages; name them with --langs, in the order of their codes")
+        raise InputError("the file doesn't name its languages; name them with --langs, in the order of their codes")
     return given
 
 
@@ -220,16 +220,16 @@ def _common(source: Weights, side: str, order: list[int], languages: int) -> tup
         if "lang_embeddings.weight" in source
         else tokens.new_zeros(languages, width)
     )
-    _norm(source, "layer_norm_emb", weights, "layernorm_embedding", width)
+    take_norm(source, "layer_norm_emb", weights, "layernorm_embedding", width)
     layers, inner = count_layers(source, "attentions."), 0
     for number in range(layers):
         place = f"layers.{number}"
         for theirs, ours in _PARTS.items():
-            _linear(source, f"attentions.{number}.{theirs}", weights, f"{place}.self_attn.{ours}", width, width)
-        inner = _linear(source, f"ffns.{number}.lin1", weights, f"{place}.fc1", -1, width)
-        _linear(source, f"ffns.{number}.lin2", weights, f"{place}.fc2", width, inner)
-        _norm(source, f"layer_norm1.{number}", weights, f"{place}.self_attn_layer_norm", width)
-        _norm(source, f"layer_norm2.{number}", weights, f"{place}.final_layer_norm", width)
+            take_linear(source, f"attentions.{number}.{theirs}", weights, f"{place}.self_attn.{ours}", width, width)
+        inner = take_linear(source, f"ffns.{number}.lin1", weights, f"{place}.fc1", -1, width)
+        take_linear(source, f"ffns.{number}.lin2", weights, f"{place}.fc2", width, inner)
+        take_norm(source, f"layer_norm1.{number}", weights, f"{place}.self_attn_layer_norm", width)
+        take_norm(source, f"layer_norm2.{number}", weights, f"{place}.final_layer_norm", width)
     options = {
         f"{side}_layers": layers,
         f"{side}_embed_dim": width,
@@ -243,25 +243,18 @@ def _cross_attention(source: Weights, number: int, width: int, languages: int) -
     """Cross-attention and its norm of one layer; which of the three kinds it is."""
     theirs, ours = f"encoder_attn.{number}", f"decoder.layers.{number}.encoder_attn"
     weights: dict[str, Tensor] = {}
-    _norm(source, f"layer_norm15.{number}", weights, f"{ours}_layer_norm", width)
+    take_norm(source, f"layer_norm15.{number}", weights, f"{ours}_layer_norm", width)
     if f"{theirs}.0.q_lin.weight" in source:
         for part, name in _PARTS.items():
             _of_languages(source, f"{theirs}.{{}}.{part}", weights, f"{ours}.{name}", width, languages)
         return "all" if languages > 1 else "none", weights
     for part in ("q_lin", "k_lin", "v_lin"):
-        _linear(source, f"{theirs}.{part}", weights, f"{ours}.{_PARTS[part]}", width, width)
+        take_linear(source, f"{theirs}.{part}", weights, f"{ours}.{_PARTS[part]}", width, width)
     if f"{theirs}.out_lin.0.weight" in source:
         _of_languages(source, f"{theirs}.out_lin.{{}}", weights, f"{ours}.out_proj", width, languages)
         return "output" if languages > 1 else "none", weights
-    _linear(source, f"{theirs}.out_lin", weights, f"{ours}.out_proj", width, width)
+    take_linear(source, f"{theirs}.out_lin", weights, f"{ours}.out_proj", width, width)
     return "none", weights
-
-
-def _linear(source: Weights, theirs: str, weights: dict[str, Tensor], ours: str, rows: int, columns: int) -> int:
-    """Take a linear layer; returns its number of outputs."""
-    weights[f"{ours}.weight"] = source.take(f"{theirs}.weight", rows, columns)
-    weights[f"{ours}.bias"] = source.take(f"{theirs}.bias", len(weights[f"{ours}.weight"]))
-    return len(weights[f"{ours}.weight"])
 
 
 def _of_languages(
@@ -270,16 +263,11 @@ def _of_languages(
     """Take a linear layer of each language, one of the only language as a plain one; ``theirs`` has a place for the
     language's number."""
     if languages == 1:
-        _linear(source, theirs.format(0), weights, ours, width, width)
+        take_linear(source, theirs.format(0), weights, ours, width, width)
         return
     names = [theirs.format(number) for number in range(languages)]
     weights[f"{ours}.weight"] = torch.stack([source.take(f"{name}.weight", width, width) for name in names])
     weights[f"{ours}.bias"] = torch.stack([source.take(f"{name}.bias", width) for name in names])
-
-
-def _norm(source: Weights, theirs: str, weights: dict[str, Tensor], ours: str, width: int) -> None:
-    for part in ("weight", "bias"):
-        weights[f"{ours}.{part}"] = source.take(f"{theirs}.{part}", width)
 
 
 def _codec(path: str, lowercase: bool) -> TextCodec:

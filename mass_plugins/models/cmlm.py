@@ -12,15 +12,7 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from mass_plugins.errors import InputError
-from mass_plugins.models.text_encoder import (
-    BertBaseConfig,
-    MiniLmConfig,
-    TextEncoder,
-    TextEncoderConfig,
-    TextEncoderTinyConfig,
-    XlmrBaseConfig,
-    register_shapes,
-)
+from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig, register_shapes
 from mass_plugins.modules.pooling import pool, real_slots
 
 POOLINGS = ("mean", "cls")
@@ -41,32 +33,12 @@ class CmlmConfig(CmlmOptions, TextEncoderConfig):
     """The shape of BERT-base unless told otherwise."""
 
 
-@dataclass
-class CmlmTinyConfig(CmlmOptions, TextEncoderTinyConfig):
-    """3 layers of width 256, for tests and small data."""
-
-
-@dataclass
-class CmlmMiniLmConfig(CmlmOptions, MiniLmConfig):
-    """MiniLM-L6-H384: 6 layers of width 384."""
-
-
-@dataclass
-class CmlmBertBaseConfig(CmlmOptions, BertBaseConfig):
-    """BERT-base."""
-
-
-@dataclass
-class CmlmXlmrBaseConfig(CmlmOptions, XlmrBaseConfig):
-    """XLM-R base."""
-
-
 def _projection(dim: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
 
 
 @register_model("cmlm", dataclass=CmlmConfig)
-class Cmlm(TextEncoder):
+class Cmlm(TextEncoder, extra_weights=("condition_projections.",)):
     """A text encoder that restores a text's tokens with the help of the vector of the text before it."""
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
@@ -108,11 +80,4 @@ class Cmlm(TextEncoder):
         return torch.stack([project(text) for project in self.condition_projections], dim=1)
 
 
-register_shapes(
-    "cmlm",
-    Cmlm,
-    tiny=CmlmTinyConfig,
-    minilm=CmlmMiniLmConfig,
-    bert_base=CmlmBertBaseConfig,
-    xlmr_base=CmlmXlmrBaseConfig,
-)
+register_shapes("cmlm", Cmlm, ("tiny", "minilm", "bert_base", "xlmr_base"), CmlmOptions)

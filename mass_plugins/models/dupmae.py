@@ -13,17 +13,8 @@ from fairseq.dataclass import ChoiceEnum
 from fairseq.models import register_model
 from torch import Tensor, nn
 
-from mass_plugins.models.text_encoder import (
-    INITIAL_STD,
-    BertBaseConfig,
-    MiniLmConfig,
-    RobertaBaseConfig,
-    TextEncoder,
-    TextEncoderConfig,
-    TextEncoderTinyConfig,
-    register_shapes,
-)
-from mass_plugins.modules.enhanced_decoder import EnhancedDecoder, start_weights, visible_rows
+from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig, register_shapes
+from mass_plugins.modules.enhanced_decoder import EnhancedDecoder, visible_rows
 from mass_plugins.modules.vocabulary_maximum import max_over_positions
 
 BOW_PROJECTIONS = ("tied", "own", "mlm_head")
@@ -59,27 +50,7 @@ class DupMaeConfig(DupMaeOptions, TextEncoderConfig):
     """The shape of BERT-base unless told otherwise."""
 
 
-@dataclass
-class DupMaeTinyConfig(DupMaeOptions, TextEncoderTinyConfig):
-    """3 layers of width 256, for tests and small data."""
-
-
-@dataclass
-class DupMaeMiniLmConfig(DupMaeOptions, MiniLmConfig):
-    """MiniLM-L6-H384: 6 layers of width 384."""
-
-
-@dataclass
-class DupMaeBertBaseConfig(DupMaeOptions, BertBaseConfig):
-    """BERT-base, the papers' encoder."""
-
-
-@dataclass
-class DupMaeRobertaBaseConfig(DupMaeOptions, RobertaBaseConfig):
-    """RoBERTa-base and its relatives."""
-
-
-class BagOfWordsEncoder(TextEncoder):
+class BagOfWordsEncoder(TextEncoder, extra_weights=("bow_projection.",)):
     """A text encoder with ``mu``, the values of the vocabulary's entries (DupMAE, section 3.2)."""
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
@@ -110,7 +81,7 @@ class BagOfWordsEncoder(TextEncoder):
 
 
 @register_model("dupmae", dataclass=DupMaeConfig)
-class DupMae(BagOfWordsEncoder):
+class DupMae(BagOfWordsEncoder, extra_weights=("enhanced_decoder.",)):
     """A text encoder with the enhanced decoder of RetroMAE."""
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
@@ -120,7 +91,7 @@ class DupMae(BagOfWordsEncoder):
             cfg.encoder_embed_dim, cfg.encoder_ffn_embed_dim, cfg.encoder_attention_heads, cfg.dropout,
             cfg.attention_dropout, cfg.layer_norm_epsilon, utils.get_activation_fn(str(cfg.activation_fn)),
         )  # fmt: skip
-        start_weights(self.enhanced_decoder, INITIAL_STD)
+        self.start(self.enhanced_decoder)
 
     def decode(self, sentence: Tensor, text: Tensor, seen: Tensor, of_row: Tensor) -> Tensor:
         """The decoder's states of rows 1 .. S-2: those of ``[CLS]`` and of the longest text's ``[SEP]`` have no label.
@@ -141,24 +112,7 @@ class DupMae(BagOfWordsEncoder):
 
     def _queries(self, sentence: Tensor, text: Tensor) -> Tensor:
         queries = sentence[:, None] + self.position_vectors(text)
-        if self.plain_queries:
-            return queries
-        if self.embed_types is not None:
-            queries = queries + self.embed_types.weight[0]
-        return self.dropout(self.layernorm_embedding(queries))
-
-    def position_vectors(self, tokens: Tensor) -> Tensor:
-        """(B, S) -> (B, S, D) or (S, D)."""
-        if isinstance(self.embed_positions, nn.Embedding) and not hasattr(self.embed_positions, "max_positions"):
-            return self.embed_positions.weight[: tokens.shape[1]]
-        return self.embed_positions(tokens)
+        return queries if self.plain_queries else self.as_input(queries)
 
 
-register_shapes(
-    "dupmae",
-    DupMae,
-    tiny=DupMaeTinyConfig,
-    minilm=DupMaeMiniLmConfig,
-    bert_base=DupMaeBertBaseConfig,
-    roberta_base=DupMaeRobertaBaseConfig,
-)
+register_shapes("dupmae", DupMae, ("tiny", "minilm", "bert_base", "roberta_base"), DupMaeOptions)

@@ -141,7 +141,7 @@ def fairseq_config(cfg) -> TransformerConfig:
     flat["decoder_input_dim"] = flat["decoder_output_dim"] = flat["decoder_embed_dim"]
     flat["no_scale_embedding"] = not flat["scale_embedding"]
     if flat["language_projections"] != "none" and flat["checkpoint_activations"]:
-        raise InputError("--checkpoint-activations doesn't know --language-projections; drop one of them")
+        raise InputError("--checkpoint-activations doesn't support --language-projections; leave one of them out")
     flat.pop("_name", None)
     return TransformerConfig.from_namespace(Namespace(**{**flat, **_FIXED}))
 

@@ -14,7 +14,7 @@ from fairseq.models.transformer import TransformerDecoderBase, TransformerEncode
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mass_plugins.data.binarized import MASK
+from mass_plugins.data.symbols import MASK
 from mass_plugins.models.mass_config import (
     MassBaseConfig,
     MassMiddleConfig,

@@ -15,13 +15,9 @@ from torch import Tensor, nn
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import (
     INITIAL_STD,
-    BertBaseConfig,
     EncoderLayer,
-    MiniLmConfig,
     TextEncoder,
     TextEncoderConfig,
-    TextEncoderTinyConfig,
-    XlmrBaseConfig,
     as_dict,
     layer_config,
     register_shapes,
@@ -53,26 +49,6 @@ class MsmOptions:
 @dataclass
 class MsmConfig(MsmOptions, TextEncoderConfig):
     """The shape of BERT-base unless told otherwise."""
-
-
-@dataclass
-class MsmTinyConfig(MsmOptions, TextEncoderTinyConfig):
-    """3 layers of width 256, for tests and small data."""
-
-
-@dataclass
-class MsmMiniLmConfig(MsmOptions, MiniLmConfig):
-    """MiniLM-L6-H384: 6 layers of width 384."""
-
-
-@dataclass
-class MsmBertBaseConfig(MsmOptions, BertBaseConfig):
-    """BERT-base."""
-
-
-@dataclass
-class MsmXlmrBaseConfig(MsmOptions, XlmrBaseConfig):
-    """XLM-R base, the paper's encoder."""
 
 
 class DocumentEncoder(nn.Module):
@@ -121,7 +97,7 @@ class DocumentEncoder(nn.Module):
 
 
 @register_model("msm", dataclass=MsmConfig)
-class Msm(TextEncoder):
+class Msm(TextEncoder, extra_weights=("document_encoder.", "key_head.", "query_head.")):
     """A text encoder with what MSM trains it by."""
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
@@ -148,6 +124,4 @@ class Msm(TextEncoder):
         return self.document_encoder(vectors, real)
 
 
-register_shapes(
-    "msm", Msm, tiny=MsmTinyConfig, minilm=MsmMiniLmConfig, bert_base=MsmBertBaseConfig, xlmr_base=MsmXlmrBaseConfig
-)
+register_shapes("msm", Msm, ("tiny", "minilm", "bert_base", "xlmr_base"), MsmOptions)

@@ -10,16 +10,7 @@ from torch import Tensor, nn
 
 from mass_plugins.errors import InputError
 from mass_plugins.models.dupmae import BagOfWordsEncoder, BagOfWordsOptions
-from mass_plugins.models.text_encoder import (
-    INITIAL_STD,
-    BertBaseConfig,
-    MiniLmConfig,
-    RobertaBaseConfig,
-    TextEncoder,
-    TextEncoderConfig,
-    TextEncoderTinyConfig,
-    register_shapes,
-)
+from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig, register_shapes
 from mass_plugins.modules.pooling import pool, real_slots
 
 REPRESENTATIONS = ("cls", "ot", "both")
@@ -50,26 +41,6 @@ class RetrieverConfig(RetrieverOptions, TextEncoderConfig):
     """The shape of BERT-base unless told otherwise."""
 
 
-@dataclass
-class RetrieverTinyConfig(RetrieverOptions, TextEncoderTinyConfig):
-    """3 layers of width 256, for tests and small data."""
-
-
-@dataclass
-class RetrieverMiniLmConfig(RetrieverOptions, MiniLmConfig):
-    """MiniLM-L6-H384: 6 layers of width 384."""
-
-
-@dataclass
-class RetrieverBertBaseConfig(RetrieverOptions, BertBaseConfig):
-    """BERT-base, the papers' encoder."""
-
-
-@dataclass
-class RetrieverRobertaBaseConfig(RetrieverOptions, RobertaBaseConfig):
-    """RoBERTa-base and its relatives."""
-
-
 class Represented(NamedTuple):
     """Texts; a part that the representation hasn't is None.
 
@@ -94,7 +65,7 @@ def freeze(module: nn.Module) -> None:
 
 
 @register_model("retriever", dataclass=RetrieverConfig)
-class Retriever(BagOfWordsEncoder):
+class Retriever(BagOfWordsEncoder, extra_weights=("cls_projection.",)):
     """A text encoder with ``W_cls`` and ``W_o``."""
 
     GIVES_STATES = False
@@ -105,7 +76,7 @@ class Retriever(BagOfWordsEncoder):
         self.vector_pooling = str(cfg.vector_pooling)
         self.ot_top, dim = min(cfg.ot_top, num_tokens), self.output_weight.shape[1]
         if cfg.ot_top < 1 or cfg.cls_dim < 0:
-            raise InputError(f"--ot-top {cfg.ot_top} and --cls-dim {cfg.cls_dim}: at least 1 and 0 are needed")
+            raise InputError(f"--ot-top {cfg.ot_top} must be at least 1, --cls-dim {cfg.cls_dim} at least 0")
         self.cls_projection: Optional[nn.Linear] = None
         if self.representation != "ot" and cfg.cls_dim:
             self.cls_projection = nn.Linear(dim, cfg.cls_dim, bias=False)
@@ -148,18 +119,11 @@ class Retriever(BagOfWordsEncoder):
         return mu.relu() if self.activation == "relu" else mu.relu().log1p()
 
 
-register_shapes(
-    "retriever",
-    Retriever,
-    tiny=RetrieverTinyConfig,
-    minilm=RetrieverMiniLmConfig,
-    bert_base=RetrieverBertBaseConfig,
-    roberta_base=RetrieverRobertaBaseConfig,
-)
+register_shapes("retriever", Retriever, ("tiny", "minilm", "bert_base", "roberta_base"), RetrieverOptions)
 
 
 @register_model("cross_encoder", dataclass=TextEncoderConfig)
-class CrossEncoder(TextEncoder):
+class CrossEncoder(TextEncoder, extra_weights=("relevance.",)):
     """``[CLS] query [SEP] passage [SEP]`` -> how relevant: a linear map of the ``[CLS]`` state."""
 
     GIVES_STATES = False
@@ -167,8 +131,7 @@ class CrossEncoder(TextEncoder):
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.relevance = nn.Linear(self.output_weight.shape[1], 1)
-        nn.init.normal_(self.relevance.weight, std=INITIAL_STD)
-        nn.init.zeros_(self.relevance.bias)
+        self.start(self.relevance)
         freeze(self.lm_head)
 
     def forward(self, src_tokens: Tensor, **_) -> Tensor:  # type: ignore[override]
@@ -176,11 +139,4 @@ class CrossEncoder(TextEncoder):
         return self.relevance(super().forward(src_tokens)[:, 0]).squeeze(-1).float()
 
 
-register_shapes(
-    "cross_encoder",
-    CrossEncoder,
-    tiny=TextEncoderTinyConfig,
-    minilm=MiniLmConfig,
-    bert_base=BertBaseConfig,
-    roberta_base=RobertaBaseConfig,
-)
+register_shapes("cross_encoder", CrossEncoder, ("tiny", "minilm", "bert_base", "roberta_base"))

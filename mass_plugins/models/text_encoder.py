@@ -9,7 +9,7 @@ transformers' RoBERTa it has the padding's position, and so it has here.
 
 from argparse import Namespace
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Optional
+from typing import Iterable, Optional
 
 import torch
 import torch.nn.functional as F
@@ -127,39 +127,15 @@ class MiniLmConfig(TextEncoderConfig):
     encoder_ffn_embed_dim: int = 1536
 
 
-_SHAPE = (
-    "encoder_layers",
-    "encoder_embed_dim",
-    "encoder_ffn_embed_dim",
-    "encoder_attention_heads",
-    "max_positions",
-    "position_style",
-    "token_types",
-    "layer_norm_epsilon",
-    "activation_fn",
-)
-
-
-def check_same_encoder(path: str, trained, cfg) -> None:
-    """Compare the options of a checkpoint's encoder with those of the one that is to take its weights.
-
-    Raises:
-        InputError: one differs; names it.
-    """
-    for option in _SHAPE:
-        if option not in trained:
-            raise InputError(f"{path} is no text encoder; give a checkpoint of one (mass-plugins import makes them)")
-        if trained[option] != cfg[option]:
-            raise InputError(
-                f"{path} was trained with --{option.replace('_', '-')} {trained[option]}, "
-                f"not {cfg[option]}; set it, or the --arch, as it was"
-            )
-    learnt, wanted = (str(options.get("bow_projection") or "tied") for options in (trained, cfg))
-    if learnt not in ("tied", wanted) and cfg.get("bow_projection") and cfg.get("representation") != "cls":
-        raise InputError(
-            f"{path} was trained with --bow-projection {learnt}, which {wanted} would leave out; set "
-            f"--bow-projection {learnt}"
-        )
+SHAPES = {
+    "tiny": TextEncoderTinyConfig,
+    "bert_base": BertBaseConfig,
+    "bert_large": BertLargeConfig,
+    "roberta_base": RobertaBaseConfig,
+    "xlmr_base": XlmrBaseConfig,
+    "xlmr_large": XlmrLargeConfig,
+    "minilm": MiniLmConfig,
+}
 
 
 class EncoderLayer(TransformerEncoderLayerBase):
@@ -204,12 +180,14 @@ class TextEncoder(BaseFairseqModel):
         padding_idx: id of the padding token.
     """
 
-    # What objectives keep beside the encoder: a checkpoint to start from may lack it, or have it for another one.
-    EXTRA_WEIGHTS = (
-        "bow_projection.", "enhanced_decoder.", "cls_projection.", "relevance.",  # DupMAE, retrievers
-        "document_encoder.", "key_head.", "query_head.", "condition_projections.",  # MSM, CMLM
-    )  # fmt: skip
+    # Beginnings of the names of what models built on this one have beside it, each its own: a checkpoint to start from
+    # may lack it, or have it for another model.
+    EXTRA_WEIGHTS: tuple[str, ...] = ()
     GIVES_STATES = True  # ``forward`` returns hidden states (B, S, D)
+
+    def __init_subclass__(cls, extra_weights: tuple[str, ...] = (), **options):
+        super().__init_subclass__(**options)
+        TextEncoder.EXTRA_WEIGHTS += extra_weights
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__()
@@ -276,11 +254,16 @@ class TextEncoder(BaseFairseqModel):
             raise InputError(
                 f"a text has {slots} tokens, more than the model's {self._positions} positions; shorten it"
             )
-        x = self.embed_tokens(src_tokens)
+        return self.as_input(self.embed_tokens(src_tokens) + self.position_vectors(src_tokens))
+
+    def position_vectors(self, src_tokens: Tensor) -> Tensor:
+        """(B, S) int64 -> (B, S, D), or (S, D) where all texts have the same."""
         if isinstance(self.embed_positions, Positions):
-            x = x + self.embed_positions(src_tokens)
-        else:
-            x = x + self.embed_positions.weight[:slots]
+            return self.embed_positions(src_tokens)
+        return self.embed_positions.weight[: src_tokens.shape[1]]
+
+    def as_input(self, x: Tensor) -> Tensor:
+        """Sums of vectors (B, S, D) -> what layers read: the type is added, then layer-norm and dropout."""
         if self.embed_types is not None:
             x = x + self.embed_types.weight[0]
         return self.dropout(self.layernorm_embedding(x))
@@ -341,24 +324,20 @@ def layer_config(flat: dict) -> TransformerConfig:
     )
 
 
-def register_shapes(name: str, model: type[TextEncoder], **configs: type) -> None:
-    """Register ``<name>_<shape>`` for each shape and its configuration.
+def register_shapes(name: str, model: type[TextEncoder], shapes: Iterable[str], options: Optional[type] = None) -> None:
+    """Register ``<name>_<shape>`` for each of ``shapes``, names of ``SHAPES``.
 
-    Each is a class of its own: fairseq takes a model's flags from its class.
+    Each is a class of its own, as is its configuration: fairseq takes a model's flags from its class.
+
+    Args:
+        options: dataclass of what the model can be told beside its shape.
     """
-    for shape, config in configs.items():
-        kind = type(f"{model.__name__}_{shape}", (model,), {"__module__": model.__module__})
+    for shape in shapes:
+        title, config = f"{model.__name__}_{shape}", SHAPES[shape]
+        if options is not None:
+            config = dataclass(type(f"{title}_config", (options, config), {"__module__": model.__module__}))
+        kind = type(title, (model,), {"__module__": model.__module__})
         register_model(f"{name}_{shape}", dataclass=config)(kind)
 
 
-register_shapes(
-    "text_encoder",
-    TextEncoder,
-    tiny=TextEncoderTinyConfig,
-    bert_base=BertBaseConfig,
-    bert_large=BertLargeConfig,
-    roberta_base=RobertaBaseConfig,
-    xlmr_base=XlmrBaseConfig,
-    xlmr_large=XlmrLargeConfig,
-    minilm=MiniLmConfig,
-)
+register_shapes("text_encoder", TextEncoder, SHAPES)

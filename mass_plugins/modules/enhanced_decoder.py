@@ -66,12 +66,3 @@ class EnhancedDecoder(nn.Module):
         context = self.out_proj(context.transpose(1, 2).reshape(batch, rows, dim))
         x = self.attention_norm(queries + self.dropout(context))
         return self.final_norm(x + self.dropout(self.fc2(self.activation(self.fc1(x)))))
-
-
-def start_weights(module: nn.Module, std: float) -> None:
-    """BERT's initial weights of linear layers: normal, biases zero."""
-    for part in module.modules():
-        if isinstance(part, nn.Linear):
-            nn.init.normal_(part.weight, std=std)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)

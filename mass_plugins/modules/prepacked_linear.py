@@ -38,7 +38,8 @@ def prepacked_product(weight: Tensor, bias: Optional[Tensor]) -> Callable[[Tenso
 class PrepackedLinear(nn.Linear):
     """A layer with the weights of another, laid out at the first product, and anew when they have changed.
 
-    In training, in another precision or on another device it computes as the other does.
+    In training, in another precision or on another device it computes as the other does; so it does with weights that
+    were made in inference mode, of which torch doesn't tell when they change.
     """
 
     def __init__(self, linear: nn.Linear):
@@ -56,9 +57,9 @@ class PrepackedLinear(nn.Linear):
         return torch.ops.mkldnn._linear_pointwise(input, packed, self.bias, "none", [], "")
 
     def _can_pack(self, input: Tensor) -> bool:
-        others = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or self.weight.device.type != "cpu"
+        others = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or self.weight.is_inference()
         fits = input.device.type == "cpu" and input.dtype == self.weight.dtype
-        return fits and not others and input.shape[-1] == self.in_features
+        return fits and not others and self.weight.device.type == "cpu" and input.shape[-1] == self.in_features
 
     def _layout(self) -> Optional[Tensor]:
         """The weight laid out, anew if it has changed; None where nothing is gained by it."""

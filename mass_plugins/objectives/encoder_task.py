@@ -15,7 +15,8 @@ from omegaconf import II, MISSING
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.errors import InputError
-from mass_plugins.models.text_encoder import TextEncoder, check_same_encoder
+from mass_plugins.models.encoder_checks import check_same_encoder
+from mass_plugins.models.text_encoder import TextEncoder
 from mass_plugins.modules.pooling import POOLINGS
 from mass_plugins.objectives.pretrained import build_from
 from mass_plugins.objectives.training_task import Metrics, TrainingTask, with_values_of_other_groups
@@ -29,7 +30,7 @@ class EncoderTaskConfig(FairseqDataclass):
         default=MISSING,
         metadata={
             "help": "folder of the text pipeline and of binarized text, as preprocess/prepare_encoder.py writes it, or "
-            "several shards data-bin/0:data-bin/1, one an epoch"
+            "several shards data-bin/0:data-bin/1, one per epoch"
         },
     )
     pretrained_checkpoint: Optional[str] = field(
@@ -152,7 +153,7 @@ class EncoderTask(TrainingTask):
         """
         if "dictionary" not in state:
             raise InputError(
-                f"{origin} is no text encoder of mass_plugins; give one, or import it (mass-plugins import)"
+                f"{origin} is not a text encoder of mass_plugins; give one, or import it (mass-plugins import)"
             )
         if state["dictionary"] != dictionary_hash(self.text.dictionary):
             raise InputError(

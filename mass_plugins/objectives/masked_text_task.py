@@ -7,12 +7,12 @@ from fairseq.data import TokenBlockDataset
 from fairseq.dataclass import ChoiceEnum
 
 from mass_plugins.data.binarized import monolingual_languages, open_monolingual
-from mass_plugins.data.full_masking import FullMasker
+from mass_plugins.data.full_masking import FullyExploredMasker
 from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
 from mass_plugins.data.mixture import LONG_LINES
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
 from mass_plugins.objectives.training_task import refuse_idle
@@ -27,7 +27,9 @@ class TextConfig(EncoderTaskConfig):
     )
     language_alpha: float = field(
         default=1.0,
-        metadata={"help": "languages are drawn in proportion to size^alpha: 0 uniform, 1 as they are (XLM-R: 0.3)"},
+        metadata={
+            "help": "languages are drawn in proportion to size^alpha, from 0 (uniform) to 1 (as they are); XLM-R: 0.3"
+        },
     )
     mask_keep_rand: str = field(
         default="0.8,0.1,0.1",
@@ -50,7 +52,7 @@ class MaskingConfig(TextConfig):
 @dataclass
 class MaskedTextConfig(MaskingConfig):
     separate_languages: bool = field(
-        default=False, metadata={"help": "a language a batch; by default batches mix them"}
+        default=False, metadata={"help": "one language per batch; by default batches mix them"}
     )
     mask_sets: int = field(
         default=0,
@@ -62,12 +64,12 @@ class MaskedTextConfig(MaskingConfig):
     sample_break_mode: ChoiceEnum(BREAK_MODES) = field(
         default="eos",
         metadata={
-            "help": "eos: a line a sample; complete: whole lines up to --tokens-per-sample (RoBERTa); none: "
+            "help": "eos: one line per sample; complete: whole lines up to --tokens-per-sample (RoBERTa); none: "
             "blocks of --tokens-per-sample tokens, wherever lines end"
         },
     )
     tokens_per_sample: int = field(
-        default=512, metadata={"help": "tokens of a sample that is no line, [CLS] included (BERT, RoBERTa: 512)"}
+        default=512, metadata={"help": "tokens of a sample that is not a line, [CLS] included (BERT, RoBERTa: 512)"}
     )
 
 
@@ -97,7 +99,7 @@ class TextTask(EncoderTask):
 
         Args:
             mode: one of ``BREAK_MODES``.
-            tokens: of a sample that is no line, [CLS] included.
+            tokens: of a sample that is not a line, [CLS] included.
             copies: rows that the masker makes of a text.
 
         Raises:
@@ -122,8 +124,8 @@ class MaskingTask(TextTask):
 
     cfg: MaskingConfig
 
-    def build_masker(self) -> TextMasker:
-        return TextMasker(
+    def build_masker(self) -> BertMasker:
+        return BertMasker(
             ratio=self.cfg.mask_ratio,
             whole_words=self.cfg.whole_words,
             replacement=Replacement.parse(self.cfg.mask_keep_rand),
@@ -144,12 +146,18 @@ class MaskedTextTask(MaskingTask):
         if str(self.cfg.sample_break_mode) == "eos":
             refuse_idle(self.cfg, MaskedTextConfig, ["tokens_per_sample"], "on --sample-break-mode eos")
 
-    def build_masker(self) -> TextMasker:
+    def build_masker(self) -> BertMasker:
         sets = self.cfg.mask_sets
         if not sets:
             return super().build_masker()
-        options = {**vars(super().build_masker()), "ratio": 1 / max(1, sets), "sets": sets}
-        return FullMasker(**{name: value for name, value in options.items() if name != "ordinary"})
+        return FullyExploredMasker(
+            ratio=1 / max(1, sets),
+            whole_words=self.cfg.whole_words,
+            replacement=Replacement.parse(self.cfg.mask_keep_rand),
+            vocabulary=self.text.vocabulary,
+            marks=self.text.marks,
+            sets=sets,
+        )
 
     def masked_text(self, split: str, epoch: int, places: Optional[int] = None) -> MaskedTextDataset:
         """The split's text; ``places`` of an epoch, by default as many as there are samples."""

@@ -1,18 +1,29 @@
 """The masked-LM loss of a batch, as every criterion with masked text computes and logs it."""
 
-import math
-
 from fairseq import metrics, utils
 from torch import Tensor
 
-from mass_plugins.losses.masked_lm import MaskedLm, masked_lm
+from mass_plugins.losses.cross_entropy import TokenLoss, projected_cross_entropy
+from mass_plugins.objectives.logs import log_bits, log_share, total
 
 
-def masked_token_loss(model, hidden: Tensor, sample: dict) -> MaskedLm:
-    """Hidden states (B, S, D) of a batch -> its loss; only masked slots are projected to the vocabulary."""
+def token_loss(model, states: Tensor, slots: Tensor, targets: Tensor) -> TokenLoss:
+    """The MLM head's loss at some slots; no others are projected to the vocabulary.
+
+    Args:
+        model: a ``TextEncoder``.
+        states: (B, S, D).
+        slots: (N,) int64, of the flattened batch.
+        targets: (N,) int64, the tokens to restore there.
+    """
+    rows = states.reshape(-1, states.shape[-1]).index_select(0, slots)
+    return projected_cross_entropy(model.lm_head.transform(rows), model.output_weight, model.lm_head.bias, targets)
+
+
+def masked_token_loss(model, hidden: Tensor, sample: dict) -> TokenLoss:
+    """Hidden states (B, S, D) of a batch of masked text -> its loss (Devlin et al. 2019, section 3.1)."""
     slots = sample["masked_slots"]
-    masked = hidden.reshape(-1, hidden.shape[-1]).index_select(0, slots)
-    return masked_lm(model.lm_logits(masked), sample["target"].reshape(-1).index_select(0, slots))
+    return token_loss(model, hidden, slots, sample["target"].reshape(-1).index_select(0, slots))
 
 
 def log_masked_tokens(logging_outputs, prefix: str = "") -> None:
@@ -20,10 +31,8 @@ def log_masked_tokens(logging_outputs, prefix: str = "") -> None:
 
     Of each of ``logging_outputs`` ``<prefix>loss``, ``<prefix>correct`` and ``<prefix>sample_size`` are added up.
     """
-    names = ("loss", "correct", "sample_size")
-    loss, correct, count = (sum(log.get(prefix + name, 0) for log in logging_outputs) for name in names)
-    if count == 0:
-        return
-    metrics.log_scalar(f"{prefix}loss", loss / count / math.log(2), count, round=3)
-    metrics.log_derived(f"{prefix}ppl", lambda meters: utils.get_perplexity(meters[f"{prefix}loss"].avg))
-    metrics.log_scalar(f"{prefix}accuracy", 100 * correct / count, count, round=2)
+    loss, count = f"{prefix}loss", f"{prefix}sample_size"
+    log_bits(logging_outputs, loss, loss, count)
+    if total(logging_outputs, count):
+        metrics.log_derived(f"{prefix}ppl", lambda meters: utils.get_perplexity(meters[loss].avg))
+    log_share(logging_outputs, f"{prefix}accuracy", f"{prefix}correct", count)

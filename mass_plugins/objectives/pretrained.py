@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 import torch
 from fairseq import checkpoint_utils
 
+from mass_plugins.data.checkpoint_files import find_checkpoint
 from mass_plugins.data.vectors_text import read_vectors
 from mass_plugins.errors import InputError
 from mass_plugins.models.mass_config import check_same_shape
@@ -27,11 +28,15 @@ class PretrainedModel:
 
     @classmethod
     def read(cls, path: str) -> "PretrainedModel":
-        if not os.path.isfile(path):
-            raise InputError(f"--pretrained-checkpoint {path} doesn't exist")
+        """Read a ``checkpoint*.pt``, or the one in a folder.
+
+        Raises:
+            InputError: there is none, or it is not one of fairseq-train.
+        """
+        path = _file_of(path)
         state = checkpoint_utils.load_checkpoint_to_cpu(path)
         if not state.get("cfg") or "model" not in state:
-            raise InputError(f"{path} is no checkpoint of fairseq-train; give a checkpoint_*.pt")
+            raise InputError(f"{path} is not a checkpoint of fairseq-train; give a checkpoint_*.pt")
         return cls(path, state["model"], state["cfg"]["model"], state.get("task_state", {}))
 
     def copy_into(self, model, cfg, check_shape=check_same_shape) -> None:
@@ -64,14 +69,24 @@ def build_from(path: Optional[str], task, cfg, build: Callable[[], Any], check_s
     """
     if not path:
         return build()
-    last = last_checkpoint(task)
-    if not os.path.exists(path) and last:
-        path = last
+    try:
+        path = _file_of(path)
+    except InputError:
+        path = last_checkpoint(task)
+        if not path:
+            raise
     pretrained = PretrainedModel.read(path)
     task.adopt(pretrained.task_state, pretrained.path)
     model = build()
     pretrained.copy_into(model, cfg, check_shape)
     return model
+
+
+def _file_of(path: str) -> str:
+    try:
+        return str(find_checkpoint(Path(path)))
+    except InputError as error:
+        raise InputError(f"--pretrained-checkpoint {error}") from None
 
 
 def last_checkpoint(task) -> str:
@@ -81,7 +96,7 @@ def last_checkpoint(task) -> str:
     return last if os.path.isfile(last) else ""
 
 
-def goes_on(task) -> bool:
+def resumes(task) -> bool:
     """Whether fairseq will load a checkpoint before the first update, chosen as its ``load_checkpoint`` does.
 
     Raises:
@@ -97,7 +112,7 @@ def goes_on(task) -> bool:
     return False
 
 
-def start_embeddings(path: str, task, model) -> None:
+def load_pretrained_embeddings(path: str, task, model) -> None:
     """Put the vectors of a file in the place of the token embeddings that it has; the others stay random.
 
     They are scaled to a mean length of 1, that of embeddings at their start. A training that goes on has its embeddings
@@ -107,7 +122,7 @@ def start_embeddings(path: str, task, model) -> None:
         InputError: no such file, of other dimensions, or of another vocabulary.
     """
     flag = "--pretrained-embeddings"
-    if goes_on(task):
+    if resumes(task):
         return
     found = read_vectors(Path(path), flag)
     tables = {id(side.embed_tokens): side.embed_tokens for side in (model.encoder, model.decoder)}.values()

@@ -3,23 +3,24 @@
 import logging
 import os
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
-from mass_plugins.data.binarized import MASK, check_shards, find_languages, load_joint_dictionary
+from mass_plugins.data.binarized import check_shards, find_languages, load_joint_dictionary
 from mass_plugins.data.dictionary_hash import dictionary_hash
-from mass_plugins.data.languages import parse_languages
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.mixture import LONG_LINES
+from mass_plugins.data.languages import Direction, parse_languages
+from mass_plugins.data.mixture import LONG_LINES, MixtureDataset
+from mass_plugins.data.streams import Stream
 from mass_plugins.data.text import TextCodec
-from mass_plugins.data.token_masking import ordinary_tokens
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
 from mass_plugins.models.mass_config import check_same_shape
+from mass_plugins.objectives.text_folders import TextFolders
 from mass_plugins.objectives.training_task import Metrics, TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 class Seq2SeqTaskConfig(FairseqDataclass):
     data: str = field(
         default=MISSING,
-        metadata={"help": "data-bin folder, or several shards data-bin/0:data-bin/1, one an epoch"},
+        metadata={"help": "data-bin folder, or several shards data-bin/0:data-bin/1, one per epoch"},
     )
     langs: Optional[str] = field(
         default=None,
@@ -41,14 +42,14 @@ class Seq2SeqTaskConfig(FairseqDataclass):
     language_alpha: float = field(
         default=1.0,
         metadata={
-            "help": "languages and directions are drawn in proportion to size^alpha: 0 uniform (MASS takes "
-            "each in turn), 1 as they are, 0.7 good for many unequal ones"
+            "help": "languages and directions are drawn in proportion to size^alpha, from 0 (uniform; MASS takes "
+            "each in turn) to 1 (as they are); 0.7 is good for many unequal ones"
         },
     )
     separate_languages: bool = field(
         default=False,
         metadata={
-            "help": "a language (or direction) a batch, as in the authors' code; by default batches mix them, "
+            "help": "one language (or direction) per batch, as in the authors' code; by default batches mix them, "
             "and pre-training learns sooner to use its source"
         },
     )
@@ -88,12 +89,7 @@ class Seq2SeqTask(TrainingTask):
     def __init__(self, cfg: Seq2SeqTaskConfig, languages: list[str], dictionary: Dictionary):
         super().__init__(cfg)
         self.dictionary = dictionary
-        self.vocabulary = Vocabulary(
-            mask=dictionary.index(MASK),
-            pad=dictionary.pad(),
-            eos=dictionary.eos(),
-            ordinary=ordinary_tokens(dictionary.symbols, dictionary.nspecial, MASK),
-        )
+        self.vocabulary = Vocabulary.of(dictionary)
         self.set_languages(languages)
 
     @classmethod
@@ -150,25 +146,46 @@ class Seq2SeqTask(TrainingTask):
         if trained != self.languages:
             raise InputError(
                 f"{path} was trained with the languages {','.join(trained)}, not {','.join(self.languages)}; "
-                f"set --langs {','.join(trained)} to go on, or another --save-dir to start anew"
+                f"set --langs {','.join(trained)} to resume, or another --save-dir to start over"
             )
         self.adopt(state.get("task_state", {}), path)
         check_same_shape(path, state["cfg"]["model"], model_cfg)
 
     def metrics(self, criterion) -> Metrics:
         """The loss and its kin of fairseq's ``label_smoothed_cross_entropy``; another criterion may log others."""
-        known = criterion._name in ("label_smoothed_cross_entropy", "cross_entropy")
-        scores = ["accuracy"] if criterion.get("report_accuracy") else []
-        return Metrics([*self.scores(), *scores], ["loss", "nll_loss", "ppl"], known)
+        name = getattr(criterion, "_name", None)  # criterions of old have a Namespace
+        scores, losses = self.scores(), ["loss", "ppl"]
+        if name == "label_smoothed_cross_entropy" and criterion.report_accuracy:
+            scores.append("accuracy")
+        if name != "cross_entropy" or criterion.sentence_avg:
+            losses.append("nll_loss")
+        return Metrics(scores, losses, complete=name in ("label_smoothed_cross_entropy", "cross_entropy"))
 
     def scores(self) -> list[str]:
         """Names of what validation logs beside the criterion; of all of them more is better."""
         return []
 
-    def long_lines(self, split: str) -> str:
-        """``--long-lines``; of a set to generate from, fairseq's own flag asks for ``skip``, too."""
-        skip = split != self.cfg.train_subset and self.cfg.skip_invalid_size_inputs_valid_test
-        return "skip" if skip else str(self.cfg.long_lines)
+    # -- data
+
+    @property
+    def text(self) -> TextFolders:
+        return TextFolders(self.languages, self.dictionary, self.vocabulary)
+
+    def mixture(
+        self, streams: Sequence[Stream], training: bool, shards: int = 1, places: Optional[int] = None
+    ) -> MixtureDataset:
+        """See :class:`MixtureDataset`; of a set to generate from, fairseq's own flag asks for ``skip``, too."""
+        skip = self.cfg.skip_invalid_size_inputs_valid_test and not training
+        return MixtureDataset(
+            streams,
+            seed=self.cfg.seed,
+            alpha=self.cfg.language_alpha,
+            long_lines="skip" if skip else str(self.cfg.long_lines),
+            separate=self.cfg.separate_languages,
+            fixed=not training,
+            shards=shards,
+            places=places,
+        )
 
     def language_index(self, language: str, flag: str) -> int:
         if language not in self.languages:
@@ -252,3 +269,8 @@ class DirectedCodec:
 
     def decode(self, pieces: str) -> str:
         return self.codec.decode(pieces, self.target)
+
+
+def metric_names(metric: str, directions: Sequence[Direction]) -> list[str]:
+    """Under which names a metric of these directions is logged: their mean, and each where there are several."""
+    return [metric, *(f"{metric}_{one}" for one in directions if len(directions) > 1)] if directions else []

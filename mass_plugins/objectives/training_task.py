@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import nullcontext
 from dataclasses import is_dataclass
-from typing import Any, Iterable, NamedTuple, Sequence
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
 
 import torch
 from fairseq import utils
@@ -58,7 +58,7 @@ def refuse_idle(options, config: type, names: Iterable[str], where: str) -> None
     A value that is the default's is let through: nothing tells whether it was given.
 
     Args:
-        options: of a task, a model or a criterion.
+        options: of a task, a model or a criterion; a partial configuration may leave some out.
         config: their dataclass, which has the defaults.
         names: of the options that nothing reads.
         where: why, like ``on --masking span``.
@@ -68,7 +68,8 @@ def refuse_idle(options, config: type, names: Iterable[str], where: str) -> None
     """
     for name in names:
         default = config.__dataclass_fields__[name].default  # type: ignore[attr-defined]
-        if options[name] != default and str(options[name]) != str(default):
+        value = getattr(options, name, default)
+        if value not in (None, default) and str(value) != str(default):
             raise InputError(f"--{name.replace('_', '-')} has no effect {where}; leave it out")
 
 
@@ -92,14 +93,18 @@ class TrainingTask(FairseqTask):
     POSITIONS_FLAG = "--max-source-positions"  # which makes room for longer lines
     model_options: Any = None  # of the model that is to be trained; None for one that a checkpoint brings along
 
-    def shard(self, split: str, epoch: int) -> tuple[str, int]:
-        """Folder of ``split`` in this epoch, and how many folders the epochs go round."""
-        folders = utils.split_paths(self.cfg.data)
+    def shard(self, split: str, epoch: int, data: Optional[str] = None) -> tuple[str, int]:
+        """Folder of ``split`` in this epoch, and how many folders the epochs go round.
+
+        Args:
+            data: the folders, like ``a:b``; by default the task's.
+        """
+        folders = utils.split_paths(data or self.cfg.data)
         if split != self.cfg.train_subset:
             return folders[0], 1
         return folders[(epoch - 1) % len(folders)], len(folders)
 
-    def go_on_from(self, task_state: dict[str, Any]) -> None:
+    def resume_from(self, task_state: dict[str, Any]) -> None:
         """Take over, on every rank, what a checked checkpoint's ``task_state`` says of the training so far."""
 
     def metrics(self, criterion) -> Metrics:

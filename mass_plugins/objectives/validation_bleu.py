@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mass_plugins.data.languages import Direction
 from mass_plugins.data.text import TextCodec
+from mass_plugins.objectives.logs import log_sums
 from mass_plugins.scoring.bleu import BleuStatistics
 
 
@@ -43,9 +44,7 @@ def log_bleu(name: str, logging_outputs: Sequence[dict], directions: Sequence[Di
     A direction without text in this validation set has no score, rather than one of 0.
     """
     for direction in directions:
-        for key in BleuStatistics.empty().keys():
-            entry = f"_{name}_{direction}_{key}"
-            metrics.log_scalar(entry, float(sum(log.get(entry, 0) for log in logging_outputs)))
+        log_sums(logging_outputs, (f"_{name}_{direction}_{key}" for key in BleuStatistics.empty().keys()))
     here = [d for d in directions if any(log.get(f"_{name}_{d}_ref_len", 0) for log in logging_outputs)]
     for direction in here if len(directions) > 1 else []:
         metrics.log_derived(f"{name}_{direction}", lambda meters, d=direction: _score(meters, name, d))

@@ -5,6 +5,7 @@ from typing import Iterable, Sequence
 from fairseq import metrics
 
 from mass_plugins.data.languages import Direction
+from mass_plugins.objectives.logs import log_sums
 from mass_plugins.scoring.rouge import METRICS, RougeSettings, RougeSums
 
 NAMES = tuple(METRICS.values())
@@ -28,9 +29,7 @@ def rouge_logs(found: dict[Direction, RougeSums], directions: Iterable[Direction
 def log_rouge(logging_outputs: Sequence[dict], directions: Sequence[Direction]) -> None:
     """``rouge1``, ``rouge2``, ``rougeL``, each the mean over directions; ``rouge1_<direction>`` each one's."""
     for direction in directions:
-        for key, _ in RougeSums().items():
-            entry = f"_rouge_{direction}_{key}"
-            metrics.log_scalar(entry, float(sum(log.get(entry, 0) for log in logging_outputs)))
+        log_sums(logging_outputs, (f"_rouge_{direction}_{key}" for key, _ in RougeSums().items()))
     for name in NAMES:
         for direction in directions if len(directions) > 1 else []:
             metrics.log_derived(f"{name}_{direction}", lambda meters, n=name, d=direction: _score(meters, n, d))

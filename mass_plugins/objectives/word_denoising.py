@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from fairseq.dataclass import FairseqDataclass
 
 from mass_plugins.data.masker import Denoiser
-from mass_plugins.data.noise import WordMarks, WordNoise
+from mass_plugins.data.noise import WordNoise
+from mass_plugins.data.vocabulary import WordMarks
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Iterator
 
 import numpy as np
 
+from mass_plugins.data.text_files import whole_file
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.top import RunningTop, Top
 
@@ -89,9 +90,8 @@ def write(index, path: Path) -> None:
     """Whole or not at all."""
     import faiss
 
-    temporary = path.with_name(path.name + ".tmp")
-    faiss.write_index(index, str(temporary))
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        faiss.write_index(index, str(temporary))
 
 
 def read(path: Path):

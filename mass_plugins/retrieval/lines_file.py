@@ -86,7 +86,7 @@ class LinesFile:
             os.replace(self._part, self.output)
         except OSError as error:
             raise InputError(
-                f"{self.output} can't be written ({error.strerror}); mend that and run the same command again"
+                f"{self.output} can't be written ({error.strerror}); fix this and re-run the command"
             ) from None
         self.finished = True
 

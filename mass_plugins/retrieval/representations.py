@@ -21,6 +21,7 @@ import numpy as np
 
 from mass_plugins.data.json_file import ANEW, read_record, write_json
 from mass_plugins.data.retrieval_files import read_passages, read_queries
+from mass_plugins.data.text_files import digest
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.growing import GrowingArray, GrowingLines, open_array
 
@@ -199,7 +200,7 @@ class RepresentationWriter:
             write_json(self.folder / RECORD, record)
         except OSError as error:
             raise InputError(
-                f"{self.folder} can't be written ({error.strerror}); mend that and run the command again"
+                f"{self.folder} can't be written ({error.strerror}); fix this and re-run the command"
             ) from None
 
 
@@ -268,8 +269,7 @@ def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, ov
     if len(array) != len(ids):
         raise InputError(f"{vectors} has {len(array)} rows for {len(ids)} ids; encode the same file that --ids names")
     dtype = "float16" if array.dtype.itemsize == 2 else "float32"
-    with open(vectors, "rb") as file:
-        source = {"vectors": vectors.name, "digest": hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
+    source = {"vectors": vectors.name, "digest": digest(vectors)}
     source["ids"] = hashlib.blake2b("\n".join(ids).encode("utf-8"), digest_size=16).hexdigest()
     description = Description("", role, cls=array.shape[1], dtype=dtype, text=source)
     with RepresentationWriter(folder, description, overwrite) as writer:

@@ -105,7 +105,7 @@ def corpus_bleu(
         ValueError: another number of hypotheses than of references.
     """
     if len(hypotheses) != len(references):
-        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; they must be as many")
+        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; there must be as many of each")
     scorer = metric(tokenize, lowercase)
     score = scorer.corpus_score(list(hypotheses), [list(references)])
     return CorpusScore(score.score, str(scorer.get_signature()))
@@ -125,7 +125,7 @@ def tokenized_bleu(
         ValueError: another number of hypotheses than of references.
     """
     if len(hypotheses) != len(references):
-        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; they must be as many")
+        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; there must be as many of each")
     pipeline = WordPipeline(TextSettings(lowercase=lowercase))
     found, real = ([pipeline.words(line, language) for line in lines] for lines in (hypotheses, references))
     scorer = BLEU(tokenize="none", lowercase=lowercase, smooth_method="none", force=True)

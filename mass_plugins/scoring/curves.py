@@ -2,9 +2,9 @@
 
     log file or TensorBoard folder --read_run--> Run --draw--> PNG
 
-Understands every --log-format of fairseq-train (json, simple, tqdm) as it is printed, what
---log-file writes, and the folder of --tensorboard-logdir. Logs of a run that was resumed may lie
-behind one another in one file: of two values for one update the later one holds.
+Understands every --log-format of fairseq-train (json, simple, tqdm) as it is printed, what --log-file writes in the
+format json (lines of the others don't name their split there), and the folder of --tensorboard-logdir. Logs of a run
+that was resumed may follow one another in one file: of two values for one update the later one holds.
 """
 
 import json
@@ -62,7 +62,9 @@ def read_run(name: str, path: str | os.PathLike) -> Run:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}; give fairseq-train's output") from error
     if not run.values:
-        raise InputError(f"{path} holds no training curve; give the output of fairseq-train")
+        raise InputError(
+            f"{path} holds no training curve; give fairseq-train's output, or its --log-file with --log-format json"
+        )
     return run
 
 

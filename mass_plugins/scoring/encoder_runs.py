@@ -21,7 +21,7 @@ Items = dict[Hashable, float]  # sentence, question or query -> what it adds to 
 
 
 class Number(NamedTuple):
-    """A metric's value in a file; of xor-retrieve there are no items."""
+    """A metric's value in a file."""
 
     value: float
     signature: str
@@ -52,7 +52,8 @@ def find_number(content: dict[str, Any], metric: str) -> Number:
         return Number(float(content[metric]["all"]), str(content["signature"]), items)
     signature = str(content["signatures"][metric])
     if "recall" in content:
-        return Number(float(content["recall"][metric]["all"]), signature, {})
+        items = _mean_over_groups(content["questions"][metric], lambda language, question: question)
+        return Number(float(content["recall"][metric]["all"]), signature, items)
     [queries] = content["queries"].values()
     found = queries[metric]
     return Number(sum(found.values()) / len(found), signature, dict(found))

@@ -111,12 +111,6 @@ def average_precisions(
     return values
 
 
-def means(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """mAP of the questions of each language and, as ``all``, the mean over languages, of :func:`average_precisions`."""
-    found = {language: sum(of.values()) / len(of) for language, of in values.items()}
-    return {"all": sum(found.values()) / len(found), **found}
-
-
 def rank(queries: np.ndarray, keys: np.ndarray, depth: int) -> np.ndarray:
     """(Q, D) and (K, D) -> (Q, min(depth, K)) places of the keys, best first; of equal ones the earlier first."""
     found: list[Sequence] = []

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mass_plugins.data.text_files import whole_file
 from mass_plugins.errors import InputError
 
 
@@ -43,12 +44,10 @@ def save_picture(figure, output: str | os.PathLike) -> None:
         InputError: it can't be written.
     """
     path = Path(output)
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        figure.savefig(temporary, format=_format_of(path), dpi=120)
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, format=_format_of(path), dpi=120)
     except (OSError, ValueError) as error:  # ValueError: a format that matplotlib doesn't know
-        temporary.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error}; name a file that ends in .png") from error
 
 

@@ -1,7 +1,7 @@
 """Score the responses of an example's runs: ``python -m mass_plugins.scoring.response_runs``.
 
 Each run is a file of one line, tab-separated: system, setting, seed, responses, real answers, the JSON that
-``mass-plugins evaluate perplexity --json`` printed, and, if there is one, the paper's perplexity. The runs of one
+``mass-plugins evaluate perplexity --json`` wrote, and, if there is one, the paper's perplexity. The runs of one
 system in one setting become one score a metric: perplexity, BLEU, distinct-1 and distinct-2.
 """
 
@@ -48,7 +48,7 @@ def score_runs(runs: list[TranslationRun]) -> list[Score]:
 
 
 def read_perplexity(path: Path) -> dict:
-    """Raises InputError: the file isn't there, or isn't what the command prints."""
+    """Raises InputError: the file isn't there, or isn't what the command writes."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {"perplexity": float(found["perplexity"]), "signature": str(found["signature"])}

@@ -4,7 +4,6 @@ Result(example, claim, ..., scores=[Score(...)]).write(path, folder of the examp
 """
 
 import hashlib
-import json
 import os
 import platform
 import statistics
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 from mass_plugins import doctor
+from mass_plugins.data.json_file import write_json
 from mass_plugins.errors import InputError
 
 OPTIONAL = ("rouge-score", "transformers", "tokenizers", "safetensors", "sentence-transformers")  # where installed
@@ -83,7 +83,7 @@ class Result:
 
     def __post_init__(self):
         if self.status not in STATUSES:
-            raise InputError(f"status {self.status!r} is none of {', '.join(STATUSES)}; mend config.sh")
+            raise InputError(f"status {self.status!r} is not one of {', '.join(STATUSES)}; fix STATUS in config.sh")
 
     def record(self, folder: Path) -> dict:
         return {
@@ -103,10 +103,7 @@ class Result:
 
     def write(self, path: Path, folder: Path) -> None:
         """Write ``path`` at once: it is whole or as it was. ``folder``: the example's, in a repository or not."""
-        temporary = Path(f"{path}.tmp")
-        text = json.dumps(self.record(folder), indent=1, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_json(path, self.record(folder))
 
 
 def _within(path: Path, folder: Path) -> str:

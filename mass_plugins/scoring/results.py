@@ -1,17 +1,18 @@
 """``make results``: tables from ``examples/*/result.json``, between two marks of a README.
 
-The top README gets one table an example, each example's card the raw values and the significance tests; one table over
-all examples is printed.
+The top README gets one table per example, with the outcome that the example's card states. Each card gets the raw
+values and the significance tests. One table over all examples is printed.
 """
 
 import argparse
 import json
-import os
+import re
 import statistics
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+from mass_plugins.data.text_files import write_whole
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.result import configuration_changed
 
@@ -22,17 +23,21 @@ CHANGED = "; measured before its configuration changed"
 STAR = " *"  # the same in a terminal
 
 
-def table(result: dict, changed: bool = False) -> str:
-    """One example in Markdown: a row a setting, a column a system, the best of a row in bold.
+OUTCOME = re.compile(r"^\*\*Outcome:\*\* (.+?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
-    ``changed``: its configuration is another one now.
+
+def table(result: dict, outcome: str = "", changed: bool = False) -> str:
+    """One example in Markdown: one row per setting, one column per system, the best of a row in bold.
+
+    ``outcome``: what the result says of the claim; ``changed``: its configuration is another one now.
     """
     scores = {(score["setting"], score["system"], score["metric"]): score for score in result["scores"]}
     systems = list(dict.fromkeys(score["system"] for score in result["scores"]))
     rows = list(dict.fromkeys(map(_setting_and_metric, result["scores"])))
     status = result["status"] + (CHANGED if changed else "")
     lines = [
-        f"**[{result['example']}](examples/{result['example']}/README.md)**, {status}. Claim: {result['claim']}",
+        f"**[{result['example']}](examples/{result['example']}/README.md)**, {status}. Claim: {result['claim']}.",
+        *([f"**Outcome:** {outcome}"] if outcome else []),
         "",
         f"| | {' | '.join(systems)} |",
         f"|---|{'---|' * len(systems)}",
@@ -128,9 +133,23 @@ def between_marks(readme: str, name: str, text: str) -> str:
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
+def outcome_of(card: str, name: str) -> str:
+    """What a card states about its claim: the text of its paragraph ``**Outcome:** ...``, on one line.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = OUTCOME.search(card)
+    if not found:
+        raise InputError(
+            f"{name} lacks a paragraph that begins with **Outcome:**; write what the result says of the claim"
+        )
+    return " ".join(found[1].split())
+
+
 def find_results(root: Path) -> dict[Path, dict]:
-    """``result.json`` → what it holds, for every example."""
-    files = sorted(root.glob("examples/*/result.json"))
+    """``result.json`` → what it holds, for every example; the demo, whose languages are artificial, is the last."""
+    files = sorted(root.glob("examples/*/result.json"), key=lambda file: (file.parent.name == "demo", file))
     return {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
@@ -138,17 +157,23 @@ def pages(root: Path, results: dict[Path, dict]) -> dict[Path, str]:
     """README → what it should say, for the top one and every card with a ``result.json``.
 
     Raises:
-        InputError: a README or a mark is missing.
+        InputError: a README, a mark or an outcome is missing.
     """
     changed = {file: configuration_changed(result, root) for file, result in results.items()}
-    texts = {root / "README.md": "\n\n".join(table(result, changed[file]) for file, result in results.items())}
-    texts |= {file.with_name("README.md"): details(result, changed[file]) for file, result in results.items()}
-    found = {}
-    for readme, text in texts.items():
-        if not readme.exists():
-            raise InputError(f"{readme} doesn't exist; run this at the top of the repository, write the missing card")
-        found[readme] = between_marks(readme.read_text(encoding="utf-8"), str(readme), text)
-    return found
+    tables, found = [], {}
+    for file, result in results.items():
+        card = file.with_name("README.md")
+        text = _read(card)
+        tables.append(table(result, outcome_of(text, str(card)), changed[file]))
+        found[card] = between_marks(text, str(card), details(result, changed[file]))
+    readme = root / "README.md"
+    return {readme: between_marks(_read(readme), str(readme), "\n\n".join(tables)), **found}
+
+
+def _read(readme: Path) -> str:
+    if not readme.exists():
+        raise InputError(f"{readme} doesn't exist; run this at the top of the repository, write the missing card")
+    return readme.read_text(encoding="utf-8")
 
 
 def main(argv: Optional[list[str]] = None) -> int:
@@ -168,9 +193,7 @@ def main(argv: Optional[list[str]] = None) -> int:
             print(f"mass_plugins: error: {readme} is out of date; run make results", file=sys.stderr)
         return int(bool(old))
     for readme in old:
-        temporary = Path(f"{readme}.tmp")
-        temporary.write_text(found[readme], encoding="utf-8")
-        os.replace(temporary, readme)
+        write_whole(readme, found[readme].encode("utf-8"))
     print(overview(list(results.values()), [configuration_changed(each, options.root) for each in results.values()]))
     print(f"\n{len(old)} of {len(found)} pages changed")
     return 0

@@ -86,6 +86,12 @@ def unjudged(judgements: Mapping[str, object], queries: Iterable[str]) -> list[s
     return [query for query in queries if query not in judgements]
 
 
+def mean_over_languages(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Language -> question -> value: the mean of the questions of each language and, as ``all``, the mean of these."""
+    found = {language: sum(of.values()) / len(of) for language, of in values.items()}
+    return {"all": sum(found.values()) / len(found), **found}
+
+
 class Comparison(NamedTuple):
     """One system against the baseline on the same queries.
 

@@ -122,7 +122,7 @@ def sentence_scores(hypotheses: Sequence[str], references: References, settings:
         ValueError: another number of hypotheses than of references.
     """
     if len(hypotheses) != len(references):
-        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; they must be as many")
+        raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references; there must be as many of each")
     scorer = make_scorer(settings)
     scores = np.zeros((len(hypotheses), len(METRICS)))
     for row, hypothesis, reference in zip(scores, hypotheses, references):

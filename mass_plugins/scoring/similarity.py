@@ -82,7 +82,7 @@ def score_set(pairs: PairSet, found: np.ndarray, samples: int = SAMPLES, seed: i
         InputError: cosines that are no numbers, or are all the same: the encoder maps every text to one vector.
     """
     if not np.isfinite(found).all():
-        raise InputError(f"{pairs.name}: {int((~np.isfinite(found)).sum())} of {len(found)} cosines are no numbers")
+        raise InputError(f"{pairs.name}: {int((~np.isfinite(found)).sum())} of {len(found)} cosines are not numbers")
     if np.ptp(found) < 1e-9:
         raise InputError(f"{pairs.name}: all {len(found)} pairs have the same cosine; the encoder has collapsed")
     drawn = bootstrap(found, pairs.gold, samples, seed)
@@ -107,7 +107,7 @@ def evaluate(encode: Encode, sets: Sequence[PairSet], samples: int = SAMPLES, se
     texts = list(dict.fromkeys(text for pairs in sets for text in (*pairs.first, *pairs.second)))
     vectors, place = np.asarray(encode(texts)), {text: number for number, text in enumerate(texts)}
     if vectors.ndim != 2 or len(vectors) != len(texts):
-        raise InputError(f"{len(texts)} texts, but vectors of shape {vectors.shape}; a row a text is needed")
+        raise InputError(f"{len(texts)} texts, but vectors of shape {vectors.shape}; one row per text is needed")
     found = {
         pairs.name: cosines(*(vectors[[place[text] for text in side]] for side in (pairs.first, pairs.second)))
         for pairs in sets

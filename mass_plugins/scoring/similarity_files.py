@@ -179,9 +179,9 @@ def _collect(path: Path, rows: Sequence[tuple[int, list[str]]], columns: tuple[i
             continue
         value = _number(score)
         if value is None or value != value or abs(value) == float("inf"):
-            raise InputError(f"{path}, line {number}: the score {score[:40]!r} is no number; mend or remove the line")
+            raise InputError(f"{path}, line {number}: the score {score[:40]!r} is not a number; fix or remove the line")
         if not (a and b):
-            raise InputError(f"{path}, line {number} lacks one of its two texts; mend or remove the line")
+            raise InputError(f"{path}, line {number} lacks one of its two texts; fix or remove the line")
         first.append(a)
         second.append(b)
         gold.append(value)

@@ -1,15 +1,14 @@
 """Scores of an example's encoders into result.json: ``python -m mass_plugins.scoring.similarity_runs``.
 
-Each run is a JSON file that ``mass-plugins evaluate sts --output`` or :func:`write_run` wrote. Runs of one system
-become a score for each set and one for the average, over seeds; systems are compared with the first one, or with those
-that ``--compare`` names, by the paired bootstrap over pairs, a seed with the same seed.
+Each run is a JSON file that ``mass-plugins evaluate sts --json`` wrote. Runs of one system become a score for each set
+and one for the average, over seeds; systems are compared with the first one, or with those that ``--compare`` names, by
+the paired bootstrap over pairs, a seed with the same seed.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -36,11 +35,11 @@ class SimilarityRun(NamedTuple):
     seconds: Optional[float] = None
 
 
-def write_run(
-    path: Path, system: str, seed: int, found: Evaluation, sets: Sequence[PairSet], seconds: Optional[float] = None
-) -> None:
-    """Write a run, whole or not at all."""
-    record = {
+def run_record(
+    system: str, seed: int, found: Evaluation, sets: Sequence[PairSet], seconds: Optional[float] = None
+) -> dict[str, Any]:
+    """A run as files hold it, for :func:`read_run`."""
+    return {
         "system": system,
         "seed": seed,
         "seconds": seconds,
@@ -48,13 +47,14 @@ def write_run(
         "cosines": {name: [round(float(value), 6) for value in values] for name, values in found.cosines.items()},
         "gold": {pairs.name: pairs.gold.tolist() for pairs in sets},
     }
-    temporary = Path(f"{path}.tmp")
-    temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def read_run(path: Path) -> SimilarityRun:
-    """What :func:`write_run` wrote."""
+    """A file of :func:`run_record`.
+
+    Raises:
+        InputError: there is none, or it holds something else.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         scores = [SetScore(**{**score, "parts": tuple(score["parts"])}) for score in record["scores"]]
@@ -65,7 +65,7 @@ def read_run(path: Path) -> SimilarityRun:
     except FileNotFoundError:
         raise InputError(f"{path} doesn't exist; run the recipe again") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no run of mass-plugins evaluate sts ({error!r}); remove it, run again") from None
+        raise InputError(f"{path} is not a run of mass-plugins evaluate sts ({error!r}); remove it and rerun") from None
 
 
 def score_runs(runs: Sequence[SimilarityRun], papers: Optional[dict[tuple[str, str], float]] = None) -> list[Score]:
@@ -104,6 +104,9 @@ def compare_runs(
 
     Args:
         against: (system, baseline), where both have runs; default: each system against the first.
+
+    Raises:
+        InputError: two runs have a set with other gold scores, so that their pairs aren't the same.
     """
     systems: dict[str, dict[int, SimilarityRun]] = {}
     for run in runs:
@@ -117,6 +120,7 @@ def compare_runs(
         for seed, new in sorted(systems[system].items()):
             old = _same_or_only(systems[baseline], seed)
             if old is not None and old.gold.keys() == new.gold.keys():
+                _check_same_pairs(old, new)
                 pairs.append((old, new))
         if not pairs:
             continue
@@ -134,6 +138,15 @@ def compare_runs(
             }
         )
     return comparisons
+
+
+def _check_same_pairs(old: SimilarityRun, new: SimilarityRun) -> None:
+    for name, gold in old.gold.items():
+        if not np.array_equal(gold, new.gold[name]):
+            raise InputError(
+                f"{new.system} (seed {new.seed}) and {old.system} (seed {old.seed}) are of different pairs of {name}, "
+                f"{len(new.gold[name])} and {len(gold)}, or in another order; evaluate both on the same files"
+            )
 
 
 def _same_or_only(runs: dict[int, SimilarityRun], seed: int) -> Optional[SimilarityRun]:

@@ -66,7 +66,7 @@ def find_sets(folders: Sequence[Path]) -> dict[str, list[Part]]:
     found: dict[str, dict[str, Part]] = {}
     for folder in folders:
         if not folder.exists():
-            raise InputError(f"--data {folder} doesn't exist; check the path")
+            raise InputError(f"--folders {folder} doesn't exist; check the path")
         for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
             for part in _recognize(path) if path.is_file() else ():
                 parts = found.setdefault(part.set_name, {})

@@ -32,7 +32,7 @@ def draw_vectors(panels: Mapping[str, Mapping[str, np.ndarray]], path: str | os.
     for languages in panels.values():
         counts = {language: len(rows) for language, rows in languages.items()}
         if len(set(counts.values())) != 1 or min(counts.values()) < 2:
-            raise InputError(f"languages need as many sentences each, two at least, and have {counts}")
+            raise InputError(f"all languages need the same number of sentences, at least two, and have {counts}")
     figure = new_figure(figsize=(5.5 * len(panels), 5), layout="tight")
     axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (title, languages) in zip(axes[0], panels.items()):

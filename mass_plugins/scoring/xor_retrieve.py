@@ -81,17 +81,18 @@ def texts_of(passages: Iterable[Passage], rankings: Mapping[str, Ranking]) -> di
     return found
 
 
-def answer_recall(
+def answer_hits(
     questions: Sequence[Question], rankings: Mapping[str, Ranking], texts: Mapping[str, str], budget: int
-) -> dict[str, float]:
-    """Percent of hits of the questions of each language and, as ``all``, the mean over languages.
+) -> dict[str, dict[str, float]]:
+    """Language -> question's id -> 100 for a hit, else 0.
 
     Args:
         rankings: question's id -> passages, best first; a question without one is no hit.
         texts: of each passage.
         budget: tokens that are looked at.
     """
-    tokenizer, hits = Tokenizer(), {question.language: [0, 0] for question in questions}
+    tokenizer = Tokenizer()
+    hits: dict[str, dict[str, float]] = {question.language: {} for question in questions}
     for question in questions:
         words: list[str] = []
         for text in _texts(rankings.get(question.id, []), texts):
@@ -99,10 +100,8 @@ def answer_recall(
             if len(words) >= budget:
                 break
         seen = " ".join(words[:budget])
-        hits[question.language][0] += any(answer in seen for answer in question.answers)
-        hits[question.language][1] += 1
-    values = {language: 100 * right / count for language, (right, count) in hits.items()}
-    return {"all": sum(values.values()) / len(values), **values}
+        hits[question.language][question.id] = 100.0 * any(answer in seen for answer in question.answers)
+    return hits
 
 
 def _texts(ranking: Ranking, texts: Mapping[str, str]) -> Iterator[str]:

@@ -108,12 +108,12 @@ def test_vectors_that_do_not_fit(data, tmp_path, run_fairseq, content, complaint
 @pytest.mark.parametrize(
     "flags, complaint",
     [
-        (("--pivot", "zz"), "--pivot zz is to be one of two or more languages, and these are xx,yy"),
-        (("--pivot", "xx", "--languages", "xx"), "--pivot xx is to be one of two or more languages, and these are xx"),
+        (("--pivot", "zz"), "--pivot zz must be one of two or more languages, but these are xx,yy"),
+        (("--pivot", "xx", "--languages", "xx"), "--pivot xx must be one of two or more languages, but these are xx"),
         (("--pivot", "xx", "--languages", "xx,fr"), "--languages fr: "),
         (("--pivot", "xx", "--min-count", "1000"), "xx: 0 tokens occur 1000 times or more"),
         (("--pivot", "xx", "--output", "no/such/folder/v.txt"), "no/such/folder"),
-        (("--pivot", "xx", "--output", "/"), "--output / is no file"),
+        (("--pivot", "xx", "--output", "/"), "--output / must be a file in an existing folder"),
     ],
 )
 def test_what_can_be_wrong_with_a_call(data, tmp_path, capsys, flags, complaint):

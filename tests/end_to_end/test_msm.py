@@ -64,12 +64,14 @@ def test_documents_are_made_once_and_whole(data, tmp_path, capsys):
             prepare_documents.main(words)
         (folder / "mine").unlink()
         assert prepare_documents.main(words) == 0 and (folder / name).read_bytes() == before
-        assert f"prepare_documents.py: {folder} lacks {name}; making it anew" in capsys.readouterr().err
+        assert f"prepare_documents.py: {folder} lacks {name}; making it again" in capsys.readouterr().err
     for more, changed in (
         (["--no-packing"], "packing was True and is False"),
         (["--documents", words[-1]], "--documents de changed"),
     ):
-        with pytest.raises(InputError, match=f"holds data made otherwise \\({changed}\\); give --overwrite"):
+        with pytest.raises(
+            InputError, match=f"holds data made from other text or flags \\({changed}\\); give --overwrite"
+        ):
             prepare_documents.main([*words, *more])
     (folder / "documents.json").write_text("[]")
     with pytest.raises(InputError, match="exists and holds no documents.json"):
@@ -152,6 +154,16 @@ def test_cmlm_and_msm_start_from_mlm(data, tmp_path, run_fairseq):
     start[-1] = "1"
     where = [data / "data-bin", "--documents", data / "documents", "--units-per-document", "4", "--no-save"]
     run_fairseq("train", *where, *MSM, *start)
+
+
+def test_resuming_with_another_document_encoder_is_refused(data, tmp_path, run_fairseq):
+    """Its weights would fit."""
+    msm = [data / "data-bin", "--documents", data / "documents", *MSM, "--units-per-document", "4"]
+    msm += ["--save-dir", tmp_path / "msm"]
+    run_fairseq("train", *msm, "--max-update", "1")
+    done = run_fairseq("train", *msm, "--document-context", "none", "--max-update", "2", expect=None)
+    said = done.stderr.splitlines()[-1]
+    assert "checkpoint_last.pt was trained with --document-context document, not none; set it as it was" in said
 
 
 @pytest.mark.parametrize("max_tokens", (60, 400))

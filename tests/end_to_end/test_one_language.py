@@ -120,16 +120,16 @@ def test_the_evaluations(model, plugins):
     target, source = model / "test.target", model / "test.source"
     scores = plugins("evaluate", "rouge", target, target).stdout
     assert scores.startswith("ROUGE-1  100.00  [100.00, 100.00]\n") and "stem:porter" in scores
-    compared = json.loads(plugins("evaluate", "rouge", target, target, "--baseline", source, "--json").stdout)
+    compared = json.loads(plugins("evaluate", "rouge", target, target, "--baseline", source, "--json", "-").stdout)
     assert compared["comparisons"][0]["difference"] > 0 and compared["ROUGE-L"]["score"] == 100
     assert "distinct-2  " in plugins("evaluate", "distinct", target).stdout
     flags = ("evaluate", "perplexity", checkpoint, "--source", "en", "--target", "en", source, target)
-    whole, small = (json.loads(plugins(*flags, "--json", "--batch-tokens", n).stdout) for n in (4000, 1))
+    whole, small = (json.loads(plugins(*flags, "--json", "-", "--batch-tokens", n).stdout) for n in (4000, 1))
     assert whole["perplexity"] == pytest.approx(small["perplexity"], rel=1e-4) and whole["tokens"] == small["tokens"]
     assert f"tokens:{whole['tokens']}" in whole["signature"]
     sides = (model / "valid.source", model / "valid.target")
     last = model / "finetuned" / "checkpoint_last.pt"
-    found = json.loads(plugins(*flags[:2], last, *flags[3:-2], *sides, "--json").stdout)
+    found = json.loads(plugins(*flags[:2], last, *flags[3:-2], *sides, "--json", "-").stdout)
     logged = re.findall(r'"valid_ppl": "([\d.]+)"', (model / "finetuned.txt").read_text())[-1]
     assert found["perplexity"] == pytest.approx(float(logged), rel=1e-3)  # as fairseq counts it in validation
     done = plugins("evaluate", "rouge", target, model / "valid.target", expect=1)
@@ -146,8 +146,8 @@ def test_a_talk(model, plugins):
     lines = first.stdout.splitlines()
     assert lines[1:3] == ["thight whound", lines[0]]
     assert lines[3:] == [
-        "(temperature 0.7)", "('hot' is no number; say /temperature 0.7 or so)",
-        "(there is no /nothing; /help lists what there is)", "(all is forgotten)", "(nothing was said)",
+        "(temperature 0.7)", "('hot' is not a number; say, for example, /temperature 0.7)",
+        "(there is no command /nothing; /help lists the commands)", "(all is forgotten)", "(nothing was said)",
     ]  # fmt: skip
     assert plugins(*search, stdin="sing\n").stdout.count("\n") == 1
     wrong = plugins("chat", model / "finetuned" / "checkpoint_best.pt", "--temperature", 0, expect=1)

@@ -267,8 +267,8 @@ class TestAgain:
         before = contents(prepared)
         done = prepare(prepared / "data-bin", *arguments, expect=1)
         assert done.stderr == (
-            f"prepare.py: error: --destdir {prepared}/data-bin holds data made otherwise ({difference}); "
-            "give --overwrite, or another folder\n"
+            f"prepare.py: error: --destdir {prepared}/data-bin holds data made from other text or flags "
+            f"({difference}); give --overwrite, or another folder\n"
         )
         assert contents(prepared) == before
 
@@ -285,7 +285,7 @@ class TestAgain:
         )
         (folder / "notes.txt").unlink()
         done = prepare(folder, *FLAGS)
-        assert f"prepare.py: {folder} lacks train.de-en.de.bin and 1 more; making it anew\n" in done.stderr
+        assert f"prepare.py: {folder} lacks train.de-en.de.bin and 1 more; making it again\n" in done.stderr
         assert contents(folder) == contents(prepared / "data-bin")
 
     @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
@@ -365,7 +365,7 @@ WRONG_BEFORE_WORK = {
     "no such file": ("--mono de=no.de", "--mono: no.de doesn't exist; check the path"),
     "one side of a pair": ("--parallel de-fr=pairs", "--parallel: pairs.fr doesn't exist; check the path"),
     "a folder": ("--mono de=folder", "--mono: folder is a folder or a pipe; name files"),
-    "empty file": ("--mono de=empty.de", "--mono: empty.de is empty; give a file with text, one sentence a line"),
+    "empty file": ("--mono de=empty.de", "--mono: empty.de is empty; give a file with text, one sentence per line"),
     "cut off .gz": ("--mono en=cut.en.gz", "--mono: cut.en.gz is damaged or cut off (", "); fetch it again"),
     "damaged .gz": ("--mono en=flipped.en.gz", "--mono: flipped.en.gz is damaged or cut off (", "); fetch it again"),
     "no text at all": ("", "no training text; give --mono LANGUAGE=FILE or --parallel SOURCE-TARGET=PREFIX"),
@@ -424,7 +424,7 @@ WRONG_BEFORE_WORK = {
         "--mono de=mono.de --no-clean --max-words 250", "--no-clean takes away all limits; leave out --max-words, which"
     ),
     "vocabulary size": ("--mono de=mono.de --vocab-size 9", "--vocab-size 9 is below 32; raise it"),
-    "limit": ("--mono de=mono.de --max-words -1", "--max-words -1 is no limit; give a positive number, or 0 for none"),
+    "limit": ("--mono de=mono.de --max-words -1", "--max-words -1 is not a limit; give a positive number, or 0 for"),
     "alpha": ("--mono de=mono.de --subword-alpha 2", "--subword-alpha 2.0 is not in [0, 1]; 1 takes languages"),
     "coverage": ("--mono de=mono.de --character-coverage 0", "--character-coverage 0.0 is not in (0, 1]; 0.9995 suits"),
 }  # fmt: skip

@@ -84,7 +84,7 @@ def test_interrupted_run_ends_as_an_undisturbed_one(stage, workers, stages, once
     # its last line, because torch warns where there are fewer cores than workers
     assert "Traceback" not in stopped.stderr
     assert stopped.stderr.endswith(
-        "mass_plugins: interrupted; run the same command again to go on from the last checkpoint\n"
+        "mass_plugins: interrupted; run the same command again to resume from the last checkpoint\n"
     )
     start.unlink(missing_ok=True)
     assert "Loaded checkpoint" in run_fairseq("train", *again).stdout

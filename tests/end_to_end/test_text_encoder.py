@@ -112,6 +112,10 @@ def test_encode_from_the_command_line_and_from_python(trained, tmp_path):
     assert "3 vectors of 16 float32, 1 longer texts cut" in done.stdout
     expected = mass_plugins.load_encoder(trained, pooling="cls", normalize=True).encode(lines)
     assert np.abs(np.load(tmp_path / "v.npy") - expected).max() < 1e-5
+    with torch.inference_mode():
+        encoder = mass_plugins.load_encoder(trained, pooling="cls", normalize=True)
+        assert np.abs(encoder.encode(lines) - expected).max() < 1e-5
+        assert not any(weight.is_inference() for weight in encoder.model.parameters())
 
 
 def test_a_refused_training_leaves_the_tokenizer_of_the_checkpoints(trained, data_bin, tmp_path, run_fairseq):

@@ -133,7 +133,7 @@ def test_a_loss_that_is_nan_ends_the_run_and_names_the_batch(tiny_data_bin, pret
         ),
         (["--directions", "de-de"], "--directions de-de has one language; there is nothing to translate"),
         (["--back-translation-weight", "0"], "are all 0 at update 0; raise one of them"),
-        (["--mass-weight", "some"], "--mass-weight 'some' is no weight; set it like 0.5 or 0:1,30000:0.1,60000:0"),
+        (["--mass-weight", "some"], "--mass-weight 'some' is not a weight; set it like 0.5 or 0:1,30000:0.1,60000:0"),
         (["--back-translation-temperature", "0.5"], "need --back-translation-sampling"),
         (["--back-translation-sampling", "--back-translation-topp", "2"], "2.0 is not in (0, 1]"),
         (["--denoising-weight", "1", "--word-drop", "1"], "--word-drop 1.0 is not in [0, 1)"),

@@ -63,13 +63,14 @@ def test_full_from_a_mirror(tmp_path):
     config = (ROOT / "examples" / "msm_full" / "config.sh").read_text()
     config += f"""
 LANGUAGES=(de zh) MOST_LINES=200 DOCUMENTS=(--unit-tokens 24 --units 4) TATOEBA_LANGUAGES=(deu) XQUAD_LANGUAGES=(de en)
-GPUS_OF_A_BATCH=2 SEEDS=(1) SHAPE=({small} --max-positions 64)
+GPUS_OF_A_BATCH=2 SEEDS=(1 2) SHAPE=({small} --max-positions 64)
 OPTIMIZER=(--optimizer adam --lr-scheduler polynomial_decay --disable-validation --log-interval 1)
 MSM=(--task msm_pretraining --criterion msm --units-per-document 4 --document-weight 8.64 --language-alpha 0.3
     --sample-break-mode complete --tokens-per-sample 60 --long-lines truncate --lr 1e-3 --max-tokens 600
     --total-num-update 4 --max-update 4)
 FINE_TUNING=(--task retrieval_finetuning --criterion retrieval --representation cls --cls-dim 0 --query-tokens 16
-    --passage-tokens 40 --group-size 2 --batch-size 4 --lr 1e-3 --total-num-update 3 --max-update 3)
+    --passage-tokens 40 --group-size 2 --lr 1e-3 --total-num-update 3 --max-update 3)
+BATCH_OF_QUESTIONS=8 TEXTS_AT_ONCE=6
 REPRESENT=(--batch-tokens 500)
 """
     (tmp_path / "config.sh").write_text(config)
@@ -82,9 +83,14 @@ REPRESENT=(--batch-tokens 500)
     settings |= {("Mr.TyDi, german", "MRR@100"), ("Mr.TyDi, german", "Recall@100")}
     settings |= {("XOR-Retrieve", "R@2kt"), ("XOR-Retrieve", "R@5kt")}
     assert found == {(system, *setting) for system in ("xlm-r", "msm") for setting in settings}
+    for score in result["scores"]:
+        assert score["seeds"] == ([1] if score["setting"].endswith("zero-shot") else [1, 2]), score
     cut = next((tmp_path / "work").glob("text.zh-*/documents.txt.gz"))
     assert sum(1 for line in gzip.open(cut) if line.strip()) == 192  # whole documents of 24 lines
     groups = next((tmp_path / "work").glob("questions-*/groups.jsonl")).read_text().splitlines()
     assert len(groups) == 16  # not the one without a hard negative
     state = load_checkpoint_to_cpu(str(next((tmp_path / "work").glob("pretraining-*/checkpoint_last.pt"))))
     assert state["cfg"]["optimization"]["update_freq"] == [2]
+    state = load_checkpoint_to_cpu(str(next((tmp_path / "work").glob("msm.2.fine-*/checkpoint_last.pt"))))
+    assert state["cfg"]["optimization"]["update_freq"] == [1] and state["cfg"]["dataset"]["batch_size"] == 8
+    assert state["cfg"]["task"]["cache_texts"] == 6

@@ -1,4 +1,4 @@
-"""The recipes for retrieval on tiny local copies of their files, down to result.json; and that fine-tuning learns."""
+"""The recipes for retrieval on tiny local copies of their files, down to result.json."""
 
 import json
 import os

@@ -213,7 +213,7 @@ class TestTranslate:
     def test_somebody_elses_checkpoint(self, content, capsys, tmp_path):
         torch.save(content, tmp_path / "x.pt")
         assert translate(str(tmp_path / "x.pt")) == 1
-        only_line(capsys, f"{tmp_path}/x.pt is no checkpoint of fairseq-train")
+        only_line(capsys, f"{tmp_path}/x.pt is not a checkpoint of fairseq-train")
 
     def test_data_that_is_not_there(self, checkpoint, capsys, tmp_path):
         assert translate(checkpoint, "de", "en", "--data", str(tmp_path / "none")) == 1
@@ -317,7 +317,7 @@ class TestBackTranslate:
         monkeypatch.setattr(mass_plugins, "load", lambda *_, **__: None)
         monkeypatch.setattr(work, "run", interrupt)
         assert cli.main(["back-translate", "x.pt", *self.REQUIRED, *news]) == 130
-        assert capsys.readouterr().err == "mass_plugins: interrupted; run the same command again to go on\n"
+        assert capsys.readouterr().err == "mass_plugins: interrupted; run the same command again to resume\n"
 
 
 class TestPlot:
@@ -414,6 +414,10 @@ class TestBeforeTheEncoding:
         ["evaluate", "tatoeba", "none.pt", "--pairs", "a=b,c"],
         ["evaluate", "lareqa", "none.pt", "--xquad", "a=b"],
         ["evaluate", "xor-retrieve", "none.trec", "--questions", "q", "--corpus", "c"],
+        ["evaluate", "retrieval", "none.trec", "--qrels", "q"],
+        ["evaluate", "perplexity", "none.pt", "--source", "a", "--target", "b", "x", "y"],
+        ["evaluate", "rouge", "x", "y"],
+        ["evaluate", "distinct", "x"],
     ))  # fmt: skip
     def test_no_folder_for_the_numbers(self, command, tmp_path, capsys):
         assert cli.main([*command, "--json", f"{tmp_path}/none/x.json"]) == 1

@@ -1,4 +1,4 @@
-"""What the doctor finds wrong, each with its mend, in environments that are made up; and this one, as it is."""
+"""What the doctor finds wrong, each with its fix, in environments that are made up; and this one, as it is."""
 
 import os
 import re
@@ -60,7 +60,7 @@ class TestMain:
     def test_problems_come_last_and_are_counted(self, monkeypatch, capsys):
         self.with_checks(monkeypatch, ("wrong", "a; mend a"), ("torch", "1.0"), ("wrong", "b; mend b"))
         assert doctor.main() == 1
-        assert capsys.readouterr().out == "torch          1.0\n\nwrong: a; mend a\nwrong: b; mend b\n2 to mend\n"
+        assert capsys.readouterr().out == "torch          1.0\n\nwrong: a; mend a\nwrong: b; mend b\n2 to fix\n"
 
     def test_arguments_are_refused(self, capsys):
         assert doctor.main(["now"]) == 2
@@ -91,7 +91,7 @@ class TestMain:
         printed = capsys.readouterr().out
         assert re.search(rf"^torch +{re.escape(TORCH)}(\+\w+)?$", printed, re.MULTILINE)
         assert re.search(r"^python +3\.\d+\.\d+ \(.+\)$", printed, re.MULTILINE)
-        assert printed.rstrip().endswith("nothing is wrong" if status == 0 else "to mend")
+        assert printed.rstrip().endswith("nothing is wrong" if status == 0 else "to fix")
         problems = re.findall("^wrong.*", printed, re.MULTILINE)
         assert all(re.fullmatch("wrong: .+; .+", problem) for problem in problems)
 
@@ -105,7 +105,7 @@ class TestMain:
         for name in ("torch", "numpy", "fairseq", *doctor.PACKAGES):
             (line,) = [problem for problem in problems if problem.startswith(f"{name} is not installed; ")]
             assert "pip install" in line
-        assert done.stdout.endswith(f"{len(problems)} to mend\n")
+        assert done.stdout.endswith(f"{len(problems)} to fix\n")
 
 
 class TestPackages:

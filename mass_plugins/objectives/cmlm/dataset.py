@@ -3,7 +3,7 @@
 The batch is that of :mod:`mass_plugins.data.masked_text` with ``condition_tokens (B, C)`` in ``net_input``.
 """
 
-from typing import Sequence
+from typing import Hashable, NamedTuple
 
 import numpy as np
 import torch
@@ -12,10 +12,16 @@ from mass_plugins.data.collate import pad_right
 from mass_plugins.data.documents import Documents
 from mass_plugins.data.masked_text import to_masked_batch
 from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import cut
-from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.data.word_masking import BertMasker, MaskedText
 from mass_plugins.errors import InputError
+
+
+class MaskedPairs(NamedTuple):
+    """One batch: the first units as they are, (B, C) int64, and the second ones masked."""
+
+    conditions: np.ndarray
+    text: MaskedText
 
 
 class PairStream:
@@ -28,9 +34,9 @@ class PairStream:
         cls: id of ``[CLS]``.
     """
 
-    def __init__(self, name: str, documents: Documents, masker: TextMasker, cls: int):
+    def __init__(self, name: str, documents: Documents, masker: BertMasker, cls: int):
         self.name, self.units, self.masker = name, documents.units, masker
-        self.kind = ("pairs", id(masker))
+        self.kind: Hashable = ("pairs", id(masker))
         self.source_language = self.target_language = 0
         self.vocabulary = masker.vocabulary
         sizes = np.asarray(documents.units.sizes) + 1
@@ -46,6 +52,11 @@ class PairStream:
         pair = [np.concatenate([self._start, self.units[n].numpy()]) for n in (number, number + 1)]
         return tuple(cut(text, min(self.max_lengths)) for text in pair) if self.max_lengths else tuple(pair)
 
+    def collate(self, items, keys) -> MaskedPairs:
+        pad = self.vocabulary.pad
+        conditions, _ = pad_right([first for first, _ in items], pad)
+        return MaskedPairs(conditions, self.masker(*pad_right([second for _, second in items], pad), keys))
+
     def locate(self, item: int) -> str:
         return f"{self.name}, units {int(self.firsts[item]) + 1} and {int(self.firsts[item]) + 2}"
 
@@ -54,10 +65,6 @@ class PairDataset(MixtureDataset):
     """A mixture of adjacent units; each item's mask depends on (seed, epoch, place) alone."""
 
     LIMIT_FLAGS = "--max-positions or --max-tokens"
-    streams: list[PairStream]  # type: ignore[assignment]
-
-    def __init__(self, streams: Sequence[PairStream], **options):
-        super().__init__(streams, **options)  # type: ignore[arg-type]
 
     @property
     def sizes(self) -> np.ndarray:
@@ -78,14 +85,7 @@ class PairDataset(MixtureDataset):
             raise InputError(f"two adjacent units have {largest} tokens, more than --max-tokens {max_tokens}; raise it")
         return super().batch_by_size(indices, max_tokens=max_tokens, **limits)
 
-    def collater(self, samples) -> dict:
-        """Pairs -> a batch; no pairs -> ``{}``."""
-        if len(samples) == 0:
-            return {}
-        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
-        masker, pad = self.streams[samples[0][1]].masker, self.streams[samples[0][1]].vocabulary.pad
-        conditions, _ = pad_right([first for _, _, (first, _) in samples], pad)
-        tokens, lengths = pad_right([second for _, _, (_, second) in samples], pad)
-        batch = to_masked_batch(masker(tokens, lengths, sentence_keys(self.seed, self.epoch, ids)), ids, pad)
-        batch["net_input"]["condition_tokens"] = torch.from_numpy(conditions)
+    def to_batch(self, arrays: MaskedPairs, ids: np.ndarray, streams) -> dict:
+        batch = to_masked_batch(arrays.text, ids, streams[0].vocabulary.pad)
+        batch["net_input"]["condition_tokens"] = torch.from_numpy(arrays.conditions)
         return batch

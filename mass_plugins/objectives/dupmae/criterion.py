@@ -1,17 +1,17 @@
 """Criterion ``dupmae``: ``L_enc + w_dec * L_dec + w_bow * L_bow``."""
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from mass_plugins.errors import InputError
-from mass_plugins.losses.vocabulary import TokenLoss, bag_of_words, projected_cross_entropy
+from mass_plugins.losses.cross_entropy import TokenLoss, bag_of_words
+from mass_plugins.objectives.logs import log_bits, log_share
+from mass_plugins.objectives.masked_tokens import token_loss
 
 PARTS = ("encoder", "decoder", "bow")
 
@@ -79,23 +79,15 @@ class DupMaeCriterion(FairseqCriterion):
     def losses(self, model, sample) -> Losses:
         """The three parts; one whose weight is 0 is not computed."""
         hidden = model(**sample["net_input"])
-        text = sample["text"]
-        weight, bias = model.output_weight, model.lm_head.bias
+        text, masked, slots = sample["text"], sample["masked_slots"], sample["ordinary_slots"]
         tokens = text.reshape(-1)
-
-        def token_loss(states: Tensor, slots: Tensor, target_slots: Tensor) -> TokenLoss:
-            rows = states.reshape(-1, states.shape[-1]).index_select(0, slots)
-            targets = tokens.index_select(0, target_slots)
-            return projected_cross_entropy(model.lm_head.transform(rows), weight, bias, targets)
-
-        nothing = TokenLoss(hidden.new_zeros(()), tokens.new_zeros(()), 0)
-        encoder = token_loss(hidden, sample["masked_slots"], sample["masked_slots"])
-        decoder, bow, texts = nothing, hidden.new_zeros(()), 0
-        slots = sample["ordinary_slots"]
+        encoder = token_loss(model, hidden, masked, tokens.index_select(0, masked))
+        decoder, bow, texts = TokenLoss(hidden.new_zeros(()), tokens.new_zeros(()), 0), hidden.new_zeros(()), 0
         if self.decoder_weight and len(slots):
             states = model.decode(hidden[:, 0], text, sample["seen"], sample["of_row"])
             width = text.shape[1]  # the decoder leaves out the first and the last row
-            decoder = token_loss(states, slots // width * (width - 2) + slots % width - 1, slots)
+            of_decoder = slots // width * (width - 2) + slots % width - 1
+            decoder = token_loss(model, states, of_decoder, tokens.index_select(0, slots))
         if self.bow_weight and len(sample["bow_rows"]):
             mu = model.bag_of_words(hidden, sample["bow_positions"])
             bow = bag_of_words(mu, sample["bow_rows"], sample["bow_tokens"], sample["bow_shares"])
@@ -105,21 +97,11 @@ class DupMaeCriterion(FairseqCriterion):
     @staticmethod
     def reduce_metrics(logging_outputs) -> None:
         """Log each part in bits: a token's, a text's mean over its words."""
-        names = ["loss", "sample_size", "encoder_correct", "decoder_correct"]
-        names += [f"{part}_{key}" for part in PARTS for key in ("loss", "count")]
-        total = {name: sum(log.get(name, 0) for log in logging_outputs) for name in names}
-        if total["sample_size"]:
-            metrics.log_scalar(
-                "loss", total["loss"] / total["sample_size"] / math.log(2), total["sample_size"], round=3
-            )
+        log_bits(logging_outputs, "loss", "loss", "sample_size")
         for part in PARTS:
-            count = total[f"{part}_count"]
-            if count:
-                metrics.log_scalar(f"{part}_loss", total[f"{part}_loss"] / count / math.log(2), count, round=3)
+            log_bits(logging_outputs, f"{part}_loss", f"{part}_loss", f"{part}_count")
         for part in ("encoder", "decoder"):
-            count = total[f"{part}_count"]
-            if count:
-                metrics.log_scalar(f"{part}_accuracy", 100 * total[f"{part}_correct"] / count, count, round=2)
+            log_share(logging_outputs, f"{part}_accuracy", f"{part}_correct", f"{part}_count")
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

@@ -9,9 +9,8 @@ maximum is taken; ``bow_rows``, ``bow_tokens``, ``bow_shares (M,)`` the words th
 import numpy as np
 import torch
 
-from mass_plugins.data.dupmae_masking import HiddenText
-from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.random_state import sentence_keys
+from mass_plugins.data.dupmae_masking import DupMaeArrays
+from mass_plugins.data.masked_text import MaskedTextDataset
 
 BOW_POSITIONS = ("unmasked", "all_but_cls")
 BOW_TARGETS = ("mean", "sum", "counts")
@@ -36,55 +35,53 @@ def bag_targets(text: np.ndarray, ordinary: np.ndarray, how: str) -> tuple[np.nd
     return rows, tokens, shares.astype(np.float32)
 
 
-class HiddenTextDataset(MixtureDataset):
-    """A mixture of hidden text; each item's masks depend on (seed, epoch, place) alone.
+class DupMaeDataset(MaskedTextDataset):
+    """A mixture of text with both masks.
+
+    Args:
+        bow_positions, bow_targets: see :func:`to_dupmae_batch`.
+    """
+
+    def __init__(self, *args, bow_positions: str = "unmasked", bow_targets: str = "mean", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.bow_positions, self.bow_targets = bow_positions, bow_targets
+
+    def to_batch(self, arrays: DupMaeArrays, ids: np.ndarray, streams) -> dict:  # type: ignore[override]
+        return to_dupmae_batch(arrays, ids, self.bow_positions, self.bow_targets)
+
+
+def to_dupmae_batch(arrays: DupMaeArrays, ids: np.ndarray, bow_positions: str, bow_targets: str) -> dict:
+    """Arrays -> the batch that fairseq's trainer carries to the model.
 
     Args:
         bow_positions: ``unmasked``: ordinary tokens that the encoder read as they are (the paper); ``all_but_cls``:
             every position but ``[CLS]``, masked ones and ``[SEP]`` included (the release).
         bow_targets: see :func:`bag_targets`.
     """
-
-    LIMIT_FLAGS = "--max-positions or --max-tokens"
-
-    def __init__(self, *args, bow_positions: str = "unmasked", bow_targets: str = "mean", **kwargs):
-        super().__init__(*args, **kwargs)
-        self.bow_positions, self.bow_targets = bow_positions, bow_targets
-
-    def collater(self, samples) -> dict:
-        """Items -> a batch; no items -> ``{}``."""
-        if len(samples) == 0:
-            return {}
-        ids = np.array([index for index, _, _ in samples], dtype=np.int64)
-        stream = self.streams[samples[0][1]]
-        hidden = stream.collate([item for _, _, item in samples], sentence_keys(self.seed, self.epoch, ids))
-        return self._to_batch(hidden, ids)
-
-    def _to_batch(self, hidden: HiddenText, ids: np.ndarray) -> dict:
-        slots = np.arange(hidden.text.shape[1])
-        positions: np.ndarray = (slots > 0) & (slots < hidden.lengths[:, None])
-        if self.bow_positions == "unmasked":
-            positions = hidden.ordinary & ~hidden.masked
-        rows, tokens, shares = bag_targets(hidden.text, hidden.ordinary, self.bow_targets)
-        kept = positions.sum(axis=1)[rows] > 0  # a text of one word, which is masked, has nothing to give it back from
-        arrays = {
-            "text": hidden.text,
-            "masked_slots": np.flatnonzero(hidden.masked),
-            "ordinary_slots": np.flatnonzero(hidden.ordinary),
-            "seen": hidden.patterns.seen,
-            "of_row": hidden.patterns.of_row,
-            "bow_positions": positions,
-            "bow_rows": rows[kept],
-            "bow_tokens": tokens[kept],
-            "bow_shares": shares[kept],
-        }
-        return {
-            "id": torch.from_numpy(ids),
-            "nsentences": len(ids),
-            "ntokens": len(arrays["masked_slots"]),
-            "net_input": {
-                "src_tokens": torch.from_numpy(hidden.source),
-                "src_lengths": torch.from_numpy(hidden.lengths),
-            },
-            **{name: torch.from_numpy(array) for name, array in arrays.items()},
-        }
+    slots = np.arange(arrays.text.shape[1])
+    positions: np.ndarray = (slots > 0) & (slots < arrays.lengths[:, None])
+    if bow_positions == "unmasked":
+        positions = arrays.ordinary & ~arrays.masked
+    rows, tokens, shares = bag_targets(arrays.text, arrays.ordinary, bow_targets)
+    kept = positions.sum(axis=1)[rows] > 0  # a text of one word, which is masked, has nothing to give it back from
+    tensors = {
+        "text": arrays.text,
+        "masked_slots": np.flatnonzero(arrays.masked),
+        "ordinary_slots": np.flatnonzero(arrays.ordinary),
+        "seen": arrays.patterns.seen,
+        "of_row": arrays.patterns.of_row,
+        "bow_positions": positions,
+        "bow_rows": rows[kept],
+        "bow_tokens": tokens[kept],
+        "bow_shares": shares[kept],
+    }
+    return {
+        "id": torch.from_numpy(ids),
+        "nsentences": len(ids),
+        "ntokens": len(tensors["masked_slots"]),
+        "net_input": {
+            "src_tokens": torch.from_numpy(arrays.source),
+            "src_lengths": torch.from_numpy(arrays.lengths),
+        },
+        **{name: torch.from_numpy(array) for name, array in tensors.items()},
+    }

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
-from mass_plugins.data.dupmae_masking import TextHider
+from mass_plugins.data.dupmae_masking import DupMaeMasker
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.models.dupmae import DupMae, DupMaeOptions
-from mass_plugins.objectives.dupmae.dataset import BOW_POSITIONS, BOW_TARGETS, HiddenTextDataset
+from mass_plugins.objectives.dupmae.dataset import BOW_POSITIONS, BOW_TARGETS, DupMaeDataset
 from mass_plugins.objectives.masked_text_task import TextConfig, TextTask
 from mass_plugins.objectives.training_task import Metrics, refuse_idle
 
@@ -40,7 +40,7 @@ class DupMaePretrainingConfig(TextConfig):
     tokens_per_sample: int = field(
         default=0,
         metadata={
-            "help": "join lines to samples of up to this many tokens, [CLS] included (default 0: a line a sample)"
+            "help": "join lines to samples of up to this many tokens, [CLS] included (default 0: one line per sample)"
         },
     )
 
@@ -76,7 +76,7 @@ class DupMaePretrainingTask(TextTask):
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)
-        hider = TextHider(
+        masker = DupMaeMasker(
             ratio=self.cfg.mask_ratio,
             decoder_ratio=self.cfg.decoder_mask_ratio,
             replacement=Replacement.parse(self.cfg.mask_keep_rand),
@@ -84,8 +84,8 @@ class DupMaePretrainingTask(TextTask):
             marks=self.text.marks,
         )
         tokens = self.cfg.tokens_per_sample
-        self.datasets[split] = HiddenTextDataset(
-            self.text_streams(folder, split, hider, "complete" if tokens else "eos", tokens),
+        self.datasets[split] = DupMaeDataset(
+            self.text_streams(folder, split, masker, "complete" if tokens else "eos", tokens),
             **self.mixture_options(split, shards),
             bow_positions=str(self.cfg.bow_positions),
             bow_targets=str(self.cfg.bow_targets),

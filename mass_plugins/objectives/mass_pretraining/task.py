@@ -3,19 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
-from fairseq.data import TokenBlockDataset
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from mass_plugins.data.binarized import open_monolingual, open_parallel
 from mass_plugins.data.languages import parse_directions, parse_languages
 from mass_plugins.data.masker import MASKINGS, Denoiser, Masker
-from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.streams import MonolingualStream, ParallelStream, Stream
+from mass_plugins.data.streams import Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
-from mass_plugins.objectives.pretrained import start_embeddings
+from mass_plugins.objectives.pretrained import load_pretrained_embeddings
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
 from mass_plugins.objectives.training_task import refuse_idle
 from mass_plugins.objectives.word_denoising import WordNoiseConfig, word_denoiser
@@ -49,7 +46,7 @@ class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
             "help": "span: MASS; discrete: as many tokens, scattered (ablation); block: a span in each window "
             "of a document's block; infilling: BART-like denoising, the decoder writes the whole sentence; denoising: "
             "the same from moved and missing words, by --word-shuffle, --word-drop and --word-blank instead of "
-            "--span-ratio, which pairs go on to use; bert-lm: BERT on the encoder and a language model on the decoder "
+            "--span-ratio, which pairs still use; bert-lm: BERT on the encoder and a language model on the decoder "
             "(ablation; --span-ratio 0.15; several processes need --find-unused-parameters)"
         },
     )
@@ -100,7 +97,7 @@ class MassPretrainingTask(Seq2SeqTask):
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
         if self.cfg.pretrained_embeddings and not from_checkpoint:
-            start_embeddings(self.cfg.pretrained_embeddings, self, model)
+            load_pretrained_embeddings(self.cfg.pretrained_embeddings, self, model)
         return model
 
     def build_masker(self) -> Masker | Denoiser:
@@ -125,50 +122,25 @@ class MassPretrainingTask(Seq2SeqTask):
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)
-        masker = self.build_masker()
-        mono = parse_languages(self.cfg.mono_langs, "--mono-langs") if self.cfg.mono_langs else self.languages
-        streams: list[Stream] = [self._monolingual(folder, split, language, masker) for language in mono]
-        if self.cfg.parallel_directions:
-            directions = parse_directions(self.cfg.parallel_directions, self.languages, "--parallel-directions")
-            streams += [self._parallel(folder, split, *direction) for direction in directions]
-        self.datasets[split] = MixtureDataset(
-            streams,
-            seed=self.cfg.seed,
-            alpha=self.cfg.language_alpha,
-            long_lines=self.long_lines(split),
-            separate=self.cfg.separate_languages,
-            fixed=split != self.cfg.train_subset,
-            shards=shards,
-        )
+        streams = [*self._masked_text(folder, split), *self._pairs(folder, split)]
+        self.datasets[split] = self.mixture(streams, split == self.cfg.train_subset, shards)
 
-    def _monolingual(self, folder: str, split: str, language: str, masker: Masker | Denoiser) -> MonolingualStream:
-        index = self.language_index(language, "--mono-langs")
-        dataset = open_monolingual(folder, split, language, self.dictionary, "--mono-langs")
+    def _masked_text(self, folder: str, split: str) -> list[Stream]:
+        masker, flag, block = self.build_masker(), "--mono-langs", None
         if str(self.cfg.masking) == "block":
-            if self.cfg.tokens_per_block < 1:
-                raise InputError(f"--tokens-per-block {self.cfg.tokens_per_block} is not positive; set it like 512")
-            dataset = TokenBlockDataset(
-                dataset,
-                dataset.sizes,
-                self.cfg.tokens_per_block,
-                pad=self.vocabulary.pad,
-                eos=self.vocabulary.eos,
-                break_mode="none",
-            )
-        return MonolingualStream(f"{folder}, {split} {language}", dataset, dataset.sizes, index, masker)
+            block = self.cfg.tokens_per_block
+            if block < 1:
+                raise InputError(f"--tokens-per-block {block} is not positive; set it like 512")
+        languages = parse_languages(self.cfg.mono_langs, flag) if self.cfg.mono_langs else self.languages
+        for language in languages:
+            self.language_index(language, flag)
+        return [self.text.masked(folder, split, language, masker, flag, block) for language in languages]
 
-    def _parallel(self, folder: str, split: str, source: str, target: str) -> ParallelStream:
-        if not 0 < self.cfg.span_ratio <= 1:
-            raise InputError(f"span_ratio={self.cfg.span_ratio} is not in (0, 1]; set --span-ratio")
-        sources, targets = open_parallel(folder, split, source, target, self.dictionary)
-        return ParallelStream(
-            f"{folder}, {split} {source}-{target}",
-            sources,
-            targets,
-            sources.sizes,
-            targets.sizes,
-            self.languages.index(source),
-            self.languages.index(target),
-            self.vocabulary,
-            source_mask_ratio=self.cfg.span_ratio,
-        )
+    def _pairs(self, folder: str, split: str) -> list[Stream]:
+        if not self.cfg.parallel_directions:
+            return []
+        ratio = self.cfg.span_ratio
+        if not 0 < ratio <= 1:
+            raise InputError(f"span_ratio={ratio} is not in (0, 1]; set --span-ratio")
+        directions = parse_directions(self.cfg.parallel_directions, self.languages, "--parallel-directions")
+        return [self.text.pairs(folder, split, direction, source_mask_ratio=ratio) for direction in directions]

@@ -1,13 +1,11 @@
 """Criterion ``mirror_bert``: InfoNCE over the two views of all strings of all processes."""
 
-import math
-
-from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 
 from mass_plugins.losses.info_nce import two_view_info_nce
 from mass_plugins.modules.all_gather import all_gather_rows
 from mass_plugins.modules.pooling import pool, real_slots
+from mass_plugins.objectives.logs import log_bits, log_share
 
 # the same keys, and tensors for the same ones, from every process: fairseq sums them key by key
 LOGGED = ("loss", "correct", "ntokens", "nsentences", "sample_size")
@@ -47,15 +45,11 @@ class MirrorBertCriterion(FairseqCriterion):
         logged = (found.loss.detach(), found.correct, sample["ntokens"], sample["nsentences"], found.anchors)
         return found.loss, found.anchors, dict(zip(LOGGED, logged))
 
-    @classmethod
-    def reduce_metrics(cls, logging_outputs) -> None:
+    @staticmethod
+    def reduce_metrics(logging_outputs) -> None:
         """``loss`` in bits, as fairseq's others; ``accuracy``: anchors that are closest to their other view, in %."""
-        anchors = sum(log.get("sample_size", 0) for log in logging_outputs)
-        if not anchors:
-            return
-        loss, correct = (sum(float(log.get(key, 0)) for log in logging_outputs) for key in ("loss", "correct"))
-        metrics.log_scalar("loss", loss / anchors / math.log(2), anchors, round=3)
-        metrics.log_scalar("accuracy", 100 * correct / anchors, anchors, round=1)
+        log_bits(logging_outputs, "loss", "loss", "sample_size")
+        log_share(logging_outputs, "accuracy", "correct", "sample_size")
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

@@ -65,14 +65,14 @@ class MirrorDataset(FairseqDataset):
                 f"{len(strings)} strings, {len(kept)} of them different in tokens: "
                 "a contrastive loss needs others to tell a string from; give more, different strings"
             )
-        self._tell(len(strings))
+        self._log_lengths(len(strings))
         self.epoch = 0
         self.set_epoch(1)
 
-    def _tell(self, given: int) -> None:
+    def _log_lengths(self, given: int) -> None:
         lengths = np.array(list(map(len, self.first)))
         logger.info(
-            "%d strings of %.1f tokens on average (with their ends), %d empty ones and equals of others left out",
+            "%d strings of %.1f tokens on average (with their ends), %d empty or repeated ones left out",
             len(self.first), lengths.mean(), given - len(self.first),
         )  # fmt: skip
         if warning := self.text.count(self.first).warning:
@@ -113,12 +113,7 @@ class MirrorDataset(FairseqDataset):
         if len(samples) == 0:
             return {}
         ids, first, second = zip(*samples)
-        rows = [*first, *second]
-        tokens, lengths = pad_right(rows, self.text.dictionary.pad())
-        if tokens.shape[1] < self.pad_to:
-            wider = np.full((len(rows), self.pad_to), self.text.dictionary.pad(), dtype=np.int64)
-            wider[:, : tokens.shape[1]] = tokens
-            tokens = wider
+        tokens, lengths = pad_right([*first, *second], self.text.dictionary.pad(), self.pad_to)
         return {
             "id": torch.tensor(ids),
             "nsentences": len(ids),
@@ -154,7 +149,7 @@ class MirrorDataset(FairseqDataset):
             InputError: a limit that leaves room for one string.
         """
         if max_tokens is None and max_sentences is None:
-            raise InputError("how large is a batch? set --batch-size 200 (the paper's), or --max-tokens")
+            raise InputError("no size of a batch; set --batch-size 200 (the paper's), or --max-tokens")
         longest = int(self.num_tokens_vec(indices).max(initial=0))
         if max_tokens is not None and longest > max_tokens:
             raise InputError(

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from fairseq.dataclass import ChoiceEnum
@@ -28,7 +28,7 @@ MANY_EQUAL = 0.9  # share of strings without a second view from which on the los
 @dataclass
 class MirrorBertConfig(EncoderTaskConfig):
     strings: Optional[str] = field(
-        default=None, metadata={"help": "raw text to learn from, a string a line; plain, .gz, .xz or .bz2"}
+        default=None, metadata={"help": "raw text to learn from, one string per line; plain, .gz, .xz or .bz2"}
     )
     mode: ChoiceEnum(tuple(MODES)) = field(
         default="sentence",
@@ -86,6 +86,7 @@ class MirrorBertTask(EncoderTask):
         self.settings = resolve(
             str(cfg.mode), cfg.span_characters, cfg.contrast_temperature, cfg.max_string_tokens, pooling
         )
+        self.vectors_before: dict[str, Any] = {}  # how the model that it starts from makes them
         self.noisy = True  # whether dropout tells views apart that have the same tokens; the model's options say it
         text.check_language(cfg.language)
 
@@ -98,14 +99,28 @@ class MirrorBertTask(EncoderTask):
             )
         if not (self.cfg.pretrained_checkpoint or from_checkpoint):
             logger.warning("no --pretrained-checkpoint: Mirror-BERT brings out what a masked language model knows")
-        padded = self.settings.pooling == "mean_with_padding"
-        self.describe_vectors(
-            self.settings.pooling, max_tokens=min(PADDED_TO, model.max_positions()) if padded else None
-        )
+        self._describe_vectors(model.max_positions())
         self.noisy = max(cfg.dropout, cfg.attention_dropout, cfg.activation_dropout, cfg.drop_head) > 0
         # It has no part in the loss: DDP would wait for its gradients, weight decay would shrink it.
         model.lm_head.requires_grad_(False)
         return model
+
+    def adopt(self, state: dict[str, Any], origin: str) -> None:
+        super().adopt(state, origin)
+        self.vectors_before = state.get("vectors", {})
+
+    def _describe_vectors(self, positions: int) -> None:
+        """Pooled as they are trained; unit length and longest text stay those of the model that it starts from."""
+        pooling, before = self.settings.pooling, self.vectors_before
+        if before and before["pooling"] != pooling:
+            logger.warning(
+                "the pretrained checkpoint makes vectors by %s; they are trained, and will be made, by %s (--pooling "
+                "%s stays with the former)", before["pooling"], pooling, before["pooling"],
+            )  # fmt: skip
+        longest = before.get("max_tokens")
+        if "mean_with_padding" in (pooling, before.get("pooling")):  # whose length is its padding's
+            longest = min(PADDED_TO, positions) if pooling == "mean_with_padding" else None
+        self.describe_vectors(pooling, before.get("normalize", False), longest)
 
     # -- data
 
@@ -114,7 +129,7 @@ class MirrorBertTask(EncoderTask):
             self.datasets[split] = self._validation_set()
             return
         if not self.cfg.strings:
-            raise InputError("no text to learn from; set --strings FILE, a string a line")
+            raise InputError("no text to learn from; set --strings FILE, one string per line")
         settings = self.settings
         strings = [line for _, line in read_lines([Path(self.cfg.strings)], "--strings")]
         dataset = MirrorDataset(

@@ -50,8 +50,7 @@ class SimilarityDataset(FairseqDataset):
         wide = self.settings.max_tokens if self.settings.pooling == "mean_with_padding" else 0
         batches = []
         for begin in range(0, len(order), TEXTS):
-            tokens, _ = pad_right([rows[place] for place in order[begin : begin + TEXTS]], self.padding)
-            tokens = np.pad(tokens, ((0, 0), (0, max(wide - tokens.shape[1], 0))), constant_values=self.padding)
+            tokens, _ = pad_right([rows[place] for place in order[begin : begin + TEXTS]], self.padding, wide)
             batches.append(torch.from_numpy(tokens))
         return {
             # fairseq's trainer opens validation before training and takes its first batch for the dummy of both

@@ -1,11 +1,9 @@
 """Criterion ``msm``: masked tokens of running text, masked units of documents."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
@@ -14,6 +12,7 @@ from mass_plugins.errors import InputError
 from mass_plugins.losses.hierarchical import Units, hierarchical_contrast
 from mass_plugins.losses.info_nce import Contrast
 from mass_plugins.modules.all_gather import all_gather_rows
+from mass_plugins.objectives.logs import log_bits, log_share
 from mass_plugins.objectives.masked_tokens import log_masked_tokens, masked_token_loss
 
 
@@ -60,7 +59,7 @@ class MsmCriterion(FairseqCriterion):
         if min(hierarchical_alpha, document_weight) < 0:
             raise InputError("--hierarchical-alpha and --document-weight must be 0 or more")
         if without_intra_negatives and without_cross_negatives:
-            raise InputError("without intra- and cross-document negatives nothing is left to tell a unit from")
+            raise InputError("--without-intra-negatives and --without-cross-negatives leave no negatives; drop one")
         self.temperature, self.alpha, self.document_weight = temperature, hierarchical_alpha, document_weight
         self.intra, self.cross = not without_intra_negatives, not without_cross_negatives
         self.across_ranks = negatives_across_ranks
@@ -114,15 +113,10 @@ class MsmCriterion(FairseqCriterion):
     @staticmethod
     def reduce_metrics(logging_outputs) -> None:
         """Log each part in bits, and how often the masked unit comes before all others."""
-        names = ("loss", "sample_size", "unit_loss", "unit_correct", "units")
-        total = {name: sum(log.get(name, 0) for log in logging_outputs) for name in names}
-        size, units = total["sample_size"], total["units"]
-        if size:
-            metrics.log_scalar("loss", total["loss"] / size / math.log(2), size, round=3)
+        log_bits(logging_outputs, "loss", "loss", "sample_size")
         log_masked_tokens(logging_outputs, "mlm_")
-        if units:
-            metrics.log_scalar("unit_loss", total["unit_loss"] / units / math.log(2), units, round=3)
-            metrics.log_scalar("unit_accuracy", 100 * total["unit_correct"] / units, units, round=2)
+        log_bits(logging_outputs, "unit_loss", "unit_loss", "units")
+        log_share(logging_outputs, "unit_accuracy", "unit_correct", "units")
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

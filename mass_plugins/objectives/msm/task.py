@@ -3,8 +3,9 @@
 Batches of documents and of masked running text alternate at random; the criterion is ``msm``.
 """
 
+import logging
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from fairseq import utils
@@ -12,15 +13,19 @@ from fairseq.data import data_utils
 from fairseq.tasks import register_task
 from omegaconf import II
 
+from mass_plugins.data.binarized import monolingual_languages
+from mass_plugins.data.concatenated import ConcatenatedDataset
 from mass_plugins.data.documents import DocumentDataset, DocumentStream, document_languages, open_documents
 from mass_plugins.data.encoder_text import EncoderText
-from mass_plugins.data.joint import JointDataset
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.errors import InputError
+from mass_plugins.models.encoder_checks import check_same_extras
 from mass_plugins.models.msm import Msm
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
 from mass_plugins.objectives.msm.criterion import MsmCriterionConfig
 from mass_plugins.objectives.training_task import Metrics, refuse_idle
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -42,6 +47,8 @@ class MsmPretrainingConfig(MaskedTextConfig):
 # What documents don't read.
 _OF_TEXT = ("mask_ratio", "whole_words", "mask_keep_rand", "mask_sets", "sample_break_mode", "tokens_per_sample",
             "long_lines", "separate_languages")  # fmt: skip
+# What fixes the document encoder and the heads.
+_OF_MODEL = ("document_layers", "units_per_document", "document_context", "head_dim")
 
 
 @register_task("msm_pretraining", dataclass=MsmPretrainingConfig)
@@ -64,12 +71,12 @@ class MsmPretrainingTask(MaskedTextTask):
         task = super().setup_task(cfg, **kwargs)
         if not 0 <= cfg.text_share < 1:
             raise InputError(f"--text-share {cfg.text_share} is not in [0, 1); without documents take mlm_pretraining")
-        folder = utils.split_paths(cfg.documents)[0]
-        if not task.text.equals(EncoderText.load(folder)):
-            raise InputError(
-                f"{folder} was prepared with another tokenizer than {cfg.data}; prepare the documents with "
-                "prepare_documents.py --like of that folder"
-            )
+        for folder in utils.split_paths(cfg.documents):
+            if not task.text.equals(EncoderText.load(folder)):
+                raise InputError(
+                    f"{folder} was prepared with another tokenizer than {cfg.data}; prepare the documents with "
+                    "prepare_documents.py --like of that folder"
+                )
         return task
 
     def check_flags(self, model) -> None:
@@ -95,14 +102,19 @@ class MsmPretrainingTask(MaskedTextTask):
         self.positions, self.most_units = model.max_positions(), cfg.units_per_document
         return model
 
+    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
+        super().check_resumed(state, path, model_cfg)
+        check_same_extras(path, state["cfg"]["model"], model_cfg, _OF_MODEL)
+
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         training, share = split == self.cfg.train_subset, self.cfg.text_share
         documents = self.load_documents(split, epoch)
         if not share:
             self.balance = 1.0
-            self.datasets[split] = JointDataset([documents])
+            self.datasets[split] = ConcatenatedDataset({"documents": documents})
             return
         text = self.masked_text(split, epoch)
+        self._warn_of_missing_languages(split, epoch)
         ratio = self.build_masker().ratio
         if training:
             batches, of_text = self.count_batches(documents), self.count_batches(text)
@@ -113,7 +125,18 @@ class MsmPretrainingTask(MaskedTextTask):
             text = self.masked_text(split, epoch, max(1, round(places)))
         elif self.balance is None:  # without a training set; its loss goes by the slots of a unit
             self.balance = float(ratio * documents.source_sizes.sum() / documents.units)
-        self.datasets[split] = JointDataset([documents, text])
+        self.datasets[split] = ConcatenatedDataset({"documents": documents, "text": text})
+
+    def _warn_of_missing_languages(self, split: str, epoch: int) -> None:
+        """Log the languages that only text or only documents have; with ``--langs`` both have all."""
+        of_text = set(self.languages(self.shard(split, epoch)[0], split, monolingual_languages))
+        of_documents = set(self.languages(self.shard(split, epoch, self.cfg.documents)[0], split, document_languages))
+        for what, other, found in (
+            ("text", "documents", of_text - of_documents),
+            ("documents", "text", of_documents - of_text),
+        ):
+            if found:
+                logger.warning("%s: %s without %s in %s", split, what, other, ", ".join(sorted(found)))
 
     def count_batches(self, dataset: MixtureDataset) -> int:
         """Of an epoch; what is too long for the model ends it as fairseq's own batching would."""
@@ -135,9 +158,7 @@ class MsmPretrainingTask(MaskedTextTask):
         Raises:
             InputError: documents that are missing, damaged, or longer than the model's.
         """
-        folders = utils.split_paths(self.cfg.documents)
-        shards = len(folders) if split == self.cfg.train_subset else 1
-        folder = folders[(epoch - 1) % shards]
+        folder, shards = self.shard(split, epoch, self.cfg.documents)
         streams = []
         for number, language in enumerate(self.languages(folder, split, document_languages)):
             documents = open_documents(folder, split, language, self.text.dictionary)

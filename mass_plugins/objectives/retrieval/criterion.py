@@ -1,11 +1,9 @@
 """Criteria ``retrieval`` (a retriever's) and ``relevance`` (a cross-encoder's)."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
@@ -15,6 +13,7 @@ from mass_plugins.losses.info_nce import info_nce
 from mass_plugins.losses.retrieval import as_rows, distillation, group_scores, hidden_positives
 from mass_plugins.models.retriever import Represented
 from mass_plugins.modules.all_gather import all_gather_rows
+from mass_plugins.objectives.logs import log_bits, log_share
 
 
 @dataclass
@@ -93,7 +92,9 @@ class RetrievalCriterion(FairseqCriterion):
     @staticmethod
     def reduce_metrics(logging_outputs) -> None:
         """Log losses in bits a query and the share of queries whose positive is ahead of all else in the batch."""
-        _reduce(logging_outputs, ("loss", "contrast", "distilled"))
+        for name in ("loss", "contrast", "distilled"):
+            log_bits(logging_outputs, name, name, "sample_size")
+        log_share(logging_outputs, "accuracy", "correct", "sample_size")
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
@@ -117,19 +118,9 @@ class RelevanceCriterion(FairseqCriterion):
     @staticmethod
     def reduce_metrics(logging_outputs) -> None:
         """Log the loss in bits a query and the share of queries whose positive comes first."""
-        _reduce(logging_outputs, ("loss",))
+        log_bits(logging_outputs, "loss", "loss", "sample_size")
+        log_share(logging_outputs, "accuracy", "correct", "sample_size")
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
         return True
-
-
-def _reduce(logging_outputs, names) -> None:
-    count = sum(log.get("sample_size", 0) for log in logging_outputs)
-    if not count:
-        return
-    for name in names:
-        total = sum(log.get(name, 0) for log in logging_outputs)
-        metrics.log_scalar(name, total / count / math.log(2), count, round=3)
-    correct = sum(log.get("correct", 0) for log in logging_outputs)
-    metrics.log_scalar("accuracy", 100 * correct / count, count, round=2)

@@ -26,7 +26,7 @@ class GroupsConfig(EncoderTaskConfig):
         default=None, metadata={"help": "groups to validate on; without them give --disable-validation"}
     )
     group_size: int = field(
-        default=16, metadata={"help": "passages a query, the positive included; 1: other queries' alone (paper: 16)"}
+        default=16, metadata={"help": "passages per query, the positive included; 1: other queries' alone (paper: 16)"}
     )
     query_tokens: int = field(default=32, metadata={"help": "longer queries are cut, [CLS] and [SEP] counted"})
     passage_tokens: int = field(default=144, metadata={"help": "longer passages are cut, [CLS] and [SEP] counted"})
@@ -116,7 +116,7 @@ class RetrievalFinetuningTask(GroupsTask):
     def check_flags(self, model) -> None:
         super().check_flags(model)
         idle = {"cls": ["ot_top", "ot_activation"], "ot": ["cls_dim", "vector_pooling"]}
-        kind = str(model.representation)
+        kind = str(getattr(model, "representation", ""))  # an architecture of others is refused once it is built
         refuse_idle(model, RetrieverOptions, idle.get(kind, []), f"on --representation {kind}")
 
     def check_objective(self, criterion) -> None:

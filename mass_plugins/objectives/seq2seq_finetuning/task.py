@@ -8,15 +8,12 @@ from typing import Optional
 from fairseq.dataclass.configs import GenerationConfig
 from fairseq.tasks import register_task
 
-from mass_plugins.data.binarized import open_parallel
 from mass_plugins.data.dialogue import DialogueSettings
 from mass_plugins.data.languages import Direction, parse_directions
-from mass_plugins.data.mixture import MixtureDataset
-from mass_plugins.data.streams import ParallelStream
 from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import check_lengths
 from mass_plugins.objectives.pretrained import build_from
-from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
+from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig, metric_names
 from mass_plugins.objectives.training_task import refuse_idle
 from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
 from mass_plugins.objectives.validation_rouge import log_rouge, rouge_logs, settings_for
@@ -98,9 +95,8 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
                 raise InputError(f"--best-checkpoint-metric {metric} needs --{flag.replace('_', '-')}")
 
     def scores(self) -> list[str]:
-        names = ["bleu"] * self.cfg.eval_bleu + ["rouge1", "rouge2", "rougeL"] * self.cfg.eval_rouge
-        directions = self.directions("valid") if names else []
-        return [*names, *(f"{name}_{one}" for name in names for one in directions if len(directions) > 1)]
+        metrics = ["bleu"] * self.cfg.eval_bleu + ["rouge1", "rouge2", "rougeL"] * self.cfg.eval_rouge
+        return [name for metric in metrics for name in metric_names(metric, self.directions("valid"))]
 
     def _prepare_generation(self, model) -> None:
         if self.codec is None:
@@ -111,10 +107,8 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
             )
         self.detokenize = Detokenizer(self.dictionary, self.codec)
         longest = math.inf if self.cfg.eval_max_len_a else self.cfg.eval_max_len_b
-        try:
-            check_lengths(self.cfg.eval_min_len, longest, model.max_positions()[1])
-        except InputError as error:
-            raise InputError(f"--eval-min-len and --eval-max-len-b: {error}") from None
+        names = ("--eval-min-len ", "--eval-max-len-b ")
+        check_lengths(self.cfg.eval_min_len, longest, model.max_positions()[1], names)
         limits = GenerationConfig(
             beam=self.cfg.eval_bleu_beam,
             max_len_a=self.cfg.eval_max_len_a,
@@ -140,30 +134,9 @@ class Seq2SeqFinetuningTask(Seq2SeqTask):
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)
-        self.datasets[split] = MixtureDataset(
-            [self._stream(folder, split, direction) for direction in self.directions(split)],
-            seed=self.cfg.seed,
-            alpha=self.cfg.language_alpha,
-            long_lines=self.long_lines(split),
-            separate=self.cfg.separate_languages,
-            fixed=split != self.cfg.train_subset,
-            shards=shards,
-        )
-
-    def _stream(self, folder: str, split: str, direction: Direction) -> ParallelStream:
-        source, target = open_parallel(folder, split, *direction, self.dictionary)
-        return ParallelStream(
-            f"{folder}, {split} {direction}",
-            source,
-            target,
-            source.sizes,
-            target.sizes,
-            self.language_index(direction.source, "--directions"),
-            self.language_index(direction.target, "--directions"),
-            self.vocabulary,
-            longest_source=self.cfg.truncate_source,
-            keep_end=DialogueSettings.are_in(folder),
-        )
+        cuts = {"longest_source": self.cfg.truncate_source, "keep_end": DialogueSettings.are_in(folder)}
+        streams = [self.text.pairs(folder, split, direction, **cuts) for direction in self.directions(split)]
+        self.datasets[split] = self.mixture(streams, split == self.cfg.train_subset, shards)
 
     # -- BLEU and ROUGE in validation
 

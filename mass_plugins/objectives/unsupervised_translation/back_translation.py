@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.random_state import sentence_keys
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.generation.batch_decoder import BatchDecoder, Sampling
 
 
@@ -74,7 +74,7 @@ class BackTranslator:
         return {**batch, "net_input": {**net_input, "src_tokens": tokens, "src_lengths": lengths}}
 
 
-def draws(seed: int, update: int, rank: int, turn: int, device: torch.device) -> torch.Generator:
+def sampling_generator(seed: int, update: int, rank: int, turn: int, device: torch.device) -> torch.Generator:
     """The random state of one batch's sampling: of the run's seed, the update, the process, and the batch's
     turn in the update; the same after a resumed run, another on each rank."""
     key = sentence_keys(seed, update, np.array([rank * 2**32 + turn]))[0]

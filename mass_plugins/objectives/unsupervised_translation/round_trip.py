@@ -7,6 +7,7 @@ from fairseq import metrics
 from torch import Tensor
 
 from mass_plugins.data.languages import Direction
+from mass_plugins.objectives.logs import log_sums
 
 # A rate is one sum over another: name -> (numerator, denominator) of the counts below.
 RATES = {
@@ -93,9 +94,7 @@ def count_logs(found: dict[Direction, TranslationCounts], directions: Iterable[D
 def log_rates(logging_outputs: Sequence[dict], directions: Sequence[Direction]) -> None:
     """Sum the entries of :func:`count_logs`; each rate is logged by direction and as the mean over them."""
     for direction in directions:
-        for name in TranslationCounts._fields:
-            entry = f"_round_{direction}_{name}"
-            metrics.log_scalar(entry, float(sum(log.get(entry, 0) for log in logging_outputs)))
+        log_sums(logging_outputs, (f"_round_{direction}_{name}" for name in TranslationCounts._fields))
     for rate in RATES:
         for direction in directions if len(directions) > 1 else []:
             metrics.log_derived(f"{rate}_{direction}", lambda meters, r=rate, d=direction: _rate(meters, r, [d]))

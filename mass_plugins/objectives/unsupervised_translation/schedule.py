@@ -32,7 +32,7 @@ class Schedule:
         rising = all(a < b for a, b in zip(updates, updates[1:]))
         good = all(np.isfinite(number) and number >= 0 for number in (*updates, *values))
         if not updates or not rising or not good:
-            raise InputError(f"{flag} {text!r} is no weight; set it like 0.5 or 0:1,30000:0.1,60000:0")
+            raise InputError(f"{flag} {text!r} is not a weight; set it like 0.5 or 0:1,30000:0.1,60000:0")
         return cls(updates, values)
 
     def at(self, update: int) -> float:

@@ -7,26 +7,30 @@ denoising, MASS and pairs.
 import logging
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, Callable, Optional
 
-import numpy as np
 import torch
-from fairseq import metrics
+from fairseq import metrics, utils
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import register_task
 
 from mass_plugins.data.binarized import has_pairs
 from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.masker import Masker
-from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import Stream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import Sampling
+from mass_plugins.objectives.logs import log_bits, total
 from mass_plugins.objectives.pretrained import build_from
-from mass_plugins.objectives.seq2seq_task import Seq2SeqTask
+from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, metric_names
 from mass_plugins.objectives.training_task import Metrics, refuse_idle
-from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator, draws, split_rows
+from mass_plugins.objectives.unsupervised_translation.back_translation import (
+    BackTranslator,
+    sampling_generator,
+    split_rows,
+)
 from mass_plugins.objectives.unsupervised_translation.round_trip import (
     TranslationCounts,
     copies,
@@ -43,7 +47,6 @@ from mass_plugins.objectives.unsupervised_translation.settings import (
     STEPS,
     UnsupervisedTranslationConfig,
 )
-from mass_plugins.objectives.unsupervised_translation.text_folders import TextFolders
 from mass_plugins.objectives.unsupervised_translation.update_dataset import UpdateDataset
 from mass_plugins.objectives.unsupervised_translation.validation import Samples, ValidationTranslator
 from mass_plugins.objectives.validation_bleu import Detokenizer, bleu_logs, log_bleu
@@ -89,11 +92,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
                 f"--back-translation-max-len-b {cfg.back_translation_max_len_b} tokens more leave no length; "
                 "set them to 1.3 and 5, say"
             )
-        self.text = TextFolders(self.languages, self.dictionary, self.vocabulary)
-        greedy = BackTranslator(self.vocabulary, cfg.back_translation_max_len_a, cfg.back_translation_max_len_b)
-        samples = Samples(cfg.print_translations, cfg.seed)
-        texts = None if cfg.no_eval_bleu else self._texts
-        self.validation = ValidationTranslator(self.languages, self.vocabulary, greedy, texts, samples)
+        self.samples = Samples(cfg.print_translations, cfg.seed)
         self.back_translator = BackTranslator(
             self.vocabulary, cfg.back_translation_max_len_a, cfg.back_translation_max_len_b, self._sampling()
         )
@@ -113,6 +112,12 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
             raise InputError("--back-translation-temperature, -topk and -topp need --back-translation-sampling")
         return None
 
+    @property
+    def validation(self) -> ValidationTranslator:
+        greedy = replace(self.back_translator, sampling=None)
+        texts = None if self.cfg.no_eval_bleu else self._texts
+        return ValidationTranslator(self.languages, self.vocabulary, greedy, texts, self.samples)
+
     def check_flags(self, model) -> None:
         super().check_flags(model)
         for step, idle in _READ_BY.items():
@@ -120,7 +125,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
                 flag = f"--{step.replace('_', '-')}-weight"
                 refuse_idle(self.cfg, UnsupervisedTranslationConfig, idle, f"on {flag} 0")
 
-    def go_on_from(self, task_state: dict[str, Any]) -> None:
+    def resume_from(self, task_state: dict[str, Any]) -> None:
         self.state.merge_state_dict({"restrict_vocabulary": task_state.get("restrict_vocabulary", True)})
 
     def build_model(self, cfg, from_checkpoint=False):
@@ -148,19 +153,17 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
             if direction.source == direction.target:
                 raise InputError(f"--directions {direction} has one language; there is nothing to translate")
             learns_from_text = not self.weights[BACK_TRANSLATION].never or self.weights[PAIRS].never
-            if Direction(direction.target, direction.source) not in directions and learns_from_text:
+            if direction.reverse not in directions and learns_from_text:
                 raise InputError(
-                    f"--directions has {direction} without {direction.target}-{direction.source}, which has to "
-                    "translate its text; add it"
+                    f"--directions has {direction} without {direction.reverse}, which has to translate its text; add it"
                 )
         return directions
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)
         if self.cfg.source_lang:  # to generate from
-            self.datasets[split] = self._mixture(
-                [self.text.pairs(folder, split, Direction(*self.generation_direction()))]
-            )
+            pairs = self.text.pairs(folder, split, Direction(*self.generation_direction()))
+            self.datasets[split] = self.mixture([pairs], training=False)
         elif split == self.cfg.train_subset:
             self._load_training(folder, split, shards)
         else:
@@ -169,7 +172,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
     def _load_training(self, folder: str, split: str, shards: int) -> None:
         directions, parts = self.directions, {}
         steps: dict[str, Callable[[], list[Stream]]] = {
-            BACK_TRANSLATION: lambda: [self.text.monolingual(folder, split, direction) for direction in directions],
+            BACK_TRANSLATION: lambda: [self.text.untranslated(folder, split, direction) for direction in directions],
             DENOISING: lambda: self._masked(folder, split, word_denoiser(self.cfg, self)),
             MASS: lambda: self._masked(folder, split, self._masker()),
             PAIRS: lambda: [self.text.pairs(folder, split, d) for d in directions if has_pairs(folder, split, *d)],
@@ -180,19 +183,17 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
                 streams = streams_of()
                 if not streams:
                     raise InputError(f"--pairs-weight is set, but {folder} has no {split} pairs of --directions")
-                parts[step] = self._mixture(streams, shards=shards, places=places)
+                parts[step] = self.mixture(streams, True, shards, places)
                 places = len(next(iter(parts.values())))
         self.datasets[split] = UpdateDataset(parts, self.cfg.seed)
 
     def _load_validation(self, folder: str, split: str) -> None:
         parallel = [direction for direction in self.directions if has_pairs(folder, split, *direction)]
-        parts = {
-            ROUND_TRIP: self._mixture(
-                [self.text.monolingual(folder, split, direction) for direction in self.directions]
-            )
-        }
+        text = [self.text.untranslated(folder, split, direction) for direction in self.directions]
+        parts = {ROUND_TRIP: self.mixture(text, training=False)}
         if parallel:
-            parts[PAIRS] = self._mixture([self.text.pairs(folder, split, direction) for direction in parallel])
+            pairs = [self.text.pairs(folder, split, direction) for direction in parallel]
+            parts[PAIRS] = self.mixture(pairs, training=False)
         first, self.parallel = self._first_subset, [*dict.fromkeys([*self.parallel, *parallel])]
         self._first_subset = False
         if first and self.model_options is not None:  # which chooses the checkpoint of a training
@@ -200,11 +201,11 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         self.datasets[split] = UpdateDataset(parts, self.cfg.seed, together=False)
 
     def scores(self) -> list[str]:
-        return [*_names("round_trip_bleu", self._trips()), *_names("bleu", self.directions)]
+        return [*metric_names("round_trip_bleu", self._round_trips()), *metric_names("bleu", self.directions)]
 
     def metrics(self, criterion) -> Metrics:
-        found = super().metrics(criterion)
-        rates = [name for rate in ("copy_rate", "wrong_language_rate") for name in _names(rate, self._trips())]
+        found, trips = super().metrics(criterion), self._round_trips()
+        rates = [*metric_names("copy_rate", trips), *metric_names("wrong_language_rate", trips)]
         if self.cfg.no_eval_bleu and self.cfg.best_checkpoint_metric in self.scores():
             raise InputError(
                 f"--best-checkpoint-metric {self.cfg.best_checkpoint_metric} and --no-eval-bleu exclude each other"
@@ -212,25 +213,12 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         return found._replace(losses=[*found.losses, *rates])
 
     def _check_pairs_of_metric(self, folder: str, split: str, parallel: list[Direction]) -> None:
-        metric, logged = self.cfg.best_checkpoint_metric, _names("bleu", parallel)
-        if metric in _names("bleu", self.directions) and metric not in logged:
+        metric, logged = self.cfg.best_checkpoint_metric, metric_names("bleu", parallel)
+        if metric in metric_names("bleu", self.directions) and metric not in logged:
             raise InputError(
                 f"--best-checkpoint-metric {metric} needs {split} pairs of --directions that {folder} lacks; prepare "
                 f"them, or choose by {(*logged, 'round_trip_bleu')[0]}"
             )
-
-    def _mixture(self, streams: list[Stream], shards: Optional[int] = None, places: Optional[int] = None):
-        """For training if ``shards`` is given, else for validation."""
-        return MixtureDataset(
-            streams,
-            seed=self.cfg.seed,
-            alpha=self.cfg.language_alpha,
-            long_lines=self.long_lines(self.cfg.train_subset if shards else "valid"),
-            separate=self.cfg.separate_languages,
-            fixed=shards is None,
-            shards=shards or 1,
-            places=places,
-        )
 
     def _masked(self, folder: str, split: str, masker) -> list[Stream]:
         return [self.text.masked(folder, split, language, masker) for language in self._text_languages()]
@@ -242,8 +230,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         """(L, V) int64, how often each token occurs in each language's training text, over all shards."""
         if self.counts is None:
             split = self.cfg.train_subset
-            folders = [self.shard(split, epoch)[0] for epoch in range(1, self.shard(split, 1)[1] + 1)]
-            self.counts = self.text.counts(folders, split, self._text_languages())
+            self.counts = self.text.counts(utils.split_paths(self.cfg.data), split, self._text_languages())
         self.counts = self.counts.to(device)
         return self.counts
 
@@ -296,7 +283,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
         if self.back_translator.sampling:
             before, turn = self._turn
             self._turn = (update, turn + 1 if before == update else 0)
-            generator = draws(self.cfg.seed, update, _rank(), self._turn[1], tokens.device)
+            generator = sampling_generator(self.cfg.seed, update, _rank(), self._turn[1], tokens.device)
         with torch.autograd.profiler.record_function("back-translation"), self.autocast(plain):
             pairs = self.back_translator.synthetic_pairs(
                 plain, batch, allowed=self._allowed(tokens.device), generator=generator
@@ -323,7 +310,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
 
     def valid_step(self, sample, model, criterion):
         plain = _unwrap(model)
-        trips: dict[Direction, BleuStatistics] = {}
+        trip_bleu: dict[Direction, BleuStatistics] = {}
         pairs: dict[Direction, BleuStatistics] = {}
         counts: dict[Direction, TranslationCounts] = {}
         loss, sample_size, logs = 0.0, 0, {}
@@ -331,19 +318,19 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
             with torch.no_grad(), self.autocast(plain):
                 if name == ROUND_TRIP:
                     trip = self.validation.round_trip(batch, plain, self._counts_on(batch["target"].device))
-                    batch, counts[trip.there], trips[trip.there] = trip.pairs, trip.counts, trip.bleu
+                    batch, counts[trip.forward], trip_bleu[trip.forward] = trip.pairs, trip.counts, trip.bleu
                 elif not self.cfg.no_eval_bleu:
                     direction, pairs[direction] = self.validation.translate_pairs(batch, plain)
             loss, sample_size, logs = super().valid_step(batch, model, criterion)
-        logs.update(count_logs(counts, self._trips()))
+        logs.update(count_logs(counts, self._round_trips()))
         if not self.cfg.no_eval_bleu:
-            logs.update(bleu_logs("round_trip_bleu", trips, self._trips()))
+            logs.update(bleu_logs("round_trip_bleu", trip_bleu, self._round_trips()))
             logs.update(bleu_logs("bleu", pairs, self.parallel))
         return loss, sample_size, logs
 
-    def _trips(self) -> list[Direction]:
-        """The first halves of the round trips: en-fr is from English to French and back."""
-        return [Direction(direction.target, direction.source) for direction in self.directions]
+    def _round_trips(self) -> list[Direction]:
+        """The directions of their forward translations: en-fr is from English to French and back."""
+        return [direction.reverse for direction in self.directions]
 
     def _texts(self, tokens, language: str, escape_unk: bool = False) -> list[str]:
         codec = self.codec
@@ -354,7 +341,7 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
     def post_validate(self, model, stats, agg) -> None:
         """fairseq's hook after each validation set; every process has the same statistics."""
         if _rank() == 0:
-            self.validation.samples.log()
+            self.samples.log()
         first, self._first_subset = self._first_subset, False
         if first and "copy_rate" in stats and str(self.cfg.restrict_vocabulary) == "auto":
             restrict = stats["copy_rate"] >= FEW_COPIES
@@ -367,27 +354,16 @@ class UnsupervisedTranslationTask(Seq2SeqTask):
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
-
-        def total(key: str) -> float:
-            return float(sum(log.get(key, 0) for log in logging_outputs))
-
         for step in STEPS:
-            if tokens := total(f"_{step}_tokens"):
-                metrics.log_scalar(f"{step}_loss", total(f"_{step}_loss") / tokens / np.log(2), tokens, round=3)
-        if total("_translations"):
-            share = total("_copies") / total("_translations")
-            metrics.log_scalar("copied", share, total("_translations"), round=4)
+            log_bits(logging_outputs, f"{step}_loss", f"_{step}_loss", f"_{step}_tokens")
+        if translations := total(logging_outputs, "_translations"):
+            metrics.log_scalar("copied", total(logging_outputs, "_copies") / translations, translations, round=4)
         if any(key.startswith("_round_") for log in logging_outputs for key in log):
-            log_rates(logging_outputs, self._trips())
+            log_rates(logging_outputs, self._round_trips())
             if not self.cfg.no_eval_bleu:
-                log_bleu("round_trip_bleu", logging_outputs, self._trips())
+                log_bleu("round_trip_bleu", logging_outputs, self._round_trips())
                 if self.parallel:
                     log_bleu("bleu", logging_outputs, self.parallel)
-
-
-def _names(metric: str, directions: list[Direction]) -> list[str]:
-    """Under which names a metric of these directions is logged."""
-    return [metric, *(f"{metric}_{one}" for one in directions if len(directions) > 1)] if directions else []
 
 
 def _unwrap(model):

@@ -1,4 +1,4 @@
-"""A validation's translations: text there and back, pairs, and some to look at."""
+"""A validation's translations: round trips of text, pairs, and some to look at."""
 
 import logging
 import zlib
@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple, Sequence
 from torch import Tensor
 
 from mass_plugins.data.languages import Direction
-from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator
 from mass_plugins.objectives.unsupervised_translation.round_trip import TranslationCounts, copies, foreign_tokens
 from mass_plugins.scoring.bleu import BleuStatistics
@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 
 
 class RoundTrip(NamedTuple):
-    """Text of a batch translated there and back.
+    """Text of a batch, its forward translation, and the backward translation of that.
 
     Attributes:
-        pairs: the batch with the translation as its source.
-        there: the direction of the first half.
-        bleu: of what came back; empty if nobody asked for it.
+        pairs: the batch with the forward translation as its source.
+        forward: the direction of the forward translation.
+        bleu: of the backward translation against the text; empty if nobody asked for it.
     """
 
     pairs: dict
-    there: Direction
+    forward: Direction
     counts: TranslationCounts
     bleu: BleuStatistics
 
@@ -79,31 +79,35 @@ class ValidationTranslator:
         return Direction(*(self.languages[int(net_input[f"{side}_language"][0])] for side in ("source", "target")))
 
     def round_trip(self, batch, model, token_counts: Tensor) -> RoundTrip:
-        """Translate a batch of text there and back.
+        """Translate a batch of text forward, and its translation backward.
 
-        Where the way there is a copy, the return counts as empty: a model that copies makes perfect round trips.
+        Where the forward translation is a copy, the backward one counts as empty: a model that copies makes perfect
+        round trips.
 
         Args:
             token_counts: (L, V) int64, how often each token occurs in each language's text.
         """
         net_input, text = batch["net_input"], batch["target"]
-        back = self.direction(batch)
-        there = Direction(back.target, back.source)
+        forward = self.direction(batch).reverse
         pairs = self.translator.synthetic_pairs(model, batch)
         translation = pairs["net_input"]["src_tokens"]
-        foreign = foreign_tokens(*(token_counts[self.languages.index(language)] for language in there))
+        foreign = foreign_tokens(*(token_counts[self.languages.index(language)] for language in forward))
         counts = TranslationCounts.of(text, translation, foreign, (self.vocabulary.pad, self.vocabulary.eos))
         if self.texts is None:
-            return RoundTrip(pairs, there, counts, BleuStatistics.empty())
-        returned, _ = self.translator.translate(
+            return RoundTrip(pairs, forward, counts, BleuStatistics.empty())
+        backward, _ = self.translator.translate(
             model, translation, net_input["source_language"], net_input["target_language"]
         )
-        found, real = self.texts(returned, there.source, False), self.texts(text, there.source, True)
-        shown = {there.source: real, there.target: self.texts(translation, there.target, False), "and back": found}
-        self.samples.offer("round trip", there, batch["id"].tolist(), shown)
+        found, real = self.texts(backward, forward.source, False), self.texts(text, forward.source, True)
+        shown = {
+            forward.source: real,
+            forward.target: self.texts(translation, forward.target, False),
+            "and back": found,
+        }
+        self.samples.offer("round trip", forward, batch["id"].tolist(), shown)
         copied = copies(text, translation, self.vocabulary.pad).tolist()
-        bleu = BleuStatistics.from_sentences(["" if copy else back for copy, back in zip(copied, found)], real)
-        return RoundTrip(pairs, there, counts, bleu)
+        bleu = BleuStatistics.from_sentences(["" if copy else line for copy, line in zip(copied, found)], real)
+        return RoundTrip(pairs, forward, counts, bleu)
 
     def translate_pairs(self, batch, model) -> tuple[Direction, BleuStatistics]:
         assert self.texts is not None

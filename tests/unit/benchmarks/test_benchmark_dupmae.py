@@ -13,7 +13,7 @@ ENTRIES = 2000
 
 def test_the_loop_equals_the_arrays():
     rows = [row for length in (2, 3, 4, 9, 40, 300) for row in sides.make_texts(2, length, ENTRIES, seed=length)]
-    sides.check_equality(rows, sides.make_hider(ENTRIES), seed=3)
+    sides.check_equality(rows, sides.make_masker(ENTRIES), seed=3)
 
 
 @pytest.mark.parametrize("name, draw, differs", [
@@ -25,14 +25,14 @@ def test_the_loop_equals_the_arrays():
 def test_the_check_sees_a_difference(monkeypatch, name, draw, differs):
     monkeypatch.setattr(sides.KeyedDraws, name, draw)
     with pytest.raises(AssertionError, match=f"({differs}) differs"):
-        sides.check_equality(sides.make_texts(2, 20, ENTRIES, 1), sides.make_hider(ENTRIES), 1)
+        sides.check_equality(sides.make_texts(2, 20, ENTRIES, 1), sides.make_masker(ENTRIES), 1)
 
 
 def test_both_sides_come_to_what_the_model_uses():
     """Equal shapes and types, those of the whole visibility; neither side stops at patterns."""
-    rows, hider = sides.make_texts(3, 30, ENTRIES, 1), sides.make_hider(ENTRIES)
-    ours = sides.hide_at_once(rows, hider, np.arange(3, dtype=np.uint64))
-    theirs = sides.hide_in_a_loop(rows, hider, [sides.PythonDraws(number, ENTRIES) for number in range(3)])
+    rows, masker = sides.make_texts(3, 30, ENTRIES, 1), sides.make_masker(ENTRIES)
+    ours = sides.mask_at_once(rows, masker, np.arange(3, dtype=np.uint64))
+    theirs = sides.mask_in_a_loop(rows, masker, [sides.PythonDraws(number, ENTRIES) for number in range(3)])
     for mine, other in zip(ours, theirs):
         assert mine.shape == other.shape and mine.dtype == other.dtype
     shares = [side.visible[:, 1:, 1:].float().mean().item() for side in (ours, theirs)]

@@ -14,8 +14,9 @@ from mass_plugins.generation.chat import Conversation, Generation
     ("--beam 2 --seed 3", "--seed has no effect with --beam"),
     ("--beam 2 --sampling-topk 4", "--sampling-topk has no effect with --beam"),
     ("--no-repeat-ngram 2", "--no-repeat-ngram has no effect without --beam"),
-    ("--sampling-topp nan", "top-p nan is no share"),
-    ("--sampling-topp -1", "top-p -1.0 is no share"),
+    ("--sampling-topp nan", "--sampling-topp nan is not a share"),
+    ("--min-len 5 --max-len 3", "--min-len 5 exceeds --max-len 3; lower the former or raise the latter"),
+    ("--sampling-topp -1", "--sampling-topp -1.0 is not a share"),
 ])  # fmt: skip
 def test_flags_without_effect(flags, named, capsys):
     assert cli.main(["chat", "no-checkpoint-is-read", *flags.split()]) == 1
@@ -29,5 +30,5 @@ def test_a_temperature_is_for_draws(sampling):
         assert _command(conversation, "/temperature 0.5") == "(temperature 0.5)"
         assert conversation.generation.temperature == 0.5
     else:
-        with pytest.raises(InputError, match="changes nothing"):
+        with pytest.raises(InputError, match="has no effect"):
             _command(conversation, "/temperature 0.5")

@@ -43,8 +43,8 @@ def call(*words):
 
 def test_scores_and_run(folder, tmp_path, capsys):
     output = tmp_path / "run.json"
-    words = ["--output", output, "--system", "mirror", "--system-seed", 3, "--seconds", 1.5]
-    assert call("model.pt", "--data", folder, "--bootstrap", 20, "--pooling", "cls", *words) == 0
+    words = ["--json", output, "--system", "mirror", "--system-seed", 3, "--seconds", 1.5]
+    assert call("model.pt", "--folders", folder, "--bootstrap", 20, "--pooling", "cls", *words) == 0
     out = capsys.readouterr().out
     assert "STS12    100.0" in out and "average is over STS12, STS13" in out and "40 pairs" in out
     assert LengthEncoder.loaded[0] == "model.pt" and LengthEncoder.loaded[1]["pooling"] == "cls"
@@ -54,23 +54,23 @@ def test_scores_and_run(folder, tmp_path, capsys):
 
 def test_unknown_tokens_are_told_and_flags_reach_the_encoder(folder, capsys, monkeypatch):
     words = ["--device", "cpu", "--dtype", "bfloat16", "--batch-tokens", 77, "--bootstrap", 5]
-    assert call("model.pt", "--data", folder, *words) == 0 and not capsys.readouterr().err
+    assert call("model.pt", "--folders", folder, *words) == 0 and not capsys.readouterr().err
     given = LengthEncoder.loaded[1]
     assert (given["device"], given["dtype"], given["batch_tokens"]) == ("cpu", "bfloat16", 77)
     monkeypatch.setattr(LengthEncoder, "unknown", 54)
-    assert call("model.pt", "--data", folder, "--bootstrap", 5) == 0
+    assert call("model.pt", "--folders", folder, "--bootstrap", 5) == 0
     warning = "mass_plugins: warning: 54 % of the texts' tokens are unknown to the tokenizer; "
     assert capsys.readouterr().err.startswith(warning)
     with pytest.raises(SystemExit):
-        call("model.pt", "--data", folder, "--seed", -3)
+        call("model.pt", "--folders", folder, "--seed", -3)
     assert "-3 is below 0" in capsys.readouterr().err
 
 
 def test_other_sets_and_the_list(folder, capsys):
-    assert call("model.pt", "--data", folder, "--sets", "STS13", "--bootstrap", 5) == 0
+    assert call("model.pt", "--folders", folder, "--sets", "STS13", "--bootstrap", 5) == 0
     out = capsys.readouterr().out
     assert "STS13" in out and "average" not in out and "STS12" not in out
-    assert call("--data", folder, "--list") == 0
+    assert call("--folders", folder, "--list") == 0
     out = capsys.readouterr().out
     assert [line.split()[:2] for line in out.splitlines()] == [
         ["RG-65", "words"], ["STS12", "sentences"], ["STS13", "sentences"],
@@ -80,10 +80,10 @@ def test_other_sets_and_the_list(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["model.pt", "--data", "nowhere"], "--data nowhere doesn't exist"),
-        (["model.pt", "--data", "{}", "--sets", "STS99"], "STS99 isn't there; there are RG-65, STS12, STS13"),
-        (["--data", "{}"], "which encoder?"),
-        (["model.pt", "--data", "{}", "--output", "{}/no/run.json"], "doesn't exist; make it"),
+        (["model.pt", "--folders", "nowhere"], "--folders nowhere doesn't exist"),
+        (["model.pt", "--folders", "{}", "--sets", "STS99"], "STS99 isn't there; there are RG-65, STS12, STS13"),
+        (["--folders", "{}"], "no encoder; name its checkpoint"),
+        (["model.pt", "--folders", "{}", "--json", "{}/no/run.json"], "doesn't exist; make it"),
     ],
 )
 def test_wrong_words(folder, words, message, capsys):

@@ -121,7 +121,7 @@ class Task:
             raise InputError("another dictionary")
         self.checked.append((state["model"], path, model_cfg))
 
-    def go_on_from(self, task_state):
+    def resume_from(self, task_state):
         self.goes_on_from.append(task_state)
 
     def begin_training(self):
@@ -234,10 +234,10 @@ class TestReading:
             (pickle.UnpicklingError("invalid load key, 'x'."), r"\(its pickle is broken, or not one of torch.save's\)"),
             (pickle.UnpicklingError("Unsupported global: GLOBAL os.system was not an allowed global"),
              r"is refused: it holds 'os\.system'.*nothing of it was run"),
-            (KeyError("best_loss"), r"is no checkpoint of fairseq-train \(KeyError: 'best_loss'\)"),
-            (AttributeError("'list' object has no attribute 'x'"), "is no checkpoint of fairseq-train"),
-            (TypeError("argument of type 'int' is not iterable"), "is no checkpoint of fairseq-train"),
-            (ValueError("could not convert string to float"), "is no checkpoint of fairseq-train"),
+            (KeyError("best_loss"), r"is not a checkpoint of fairseq-train \(KeyError: 'best_loss'\)"),
+            (AttributeError("'list' object has no attribute 'x'"), "is not a checkpoint of fairseq-train"),
+            (TypeError("argument of type 'int' is not iterable"), "is not a checkpoint of fairseq-train"),
+            (ValueError("could not convert string to float"), "is not a checkpoint of fairseq-train"),
         ],
     )  # fmt: skip
     def test_what_goes_wrong_in_fairseqs_loader_is_one_line(self, checkpoint, error, line):
@@ -262,7 +262,7 @@ class TestReading:
     def test_a_text_is_no_checkpoint(self, tmp_path, text):
         """torch takes anything that is no zip file for a pickle, whose letters are commands."""
         (tmp_path / "in.txt").write_text(text)
-        with pytest.raises(InputError, match=r"in\.txt is (no checkpoint|cut off or damaged)") as caught:
+        with pytest.raises(InputError, match=r"in\.txt is (not a checkpoint|cut off or damaged)") as caught:
             self.load(tmp_path / "in.txt")
         assert "\n" not in str(caught.value)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mass_plugins.data.concatenated import ConcatenatedDataset
 from mass_plugins.data.documents import (
     DocumentDataset,
     Documents,
@@ -11,8 +12,7 @@ from mass_plugins.data.documents import (
     document_languages,
     open_documents,
 )
-from mass_plugins.data.joint import JointDataset
-from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 
 VOCABULARY = Vocabulary(mask=3, pad=1, eos=2, ordinary=np.arange(5, 1000))
@@ -77,6 +77,26 @@ def test_documents_that_are_drawn_again_are_known(epoch):
     assert together <= 3, (together, len(batches))
 
 
+def test_batches_are_full_and_not_more():
+    """Documents of few long units beside those of many short ones: what counts is the padded batch."""
+    dataset = make_dataset([[1, 9, 2, 30] * 20, [5] * 11], longest=20)
+    indices = dataset.ordered_indices()
+    for limit, documents, multiple in ((1200, None, 1), (1200, 3, 1), (1200, None, 4), (None, 5, 2)):
+        limits = {"max_sentences": documents, "required_batch_size_multiple": multiple}
+        batches = dataset.batch_by_size(indices, max_tokens=limit, **limits)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(91))
+        tokens = [dataset.collater([dataset[int(p)] for p in b])["net_input"]["src_tokens"].numel() for b in batches]
+        assert limit is None or max(tokens) <= limit
+        assert max(map(len, batches)) <= (documents or 91)
+        assert len({dataset.group_of[places[0]] for places in batches}) == 2
+        last = [dataset.group_of[a[0]] != dataset.group_of[b[0]] for a, b in zip(batches, batches[1:])] + [True]
+        for places, following, is_last in zip(batches, [*batches[1:], None], last):
+            assert is_last or len(places) <= multiple or len(places) % multiple == 0
+            if multiple == 1 and limit and not is_last and len(places) < (documents or 91):  # no room for one more
+                both = [*places, following[0]]
+                assert dataset.counts[both].sum() * dataset.longest[both].max() > limit
+
+
 def test_limits():
     dataset = make_dataset([[4, 4]], longest=30)
     with pytest.raises(InputError, match="--max-tokens 20"):
@@ -87,28 +107,27 @@ def test_limits():
 
 def test_no_samples():
     dataset = make_dataset([[2]])
-    assert dataset.collater([]) == {} and JointDataset([dataset]).collater([]) == {}
+    assert dataset.collater([]) == {} and ConcatenatedDataset({"documents": dataset}).collater([]) == {}
 
 
-def test_joint_batches_are_of_one_part():
-    parts = [make_dataset([[4] * 6]), make_dataset([[2] * 9])]
-    joint = JointDataset(parts)
-    assert len(joint) == 15
-    batches, seen = batches_of(joint, 150), []
+def test_concatenated_batches_are_of_one_part():
+    concatenated = ConcatenatedDataset({"long": make_dataset([[4] * 6]), "short": make_dataset([[2] * 9])})
+    assert len(concatenated) == 15
+    batches, seen = batches_of(concatenated, 150), []
     for places in batches:
-        samples = [joint[int(place)] for place in places]
+        samples = [concatenated[int(place)] for place in places]
         assert len({part for part, _ in samples}) == 1
-        batch = joint.collater(samples)
-        assert (batch["documents"]["real"].sum(dim=1) == (4 if samples[0][0] == 0 else 2)).all()
+        batch = concatenated.collater(samples)
+        assert (batch["documents"]["real"].sum(dim=1) == (4 if samples[0][0] == "long" else 2)).all()
         seen += list(places)
-        assert all(joint.num_tokens(int(p)) == joint.sizes[int(p)] for p in places)
+        assert all(concatenated.num_tokens(int(p)) == concatenated.sizes[int(p)] for p in places)
     assert sorted(seen) == list(range(15))
 
 
 def test_epochs_are_walked_by_both():
-    joint = JointDataset([make_dataset([[4] * 6], fixed=False)])
-    joint.set_epoch(3)
-    assert joint.parts[0].epoch == 3
+    concatenated = ConcatenatedDataset({"documents": make_dataset([[4] * 6], fixed=False)})
+    concatenated.set_epoch(3)
+    assert concatenated.parts["documents"].epoch == 3
 
 
 @pytest.mark.parametrize("split, mend", [("train", "--documents"), ("valid", "--valid-documents, or train with --dis")])
@@ -119,3 +138,10 @@ def test_missing_documents_are_told_with_their_own_flags(split, mend, tmp_path):
         open_documents(str(tmp_path), split, "de", None)
     with pytest.raises(InputError, match=f"has no {split} documents; make them with .*prepare_documents.py {mend}"):
         document_languages(str(tmp_path / "none"), split)
+
+
+def test_sizes_of_documents():
+    """The longest unit with its [CLS], and that for each unit: what a padded batch has of a document."""
+    units = Units(torch.tensor(row) for row in ([5, 2], [5, 6, 7, 2], [5, 6, 2]))
+    stream = DocumentStream("x", Documents(units, np.array([2, 1]), np.array([0, 2])), 0, VOCABULARY, 0)
+    assert stream.longest.tolist() == [5, 4] and stream.source_sizes.tolist() == [10, 4]

@@ -2,23 +2,29 @@
 
 import numpy as np
 import pytest
+import torch
 
 from mass_plugins.data.collate import pad_right
-from mass_plugins.data.dupmae_masking import PATTERNS, TextHider, sample_patterns, visible
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
+from mass_plugins.data.dupmae_masking import PATTERNS, DupMaeMasker, sample_patterns
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
+from mass_plugins.modules.enhanced_decoder import visible_rows
 
 PAD, CLS, SEP, MASK, FIRST, SIZE = 0, 1, 2, 3, 5, 60
 BEGINS = np.array([number < 40 for number in range(SIZE)])  # entries from 40 on continue a word
 
 
-def make_hider(ratio=0.3, decoder_ratio=0.5):
+def make_masker(ratio=0.3, decoder_ratio=0.5):
     vocabulary = Vocabulary(MASK, PAD, SEP, np.arange(FIRST, SIZE))
     marks = WordMarks(BEGINS, np.zeros(SIZE, dtype=bool))
-    return TextHider(ratio, decoder_ratio, Replacement(0.8, 0.1, 0.1), vocabulary, marks)
+    return DupMaeMasker(ratio, decoder_ratio, Replacement(0.8, 0.1, 0.1), vocabulary, marks)
+
+
+def rows_of(patterns):
+    """(B, S, S) bool, row by position: what each row sees."""
+    return visible_rows(*map(torch.from_numpy, patterns)).numpy()
 
 
 def make_texts(count, longest, seed=0):
@@ -31,7 +37,7 @@ def make_texts(count, longest, seed=0):
 def test_a_row_never_sees_itself_always_slot_0_and_the_right_share(ratio):
     lengths = np.array([2, 3, 4, 7, 50, 130, 301])
     patterns = sample_patterns(lengths, ratio, sentence_keys(1, 1, np.arange(len(lengths))))
-    seen = visible(patterns)
+    seen = rows_of(patterns)
     assert patterns.seen.shape[1] == PATTERNS and patterns.seen.dtype == bool
     for row, length in enumerate(lengths):
         own, inside = patterns.seen[row, : min(length, PATTERNS)], seen[row, :length]
@@ -57,20 +63,20 @@ def test_positions_are_hidden_alike_and_patterns_differ():
 
 
 def test_masks_of_a_text_do_not_depend_on_its_batch():
-    hider, texts = make_hider(), make_texts(30, 300)
+    masker, texts = make_masker(), make_texts(30, 300)
     keys = sentence_keys(1, 1, np.arange(30))
-    together = hider(*pad_right(texts, PAD), keys)
+    together = masker(*pad_right(texts, PAD), keys)
     for number in (0, 7, 29):
         length = len(texts[number])
-        alone = hider(*pad_right([texts[number]], PAD), keys[number : number + 1])
+        alone = masker(*pad_right([texts[number]], PAD), keys[number : number + 1])
         assert (together.source[number, :length] == alone.source[0]).all()
         assert (together.masked[number, :length] == alone.masked[0]).all()
-        assert (visible(together.patterns)[number, :length, :length] == visible(alone.patterns)[0]).all()
+        assert (rows_of(together.patterns)[number, :length, :length] == rows_of(alone.patterns)[0]).all()
 
 
 def test_whole_words_within_the_budget():
-    hider, texts = make_hider(), make_texts(300, 80)
-    hidden = hider(*pad_right(texts, PAD), sentence_keys(1, 1, np.arange(300)))
+    masker, texts = make_masker(), make_texts(300, 80)
+    hidden = masker(*pad_right(texts, PAD), sentence_keys(1, 1, np.arange(300)))
     for row, text in enumerate(texts):
         masked, length = hidden.masked[row, : len(text)], len(text)
         assert not masked[[0, -1]].any() and not hidden.masked[row, length:].any()
@@ -85,9 +91,14 @@ def test_whole_words_within_the_budget():
     assert (hidden.ordinary == (hidden.text >= FIRST)).all()
 
 
+def test_each_mask_has_its_own_ratio():
+    hidden = make_masker(0.2, 0.7)(*pad_right([[CLS, *[20] * 99, SEP]], PAD), sentence_keys(1, 1, np.arange(1)))
+    assert hidden.masked.sum() == 20 and (hidden.patterns.seen[0].sum(axis=1) == 101 - 70).all()
+
+
 def test_shares_of_replacements():
-    hider, texts = make_hider(), [np.concatenate([[CLS], np.full(500, 20), [SEP]])] * 50
-    hidden = hider(*pad_right(texts, PAD), sentence_keys(1, 1, np.arange(50)))
+    masker, texts = make_masker(), [np.concatenate([[CLS], np.full(500, 20), [SEP]])] * 50
+    hidden = masker(*pad_right(texts, PAD), sentence_keys(1, 1, np.arange(50)))
     found = hidden.source[hidden.masked]
     assert len(found) == 50 * 151 and abs((found == MASK).mean() - 0.8) < 0.02
     assert abs((found == 20).mean() - 0.1 - 0.1 / 55) < 0.015
@@ -96,4 +107,4 @@ def test_shares_of_replacements():
 @pytest.mark.parametrize("ratios, flag", [((0, 0.5), "--mask-ratio 0"), ((0.3, 1.5), "--decoder-mask-ratio 1.5")])
 def test_ratios(ratios, flag):
     with pytest.raises(InputError, match=f"{flag} is not in"):
-        make_hider(*ratios)
+        make_masker(*ratios)

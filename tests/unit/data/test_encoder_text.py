@@ -118,8 +118,34 @@ def test_a_model_may_have_more_tokens_but_not_fewer():
 
 
 def test_half_a_surrogate_pair():
-    with pytest.raises(InputError, match="line 2 is no text"):
-        tiny_encoder.make_text().encode(["good", "\ud800"])
+    for lines in (["good", "\ud800"], (line for line in ("good", "\ud800"))):
+        with pytest.raises(InputError, match="line 2 has half a surrogate pair in it; mend it"):
+            tiny_encoder.make_text().encode(lines)
+
+
+BAD_LINES = {
+    "a pair": (lambda: ["good", ["a", "b"]], "line 2 is no text but of type list;"),
+    "a tuple": (lambda: [("a", "b")], "line 1 is no text but of type tuple;"),
+    "nothing": (lambda: ["good", "good", None], "line 3 is no text but of type NoneType;"),
+    "bytes": (lambda: [b"a"], "line 1 is no text but of type bytes;"),
+    "a generator": (lambda: (line for line in ("good", 3)), "line 2 is no text but of type int;"),
+    "no lines": (lambda: None, "of type NoneType; give a list of texts"),
+    "a number": (lambda: 3, "of type int; give a list of texts"),
+    "one line": (lambda: "good", "of type str; give a list of texts"),
+    "one line of bytes": (lambda: b"good", "of type bytes; give a list of texts"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES, ids=str)
+def test_what_is_no_list_of_texts_is_refused(case, text):
+    lines, message = BAD_LINES[case]
+    with pytest.raises(InputError, match=message):
+        text.encode(lines())
+
+
+def test_lines_may_be_anything_that_gives_them(text):
+    for lines in (iter(LINES), tuple(LINES), np.array(LINES), dict.fromkeys(LINES)):
+        assert all(map(np.array_equal, text.encode(lines), text.encode(LINES)))
 
 
 def test_no_room():

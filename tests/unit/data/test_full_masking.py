@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.full_masking import FullMasker, disjoint_masks
+from mass_plugins.data.full_masking import FullyExploredMasker, disjoint_masks
 from mass_plugins.data.masked_text import to_masked_batch
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
+from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder, TextEncoderTinyConfig
 from mass_plugins.objectives.masked_tokens import masked_token_loss
@@ -30,7 +29,7 @@ def texts(count, longest=40, seed=0):
 
 
 def masker(sets, keep="1,0,0"):
-    return FullMasker(1 / sets, False, Replacement.parse(keep), VOCABULARY, MARKS, sets=sets)
+    return FullyExploredMasker(1 / sets, False, Replacement.parse(keep), VOCABULARY, MARKS, sets=sets)
 
 
 @pytest.mark.parametrize("sets", (1, 2, 7))
@@ -76,9 +75,9 @@ def test_nothing_to_mask():
 
 def test_bad_options():
     with pytest.raises(InputError, match="--mask-sets"):
-        FullMasker(0.5, False, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=0)
+        FullyExploredMasker(0.5, False, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=0)
     with pytest.raises(InputError, match="--whole-words"):
-        FullMasker(0.5, True, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=2)
+        FullyExploredMasker(0.5, True, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=2)
 
 
 def test_lower_variance_than_independent_masks():
@@ -93,7 +92,7 @@ def test_lower_variance_than_independent_masks():
             parameter.add_(0.2 * torch.randn_like(parameter))
     text, length = np.array([[CLS, *np.random.default_rng(1).integers(4, SIZE, size=24), SEP]]), np.array([26])
     parts = {name: getattr(masker(sets), name) for name in ("whole_words", "replacement", "vocabulary", "marks")}
-    independent = TextMasker(ratio=1 / sets, **parts)
+    independent = BertMasker(ratio=1 / sets, **parts)
 
     def gradient(masked):
         batch = to_masked_batch(masked, np.arange(len(masked.source)), PAD)

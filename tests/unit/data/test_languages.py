@@ -33,8 +33,9 @@ def test_shares_follow_the_temperature():
     assert sampling_shares([100, 900], 0).tolist() == [0.5, 0.5]
     assert sampling_shares([100, 900], 1).tolist() == [0.1, 0.9]
     assert sampling_shares([100, 900], 0.5) == pytest.approx([0.25, 0.75])
-    with pytest.raises(InputError, match="--language-alpha"):
-        sampling_shares([1, 2], -0.1)
+    for alpha in (-0.1, 1.1, 300, float("nan")):
+        with pytest.raises(InputError, match=f"--language-alpha {alpha} is not in"):
+            sampling_shares([1, 2], alpha)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.3, 0.7, 1])

@@ -6,7 +6,7 @@ import torch
 
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from tests import tiny, tiny_encoder
 
@@ -17,7 +17,7 @@ def text():
 
 
 def make(text, counts=(30, 10), **options) -> MaskedTextDataset:
-    masker = TextMasker(0.3, True, Replacement(0.8, 0.1, 0.1), text.vocabulary, text.marks)
+    masker = BertMasker(0.3, True, Replacement(0.8, 0.1, 0.1), text.vocabulary, text.marks)
     streams = []
     for language, count in zip(tiny_encoder.LANGUAGES, counts):
         lines = tiny.sentences(count, [language], "masked")[language]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mass_plugins.data.collate import pad_right
-from mass_plugins.data.masker import Masker, Vocabulary
+from mass_plugins.data.masker import Masker
 from mass_plugins.data.random_state import sentence_keys
-from mass_plugins.data.token_masking import Replacement, mask_independently, ordinary_tokens
+from mass_plugins.data.token_masking import Replacement, mask_independently
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 
 PAD, EOS, MASK, FIRST, SIZE = 1, 2, 4, 5, 60
@@ -183,11 +184,6 @@ def test_independent_masks_spare_the_end():
     last = masked[np.arange(len(tokens)), lengths - 1]
     assert (last == EOS).all() and (masked[tokens == PAD] == PAD).all()
     assert abs((masked == MASK).sum() / (lengths - 1).sum() - 0.5) < 0.02
-
-
-def test_ordinary_tokens_leave_out_what_is_not_text():
-    symbols = ["<s>", "<pad>", "</s>", "<unk>", "[MASK]", "a", "b", "madeupword0000"]
-    assert ordinary_tokens(symbols, 4, "[MASK]").tolist() == [5, 6]
 
 
 @pytest.mark.parametrize(

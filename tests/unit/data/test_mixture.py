@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.masker import Masker, Vocabulary
+from mass_plugins.data.masker import Masker
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import MonolingualStream, ParallelStream
 from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 
 VOCABULARY = Vocabulary(mask=4, pad=1, eos=2, ordinary=np.arange(5, 200))

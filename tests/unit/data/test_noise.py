@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mass_plugins.data.collate import pad_right
-from mass_plugins.data.noise import WordMarks, WordNoise, disturb_words
+from mass_plugins.data.noise import WordNoise, add_word_noise
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.errors import InputError
 
@@ -23,7 +23,7 @@ def sentences(lengths, seed=0):
 def disturb(lengths, noise, epoch=1, seed=0):
     tokens, sizes, starts = sentences(lengths, seed)
     keys = sentence_keys(1, epoch, np.arange(len(lengths)))
-    noised, noised_sizes = disturb_words(tokens, sizes, starts, noise, MASK, PAD, keys)
+    noised, noised_sizes = add_word_noise(tokens, sizes, starts, noise, MASK, PAD, keys)
     rows = [tokens[n, :size].tolist() for n, size in enumerate(sizes)]
     return rows, [noised[n, :size].tolist() for n, size in enumerate(noised_sizes)], starts, noised
 
@@ -94,10 +94,10 @@ def test_rows_end_in_padding():
 def test_the_noise_of_a_sentence_does_not_depend_on_its_batch():
     tokens, sizes, starts = sentences([5, 12, 9])
     keys = sentence_keys(1, 1, np.arange(3))
-    together, lengths = disturb_words(tokens, sizes, starts, WordNoise(), MASK, PAD, keys)
+    together, lengths = add_word_noise(tokens, sizes, starts, WordNoise(), MASK, PAD, keys)
     for n, size in enumerate(sizes):
         cut = (slice(n, n + 1), slice(0, size))
-        alone, _ = disturb_words(tokens[cut], sizes[n : n + 1], starts[cut], WordNoise(), MASK, PAD, keys[n : n + 1])
+        alone, _ = add_word_noise(tokens[cut], sizes[n : n + 1], starts[cut], WordNoise(), MASK, PAD, keys[n : n + 1])
         assert alone[0].tolist() == together[n, : lengths[n]].tolist()
 
 
@@ -109,19 +109,3 @@ def test_it_is_new_in_each_epoch():
 def test_impossible_noise_is_refused(settings):
     with pytest.raises(InputError, match="--word-"):
         WordNoise(*settings)
-
-
-class TestWordMarks:
-    def starts(self, symbols, row):
-        return WordMarks.of(symbols).word_starts(np.array([[symbols.index(symbol) for symbol in row]]))[0].tolist()
-
-    def test_sentencepiece(self):
-        symbols = ["</s>", "\u2581der", "\u2581Hun", "d", "."]
-        assert self.starts(symbols, ["\u2581der", "\u2581Hun", "d", ".", "</s>"]) == [True, True, False, False, False]
-
-    def test_subword_nmt(self):
-        symbols = ["</s>", "der", "Hun@@", "d", "."]
-        assert self.starts(symbols, ["der", "Hun@@", "d", ".", "</s>"]) == [True, True, False, True, True]
-
-    def test_without_marks_each_token_is_a_word(self):
-        assert self.starts(["</s>", "a", "b"], ["a", "b", "</s>"]) == [True] * 3

@@ -16,7 +16,7 @@ from mass_plugins.data.retrieval_files import (
     read_run,
     run_lines,
 )
-from mass_plugins.data.retrieval_groups import PassageStore
+from mass_plugins.data.retrieval_passages import PassageStore
 from mass_plugins.errors import InputError
 
 

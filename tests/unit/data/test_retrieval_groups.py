@@ -1,13 +1,12 @@
-"""Groups and passages by random access are those of the file; what is wrong with a line names it."""
+"""Groups by random access are those of the file; what is wrong with a line names it."""
 
 import gzip
 import json
-import pickle
 
 import pytest
 
 from mass_plugins.data.retrieval_files import Passage, Query
-from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile, PassageStore
+from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile
 from mass_plugins.errors import InputError
 
 GROUPS = [
@@ -37,9 +36,9 @@ def test_there_and_back_in_any_order(tmp_path):
     ({"query": " "}, "line 2: query q has no text"),
     ({"positive_passages": [{"docid": "d", "text": ""}]}, "line 2, positive_passages: the passage d has no text"),
     ({"positive_passages": []}, "line 2: query q has no positive passage"),
-    ({"negative_passages": {"docid": "d"}}, "negative_passages is no list"),
+    ({"negative_passages": {"docid": "d"}}, "negative_passages is not a list"),
     ({"negative_passages": [{"text": "t"}]}, "line 2, negative_passages has no id"),
-    ({"negative_passages": [{"docid": "d", "text": "t", "score": "1"}]}, "the score '1' is no number"),
+    ({"negative_passages": [{"docid": "d", "text": "t", "score": "1"}]}, "the score '1' is not a number"),
 ])  # fmt: skip
 def test_bad_groups(tmp_path, change, words):
     good = {"query_id": "q", "query": "t", "positive_passages": [{"docid": "d", "text": "t"}], "negative_passages": []}
@@ -50,15 +49,6 @@ def test_bad_groups(tmp_path, change, words):
         GroupFile(path, "--groups")
 
 
-def test_lines_longer_than_a_read_and_workers_of_their_own(tmp_path):
-    path, lengths = tmp_path / "c", [5, 16384, 40000, 16380, 1]
-    path.write_text("\r\n".join(f"d{n}\t{'ä' * length}" for n, length in enumerate(lengths)), newline="")
-    store = PassageStore(path)
-    other = pickle.loads(pickle.dumps((store["d0"], store)[1]))
-    for n, length in enumerate(lengths):
-        assert store[f"d{n}"] == other[f"d{n}"] == Passage(f"d{n}", "", "ä" * length)
-
-
 def test_compressed_and_empty_files(tmp_path):
     (tmp_path / "g.gz").write_bytes(gzip.compress(GROUPS[0].as_json().encode()))
     with pytest.raises(InputError, match="is compressed, but its lines are read in any order; unpack it"):
@@ -66,17 +56,3 @@ def test_compressed_and_empty_files(tmp_path):
     (tmp_path / "e").touch()
     with pytest.raises(InputError, match="is empty"):
         GroupFile(tmp_path / "e", "--groups")
-
-
-def test_passages_by_id(tmp_path):
-    path = tmp_path / "corpus"
-    path.write_text("".join(f"d{n}\ttext of {n}\n" for n in range(100)))
-    store = PassageStore(path)
-    assert len(store) == 100 and "d7" in store and "d100" not in store
-    assert all(store[f"d{n}"] == Passage(f"d{n}", "", f"text of {n}") for n in (99, 0, 50))
-    with pytest.raises(KeyError):
-        store["x"]
-    for header in ("", "id\ttext\n"):
-        path.write_text(f"{header}a\tb\nb\tc\na\td\n")
-        with pytest.raises(InputError, match=f"corpus, line {4 if header else 3}: the id a came before"):
-            PassageStore(path)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.streams import ParallelStream, cut
+from mass_plugins.data.vocabulary import Vocabulary
 
 EOS = 2
 

@@ -237,7 +237,7 @@ class TestSettings:
             with pytest.raises(InputError, match=f"^{name}='other' is unknown; choose from "):
                 TextSettings(**{name: "other"})
         for name in ("normalize", "lowercase"):
-            with pytest.raises(InputError, match=f"^{name}=1 is not true or false; mend text.json"):
+            with pytest.raises(InputError, match=f"^{name}=1 is not true or false; fix text.json"):
                 TextSettings(**{name: 1})
 
     @pytest.mark.parametrize(

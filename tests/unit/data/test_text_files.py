@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from mass_plugins.data.text_files import Shard, count_lines, read_lines
+from mass_plugins.data.text_files import Shard, count_lines, read_lines, whole_file
 from mass_plugins.errors import InputError
 
 OPENERS = {"": open, ".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -118,3 +118,13 @@ def test_lines_come_while_the_file_is_read(tmp_path):
     assert [next(lines)[1] for _ in range(1000)] == ["a"] * 1000
     with pytest.raises(InputError):
         next(lines)
+
+
+def test_a_file_that_fails_stays_as_it_was(tmp_path):
+    path = tmp_path / "x"
+    with whole_file(path) as temporary:
+        temporary.write_text("first")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("x", "first")]

@@ -37,8 +37,8 @@ def test_word2vec_ends_its_lines_in_a_space(tmp_path):
         ("1 2\na 1 x\n", "line 2 is not a token"),
         ("1 2\nNew York 1 2\n", "line 2 is not a token"),
         ("2 2\na 1 2\na 1 3\n", "lines 2 and 3 are both of 'a'; take one out"),
-        ("2 2\na 1 2\n", "has 1 vectors and says 2"),
-        ("1 2\na 1 2\nb 1 2\n", "has 2 vectors and says 1"),
+        ("2 2\na 1 2\n", "has 1 vectors but line 1 says 2"),
+        ("1 2\na 1 2\nb 1 2\n", "has 2 vectors but line 1 says 1"),
     ],
 )
 def test_a_file_that_is_none(tmp_path, text, complaint):

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.data.word_masking import TextMasker, as_slots, budgets, mask_tokens, mask_words
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
+from mass_plugins.data.word_masking import BertMasker, as_slots, budgets, mask_tokens, mask_words
 from mass_plugins.errors import InputError
 
 PAD, CLS, SEP, MASK, FIRST = 0, 1, 2, 3, 4  # ids; ordinary tokens from FIRST on
@@ -31,9 +30,9 @@ def batch(rows: int, seed: int, longest: int = 40):
     return tokens, lengths
 
 
-def masker(**options) -> TextMasker:
+def masker(**options) -> BertMasker:
     settings = {"ratio": 0.15, "whole_words": True, "replacement": Replacement(1, 0, 0), **options}
-    return TextMasker(**settings, vocabulary=VOCABULARY, marks=WordMarks(BEGINS, np.zeros(SIZE, dtype=bool)))
+    return BertMasker(**settings, vocabulary=VOCABULARY, marks=WordMarks(BEGINS, np.zeros(SIZE, dtype=bool)))
 
 
 def words_of(row):

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from mass_plugins.data.encoder_text import EncoderText
-from mass_plugins.encoding.encode_files import STDIN, Part, encode_files
+from mass_plugins.data.text_files import Shard
+from mass_plugins.encoding.encode_files import STDIN, encode_files
 from mass_plugins.encoding.encoder import Encoder
 from mass_plugins.encoding.loading import VectorSettings
 from mass_plugins.errors import InputError
@@ -72,8 +73,10 @@ def test_batches_hold_every_line_once_and_few_tokens(parts):
 
 def test_nothing_and_a_bare_string(parts):
     assert make(parts).encode([]).shape == (0, 8)
-    with pytest.raises(InputError, match="takes a list"):
-        make(parts).encode("thight")
+    for lines, message in (("thight", "type str"), (None, "type NoneType"), ([["a", "b"]], "line 1 is no text")):
+        with pytest.raises(InputError, match=message):
+            make(parts).encode(lines)
+    assert np.allclose(make(parts).encode(line for line in LINES), make(parts).encode(LINES), atol=1e-6)
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def test_vectors_of_other_text_are_never_taken_for_these(files, tmp_path, monkey
         content = "".join(f"{line}\n" for line in lines).encode()
         path.write_bytes(content)
         pipe(monkeypatch, content)
-        shard = {"shard": "1/2"} if source == "shard" else {}
+        shard = {"shard": Shard(1, 2)} if source == "shard" else {}
         inputs = [STDIN] if source == "stdin" else [path]
         return encode_files(encoder, checkpoint, inputs, output, buffer=2, **shard, **more)
 
@@ -170,10 +173,10 @@ def test_a_language_that_means_nothing_is_refused(parts, tiny_data_bin):
 
 def test_shards_put_together_are_the_whole(files, tmp_path):
     for index in range(3):
-        encode_files(*files, tmp_path / "v.npy", shard=f"{index}/3", buffer=4)
+        encode_files(*files, tmp_path / "v.npy", shard=Shard(index, 3), buffer=4)
     vectors = np.concatenate([np.load(tmp_path / f"v.{index}-of-3.npy") for index in range(3)])
     assert np.abs(vectors - files[0].encode(LINES)).max() < 1e-5
-    assert [Part(f"{i}/3").of(10) for i in range(3)] == [(0, 3), (3, 6), (6, 10)]
+    assert [Shard(index, 3).stretch(10) for index in range(3)] == [(0, 3), (3, 6), (6, 10)]
 
 
 def test_a_run_that_was_cut_off_goes_on_with_the_same_lines(files, tmp_path, monkeypatch):
@@ -215,20 +218,13 @@ def test_stdin(files, tmp_path, monkeypatch):
         encode_files(encoder, checkpoint, stdin, tmp_path / "x.npy")
     assert not list(tmp_path.glob("x.npy*"))
     with pytest.raises(InputError, match="--shard needs files"):
-        encode_files(encoder, checkpoint, stdin, tmp_path / "y.npy", shard="0/2")
+        encode_files(encoder, checkpoint, stdin, tmp_path / "y.npy", shard=Shard(0, 2))
 
 
-@pytest.mark.parametrize(
-    "options, message",
-    [({"shard": "2/2"}, "is not I/N"), ({"shard": "25/40"}, None), ({"output": "v.txt"}, "doesn't end in .npy")],
-)
-def test_bad_requests(files, tmp_path, options, message):
-    output = tmp_path / options.pop("output", "v.npy")
-    if message is None:  # more shards than lines: some have none
-        with pytest.raises(InputError, match="no line falls to"):
-            for index in range(40):
-                encode_files(*files, output, shard=f"{index}/40")
-        return
-    with pytest.raises(InputError, match=message):
-        encode_files(*files, output, **options)
+def test_bad_requests(files, tmp_path):
+    with pytest.raises(InputError, match="doesn't end in .npy"):
+        encode_files(*files, tmp_path / "v.txt")
     assert not list(tmp_path.glob("v*"))
+    with pytest.raises(InputError, match="no line falls to --shard"):  # more shards than lines: some have none
+        for index in range(40):
+            encode_files(*files, tmp_path / "v.npy", shard=Shard(index, 40))

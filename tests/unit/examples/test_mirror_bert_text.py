@@ -135,7 +135,7 @@ def test_bad_input_is_a_line(tmp_path, out, capsys):
     ):
         call(*words, expect=1)
         error = capsys.readouterr().err
-        assert told in error and "--data" not in error and error.count("\n") == 1
+        assert told in error and "--folders" not in error and error.count("\n") == 1
 
 
 def test_strings_are_different_texts_drawn_by_the_seed(tmp_path, out):

@@ -127,3 +127,28 @@ def test_a_result_of_other_text_names_it(data, called, tmp_path):
     variables = {**os.environ, "DATA": data, "PATH": path, "WORK": str(tmp_path / "work"), "CONFIG": ""}
     done = subprocess.run(["bash", folder / "run.sh"], env=variables, capture_output=True, text=True, check=True)
     assert done.stdout == f"{called}\n"
+
+
+def test_full_measures_what_depends_on_no_seed_once():
+    run = (EXAMPLES / "msm_full" / "run.sh").read_text()
+    stubs = "prepare_text get_tests stage note write_result"
+    script = "".join(f"{name}() {{ :; }}; " for name in stubs.split())
+    script += 'measure() { echo "$1.$2.$3.$5"; }; FOLDER=f RECORDS=r MRTYDI= XOR= GROUPS_FILE=g ALL=a UNITS=u\n'
+    script += run[run.index("# system SYSTEM") :].replace("\nexit\n", "\n")
+    found = configured("msm_full", script)
+    zero_shot = ["xlm-r.1.zero-shot.mean", "msm.1.zero-shot.cls"]
+    fine_tuned = [f"{name}.{seed}.fine-tuned.cls" for name in ("xlm-r", "msm") for seed in (1, 2, 3)]
+    assert sorted(found) == sorted(zero_shot + fine_tuned)
+    assert "MSM is pre-trained once" in card("msm_full")
+
+
+@pytest.mark.parametrize("processes, words", ((8, "--batch-size 16"), (2, "--batch-size 64 --cache-texts 48")))
+def test_full_has_one_batch_of_questions_on_any_number_of_gpus(processes, words):
+    """Not several smaller ones, whose questions would have fewer negatives."""
+    run = (EXAMPLES / "msm_full" / "run.sh").read_text()
+    function = run[run.index("fine_tune() {") : run.index("# note SYSTEM SEED")]
+    script = f'PROCESSES={processes}; train() {{ echo "$@"; }}; {function}'
+    script += 'fine_tune "$BATCH_OF_QUESTIONS" "$TEXTS_AT_ONCE" x "${FINE_TUNING[@]}"'
+    found = configured("msm_full", script)
+    assert " ".join(found).endswith(words) and found.count("--batch-size") == 1 and "--update-freq" not in found
+    assert 'stage "$system.$seed.fine" fine_tune "$BATCH_OF_QUESTIONS" "$TEXTS_AT_ONCE"' in run

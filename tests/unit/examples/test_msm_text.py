@@ -128,6 +128,12 @@ def test_whole_documents_up_to_a_number_of_lines(tmp_path):
         assert gzip.open(tmp_path / "out.gz", "rt").read() == kept and count == kept.count("\n") - kept.count("\n\n")
 
 
+def test_lines_with_the_mask_are_left_out_and_documents_stay_apart(tmp_path):
+    (tmp_path / "a.txt").write_text("a\nan odd [MASK]\n\n[MASK]\n\nb\n")
+    crawl_text.cut_documents(tmp_path / "a.txt", 9, tmp_path / "out.gz")
+    assert gzip.open(tmp_path / "out.gz", "rt").read() == "a\n\nb\n\n"
+
+
 def test_items_of_a_list_in_chunks(tmp_path, monkeypatch):
     rows = [{"question": "é" * n, "n": n, "in": [{}, "], ["]} for n in range(40)]
     (tmp_path / "list.json").write_text(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -204,8 +204,8 @@ class TestSettings:
         ({"sampling_topk": 5}, "--sampling-topk does nothing without --sampling"),
         ({"sampling_topp": 0.5}, "--sampling-topp does nothing without --sampling"),
         ({"seed": 2}, "--seed does nothing without --sampling"),
-        ({"max_len_a": -1.0}, "--max-len-a -1.0 is no length"),
-        ({"max_len_a": float("nan")}, "--max-len-a nan is no length"),
+        ({"max_len_a": -1.0}, "--max-len-a -1.0 is not a length"),
+        ({"max_len_a": float("nan")}, "--max-len-a nan is not a length"),
         ({"max_len_b": 0}, "--max-len-b 0 is not 1 or more"),
     ], ids=str)  # fmt: skip
     def test_what_contradicts_itself(self, changes, words):
@@ -239,7 +239,9 @@ class TestSettings:
             raise torch.OutOfMemoryError("CUDA out of memory. " * 10)
 
         monkeypatch.setattr(translator, "generate", generate)
-        with pytest.raises(InputError, match="^--batch-tokens 300 is too much for the memory of cpu; lower it and run"):
+        with pytest.raises(
+            InputError, match="^--batch-tokens 300 is too much for the memory of cpu; lower it and re-run"
+        ):
             pairs(TEXT, batch_tokens=300)
 
 
@@ -343,7 +345,7 @@ class TestRun:
         go()
         made, flag = contents(tmp_path / "pairs"), "--" + next(iter(changes)).replace("_", "-")
         with pytest.raises(
-            InputError, match=rf"bt.json is of another back-translation \({flag} was .* and is .*\); give"
+            InputError, match=rf"bt.json is from another back-translation \({flag} was .* and is .*\); give"
         ):
             go(**changes)
         assert contents(tmp_path / "pairs") == made
@@ -357,14 +359,14 @@ class TestRun:
         with pytest.raises(InputError, match=r"--input was \['a.en \(\d+ bytes\)', .*\] and is \['a.en \(\d+ bytes\)'"):
             go()
         news[0].write_text(news[0].read_text().removesuffix("more\n"))
-        monkeypatch.setattr(back_translate, "_digest", lambda path: "other")
-        with pytest.raises(InputError, match=r"of another back-translation \(CHECKPOINT is another one\)"):
+        monkeypatch.setattr(back_translate, "digest", lambda path: "other")
+        with pytest.raises(InputError, match=r"from another back-translation \(CHECKPOINT is another one\)"):
             go()
 
     def test_input_that_changed_while_it_was_read(self, go, news, monkeypatch):
         monkeypatch.setattr(back_translate, "_count", lambda *_: 70)
         with pytest.raises(
-            InputError, match="^--input has 65 lines where it had 70 in the beginning; give --overwrite"
+            InputError, match="^--input has 65 lines where it had 70 at the beginning; give --overwrite"
         ):
             go()
 

@@ -158,7 +158,7 @@ class TestWhatIsThereAlready:
         prefix = tmp_path / "whole" / "bt"
         changes = {"--beam": 4, "CHECKPOINT": "d"}
         with pytest.raises(
-            InputError, match=r"bt.json is of another back-translation \(--beam was 1 and is 4, CHECKPOINT"
+            InputError, match=r"bt.json is from another back-translation \(--beam was 1 and is 4, CHECKPOINT"
         ):
             self.find(prefix, **changes)
         assert self.find(prefix, overwrite=True, **changes) is None
@@ -178,13 +178,13 @@ class TestWhatIsThereAlready:
     @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1}', '{"version": 2}', '{"version": 1, "x": 2}'])
     def test_a_damaged_record(self, tmp_path, content):
         (tmp_path / "bt.json").write_text(content)
-        with pytest.raises(InputError, match=r"bt.json can't be read \(.*\); give --overwrite to start anew"):
+        with pytest.raises(InputError, match=r"bt.json is (damaged|of version).*; give --overwrite to start over"):
             self.find(tmp_path / "bt")
         assert self.find(tmp_path / "bt", overwrite=True) is None
 
     def test_a_finished_file_that_is_gone(self, whole, tmp_path):
         (tmp_path / "whole" / "bt.en").unlink()
-        with pytest.raises(InputError, match="bt.en is gone, which .*bt.json calls finished; give --overwrite"):
+        with pytest.raises(InputError, match="bt.en is missing, though .*bt.json calls it finished; give --overwrite"):
             write(tmp_path / "whole" / "bt")
         assert self.find(tmp_path / "whole" / "bt", overwrite=True) is None
 

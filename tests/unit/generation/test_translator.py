@@ -69,10 +69,10 @@ def test_of_dialogues_the_end_of_a_long_source_stays(checkpoint, monkeypatch):
         ("Ein Hund", {}, r"write \['Ein Hund'\]"),
         (["a", None], {}, "line 2 is None"),
         (["a"], {"beam": 0}, "beam=0 is below 1"),
-        (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "at least 5 and at most 4 sub-words can't be"),
-        (["a"], {"min_len": 900, "max_len_b": 2000, "beam": 2}, "at least 900 and at most 63 sub-words can't be"),
-        (["a"], {"min_len": 30, "beam": 2}, "at least 30 and at most 23 sub-words can't be"),
-        (["a"], {"length_penalty": float("nan")}, "length_penalty=nan is no finite number"),
+        (["a"], {"min_len": 5, "max_len_a": 0, "max_len_b": 4}, "min_len=5 exceeds max_len_b=4; lower"),
+        (["a"], {"min_len": 900, "max_len_b": 2000, "beam": 2}, "min_len=900 exceeds the model's 63 positions"),
+        (["a"], {"min_len": 30, "beam": 2}, r"min_len=30 exceeds max_len_a \* length \+ max_len_b = 23; lower"),
+        (["a"], {"length_penalty": float("nan")}, "length_penalty=nan is not a finite number"),
         (["a"], {"truncate": 1}, "truncate=1 leaves nothing but </s>"),
         (["a"], {"sampling": True, "temperature": 0.0}, "temperature of 0.0 is not finite and 1e-10 or more"),
     ],
@@ -90,7 +90,7 @@ def test_what_load_can_not_find(checkpoint, tmp_path, monkeypatch):
     state = torch.load(checkpoint, weights_only=True)
     state["cfg"]["task"]["data"] = "elsewhere/data-bin"
     torch.save(state, tmp_path / "model.pt")
-    with pytest.raises(InputError, match="was trained on elsewhere/data-bin, which is no folder here"):
+    with pytest.raises(InputError, match="was trained on elsewhere/data-bin, which is not a folder here"):
         mass_plugins.load(str(tmp_path / "model.pt"))
 
 

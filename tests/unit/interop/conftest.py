@@ -2,6 +2,9 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 
+from mass_plugins.cli import main
+from tests.unit.interop.transformers_folders import FAMILIES, make_folder
+
 
 @pytest.fixture
 def load():
@@ -26,3 +29,19 @@ def logits():
         )[0][0].numpy()  # fmt: skip
 
     return compute
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def foreign(request, tmp_path_factory):
+    """(family, folder, transformers' model, folder of our checkpoint)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = make_folder(folder / "theirs", request.param)
+    assert main(["import", "huggingface-encoder", str(folder / "theirs"), "--destdir", str(folder / "ours")]) == 0
+    return request.param, folder / "theirs", model, folder / "ours"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A good folder to spoil."""
+    make_folder(tmp_path / "theirs", "bert")
+    return tmp_path / "theirs"

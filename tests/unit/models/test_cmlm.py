@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mass_plugins.errors import InputError
-from mass_plugins.models.cmlm import Cmlm, CmlmTinyConfig
+from mass_plugins.models.cmlm import Cmlm, CmlmConfig
 from mass_plugins.models.text_encoder import TextEncoder
 
 PAD = 1
@@ -14,7 +14,7 @@ def make_model(**options):
     torch.manual_seed(1)
     shape = {"encoder_layers": 2, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 24, "max_positions": 12}
     shape |= {"encoder_attention_heads": 2, "condition_vectors": 3, **options}
-    return Cmlm(CmlmTinyConfig(**shape), 40, PAD).eval()
+    return Cmlm(CmlmConfig(**shape), 40, PAD).eval()
 
 
 def tokens(rows, slots, seed=0):
@@ -41,7 +41,7 @@ def test_padding_changes_nothing():
 
 def test_without_condition_a_text_encoder():
     model, text = make_model(), tokens(2, 5)
-    plain = TextEncoder(CmlmTinyConfig(
+    plain = TextEncoder(CmlmConfig(
         encoder_layers=2, encoder_embed_dim=16, encoder_ffn_embed_dim=24, max_positions=12, encoder_attention_heads=2
     ), 40, PAD).eval()  # fmt: skip
     plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith(Cmlm.EXTRA_WEIGHTS)})

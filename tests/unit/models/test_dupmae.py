@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy import exp, log
 
-from mass_plugins.data.dupmae_masking import sample_patterns, visible
+from mass_plugins.data.dupmae_masking import sample_patterns
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.models.dupmae import DupMae, DupMaeConfig
 from mass_plugins.modules.enhanced_decoder import visible_rows
@@ -72,11 +72,15 @@ def decode_row(model, sentence, text, row, seen, plain=False):
     return norm(x + linear(gelu(linear(x, decoder.fc1)), decoder.fc2), decoder.final_norm)
 
 
+def rows_of(patterns):
+    return visible_rows(*map(torch.from_numpy, patterns)).numpy()
+
+
 @pytest.mark.parametrize("queries", ["embedded", "plain"])
 def test_decoder_and_its_loss_against_numpy(queries):
     model = make_model(decoder_queries=queries)
     patterns = sample_patterns(LENGTHS, 0.5, sentence_keys(1, 1, np.arange(2)))
-    seen, text = visible(patterns), torch.from_numpy(TEXT)
+    seen, text = rows_of(patterns), torch.from_numpy(TEXT)
     batch = sample(patterns, masked=[1, 7])
     hidden = model(batch["net_input"]["src_tokens"])
     states = model.decode(hidden[:, 0], text, torch.from_numpy(patterns.seen), torch.from_numpy(patterns.of_row))
@@ -159,7 +163,11 @@ def test_the_total_and_its_weights():
 def test_rows_of_the_model_are_those_of_the_masks():
     patterns = sample_patterns(np.array([40, 300, 2]), 0.5, sentence_keys(1, 1, np.arange(3)))
     before = patterns.seen.copy()
-    assert (visible_rows(*map(torch.from_numpy, patterns)).numpy() == visible(patterns)).all()
+    rows = rows_of(patterns)
+    for text, row in np.ndindex(rows.shape[:2]):
+        expected = patterns.seen[text, patterns.of_row[text, row]].copy()
+        expected[row], expected[0] = False, True
+        assert (rows[text, row] == expected).all()
     assert (patterns.seen == before).all()  # a pattern serves several rows
 
 
@@ -167,7 +175,7 @@ def test_the_unmasked_token_of_a_row_is_invisible_to_it():
     """A row's state doesn't change with its own token, but with the others that it sees."""
     model = make_model()
     patterns = sample_patterns(LENGTHS, 0.5, sentence_keys(1, 1, np.arange(2)))
-    seen, sentence = visible(patterns), torch.randn(2, WIDTH, dtype=torch.float64)
+    seen, sentence = rows_of(patterns), torch.randn(2, WIDTH, dtype=torch.float64)
     masks = torch.from_numpy(patterns.seen), torch.from_numpy(patterns.of_row)
     before = model.decode(sentence, torch.from_numpy(TEXT), *masks)
     for slot in range(1, 5):

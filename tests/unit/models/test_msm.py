@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mass_plugins.errors import InputError
-from mass_plugins.models.msm import Msm, MsmTinyConfig
+from mass_plugins.models.msm import Msm, MsmConfig
 from mass_plugins.models.text_encoder import TextEncoder
 
 WIDTH, UNITS = 16, 6
@@ -14,7 +14,7 @@ def make_model(**options):
     torch.manual_seed(1)
     shape = {"encoder_layers": 1, "encoder_embed_dim": WIDTH, "encoder_ffn_embed_dim": 24, "max_positions": 12}
     shape |= {"encoder_attention_heads": 2, "units_per_document": UNITS, **options}
-    return Msm(MsmTinyConfig(**shape), 40, 1).eval()
+    return Msm(MsmConfig(**shape), 40, 1).eval()
 
 
 def documents(counts, seed=0):
@@ -93,7 +93,7 @@ def test_encoder_has_the_names_of_a_text_encoder():
     model = make_model()
     names = {name for name in model.state_dict() if not name.startswith(Msm.EXTRA_WEIGHTS)}
     shape = {"encoder_layers": 1, "encoder_embed_dim": WIDTH, "encoder_ffn_embed_dim": 24, "max_positions": 12}
-    assert names == set(TextEncoder(MsmTinyConfig(**shape), 40, 1).state_dict())
+    assert names == set(TextEncoder(MsmConfig(**shape, encoder_attention_heads=2), 40, 1).state_dict())
 
 
 @pytest.mark.parametrize("option", ("document_layers", "units_per_document"))

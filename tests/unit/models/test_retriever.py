@@ -25,7 +25,7 @@ def moved(model):
 
 
 def make_model(**options):
-    torch.manual_seed(3)
+    torch.manual_seed(9)
     return moved(Retriever(RetrieverConfig(**SHAPE, **{"cls_dim": 6, "ot_top": KEPT, **options}), SIZE, PAD))
 
 
@@ -53,7 +53,8 @@ def test_bag_of_words_and_its_activation(activation):
     hidden, weight = states(model), array(model.embed_tokens.weight)
     assert queries.entries is None and queries.values.shape == (3, SIZE)
     maxima = [np.max([weight @ hidden[text, place] for place in places], axis=0) for text, places in enumerate(INSIDE)]
-    assert np.min(maxima) < -0.1 and all((mu > 0).sum() > KEPT for mu in maxima)  # what relu drops, and which are kept
+    assert all((mu > 0).sum() > KEPT for mu in maxima)  # so that relu leaves the kept ones their order
+    assert maxima[-1].min() < -np.sort(maxima[-1])[-KEPT]  # and something farther below 0 than they are above
     for text, mu in enumerate(maxima):
         expected = ACTIVATIONS[activation](mu)
         assert np.allclose(array(queries.values[text]), expected)

@@ -11,9 +11,10 @@ from omegaconf import OmegaConf
 from mass_plugins.errors import InputError
 from mass_plugins.models.cmlm import Cmlm
 from mass_plugins.models.dupmae import DupMae
+from mass_plugins.models.encoder_checks import check_same_encoder
 from mass_plugins.models.msm import Msm
 from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
-from mass_plugins.models.text_encoder import BertBaseConfig, RobertaBaseConfig, TextEncoder, check_same_encoder
+from mass_plugins.models.text_encoder import BertBaseConfig, RobertaBaseConfig, TextEncoder
 from tests.unit.models.numpy_mass import attend, feed_forward, gelu, layer_norm, linear
 
 SMALL = {"encoder_layers": 2, "encoder_embed_dim": 12, "encoder_ffn_embed_dim": 20, "encoder_attention_heads": 3,
@@ -160,7 +161,7 @@ def test_another_shape_is_named():
     cfg = dict(vars(FAMILIES["bert"][0]))
     with pytest.raises(InputError, match="--encoder-layers 3, not 2"):
         check_same_encoder("old.pt", {**cfg, "encoder_layers": 3}, cfg)
-    with pytest.raises(InputError, match="no text encoder"):
+    with pytest.raises(InputError, match="is not a text encoder"):
         check_same_encoder("old.pt", {"decoder_layers": 3}, cfg)
 
 

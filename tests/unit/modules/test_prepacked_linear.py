@@ -59,6 +59,17 @@ def test_elsewhere_it_computes_as_before(layers):
     assert fast.double()(x.double()).dtype == torch.float64
 
 
+def test_weights_made_in_inference_mode(layers):
+    """torch doesn't count their changes."""
+    x = torch.randn(5, 24)
+    with torch.inference_mode():
+        network = copy.deepcopy(layers[0])
+        fast = prepacked(network)
+        for _ in range(2):
+            assert fast[0].weight.is_inference() and torch.allclose(fast(x), network(x), atol=1e-6)
+            network[0].weight.mul_(2)
+
+
 def test_a_machine_that_gains_nothing_keeps_its_layers(layers, monkeypatch):
     monkeypatch.setattr(prepacked_linear.platform, "machine", lambda: "arm64")
     assert type(prepacked(layers)[0][0]) is nn.Linear

@@ -8,10 +8,13 @@ from tests import retrieval_flow as flow
 from tests import tiny_encoder
 from tests.unit.test_flags import parsed
 
+RETRIEVER = ["--task", "retrieval_finetuning", "--criterion", "retrieval"]  # without flags of its architectures
+
 
 @pytest.mark.parametrize("start, arch, said", [
     (flow.TEACHER, "text_encoder_tiny", "lacks the modules that this task trains; set --arch cross_encoder, "),
     (flow.TEACHER, "retriever_tiny", "lacks the modules that this task trains; set --arch cross_encoder, "),
+    (RETRIEVER, "text_encoder_tiny", "lacks the modules that this task trains; set --arch retriever, retriever_"),
     (flow.PRETRAIN, "retriever_tiny", "lacks the modules that this task trains; set --arch dupmae, dupmae_tiny, "),
     (tiny_encoder.MLM, "cross_encoder_tiny", "gives no states of tokens, .* set --arch text_encoder, text_en"),
     (tiny_encoder.MLM, "retriever_tiny", "gives no states of tokens, .* set --arch text_encoder, text_en"),

@@ -32,6 +32,12 @@ BLEU = ("--eval-bleu",)
 # of each task: flags, scores, losses, what it never logs
 METRICS = {
     "mass": (tiny.PRETRAIN, [], ["loss", "nll_loss", "ppl"], ["bleu", "accuracy"]),
+    "mass, cross-entropy": (
+        [*tiny.PRETRAIN, "--criterion", "cross_entropy"], [], ["loss", "ppl"], ["nll_loss", "accuracy"]
+    ),
+    "mass, cross-entropy of a sentence": (
+        [*tiny.PRETRAIN, "--criterion", "cross_entropy", "--sentence-avg"], [], ["loss", "nll_loss", "ppl"], ["bleu"]
+    ),
     "mass, with accuracy": ([*tiny.PRETRAIN, "--report-accuracy"], ["accuracy"], ["loss"], ["rouge1"]),
     "finetuning": ([*tiny.FINETUNE, *BLEU], ["bleu", "bleu_en-de"], ["nll_loss"], ["bleu_de-fr", "round_trip_bleu"]),
     "unsupervised": (
@@ -85,17 +91,20 @@ def test_the_best_checkpoint_is_the_best(name, tiny_data_bin):
 
 
 class Ones(dict):
-    """A batch's log in which everything is 1."""
+    """A batch's log in which everything is 1, but for the two sizes, which may be equal or not."""
 
     def get(self, key, default=None):
-        return 1
+        return self[key] if key in self else 1
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - {"finetuning", "unsupervised", "mirror"}))
 def test_what_a_task_says_it_logs_is_logged(name, tiny_data_bin):
-    task, options = begin(tiny_data_bin, METRICS[name][0])
+    flags = METRICS[name][0]
+    task, options = begin(tiny_data_bin, flags)
     with metrics.aggregate(new_root=True) as found:
-        task.build_criterion(options).reduce_metrics([Ones()])
+        task.build_criterion(options).reduce_metrics(
+            [Ones(sample_size=1 if "--sentence-avg" in flags else 2, ntokens=2)]
+        )
     scores, losses, _ = task.metrics(options)
     assert {*scores, *losses} <= set(found.get_smoothed_values())
 

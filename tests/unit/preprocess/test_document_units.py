@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mass_plugins.errors import InputError
+from preprocess import documents
 from preprocess.documents import cut_into_documents, pack, read_documents
 
 END = 2
@@ -64,9 +65,60 @@ def test_json_lines_under_another_name_are_refused(tmp_path, name):
     assert list(read_documents([tmp_path / name], "--documents")) == [["{a brace} and text"]]
 
 
+@pytest.mark.parametrize("text", ('\ufeff{"text": "one"}', '[{"text": "one"},', '[{"text": "one"}]', "[", "[{", "{"))
+def test_other_json_is_refused_too(tmp_path, text):
+    (tmp_path / "wiki.txt").write_text(text + "\nsecond line\n")
+    with pytest.raises(InputError, match=r"wiki.txt holds JSON; give JSON lines, one object per line, .* wiki.jsonl"):
+        list(read_documents([tmp_path / "wiki.txt"], "--documents"))
+
+
+@pytest.mark.parametrize("text", ("[1] a note", "[{ is a bracket and a brace"))
+def test_brackets_are_text(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    assert list(read_documents([tmp_path / "a.txt"], "--documents")) == [[text]]
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    for name, text in (("a.txt", "one\n\ntwo\n"), ("b.jsonl", '{"text": "one"}\n{"lines": ["two"]}\n')):
+        (tmp_path / name).write_text("\ufeff" + text)
+    files = [tmp_path / name for name in ("a.txt", "b.jsonl", "a.txt")]
+    assert list(read_documents(files, "--documents")) == [["one"], ["two"]] * 3
+
+
+@pytest.mark.parametrize(
+    "row, lines", (({"lines": None, "text": "a"}, ["a"]), ({"lines": [], "text": "a"}, ["a"]), ({"lines": []}, []),
+                   ({"lines": ["a"], "text": "b"}, ["a"]))
+)  # fmt: skip
+def test_lines_or_else_text(tmp_path, row, lines):
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert list(read_documents([tmp_path / "a.jsonl"], "--documents")) == [lines]
+
+
+def test_half_a_surrogate_pair_is_told_with_its_place(tmp_path):
+    """Where it was read: the tokenizer knows neither file nor line."""
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n' * 2500 + '{"lines": ["two", "half \\ud800"]}\n')
+    with pytest.raises(InputError, match="--documents: .*a.jsonl, line 2501 has half a surrogate pair"):
+        list(read_documents([tmp_path / "a.jsonl"], "--documents"))
+    (tmp_path / "a.jsonl").write_text('{"text": "whole \\ud83d\\ude00"}\n')
+    assert list(read_documents([tmp_path / "a.jsonl"], "--documents")) == [["whole \U0001f600"]]
+
+
 def test_empty_lines_of_json_lines_are_no_documents(tmp_path):
     (tmp_path / "a.jsonl").write_text('\n{"text": "one"}\n \n{"text": "two"}\n\n')
     assert list(read_documents([tmp_path / "a.jsonl"], "--documents")) == [["one"], ["two"]]
+
+
+def test_a_file_without_empty_lines_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(documents, "MOST_CHARACTERS", 100)
+    (tmp_path / "a.txt").write_text("short\n\n\n" + "a line\n" * 17 + "\nshort\n")  # 102 characters
+    (tmp_path / "b.jsonl").write_text('{"text": "short"}\n{"text": "%s"}\n' % ("a" * 101))
+    for name, line in (("a.txt", 4), ("b.jsonl", 2)):
+        found = read_documents([tmp_path / name], "--documents")
+        assert next(found) == ["short"]
+        with pytest.raises(InputError, match=rf"{name}, line {line} begins a document of more than 100 .*empty lines"):
+            next(found)
+    (tmp_path / "a.txt").write_text(("a line\n" * 16 + "\n") * 3)
+    assert len(list(read_documents([tmp_path / "a.txt"], "--documents"))) == 3
 
 
 def test_formats_agree(tmp_path):
@@ -81,7 +133,7 @@ def test_formats_agree(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line, message", (("{", "line 1 is no JSON"), ('{"title": "x"}', "neither"), ('["x"]', "neither"))
+    "line, message", (("{", "line 1 is not JSON"), ('{"title": "x"}', "neither"), ('["x"]', "neither"))
 )
 def test_bad_json_lines(tmp_path, line, message):
     (tmp_path / "a.jsonl").write_text(line + "\n")

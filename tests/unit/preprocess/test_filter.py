@@ -57,5 +57,5 @@ def test_what_is_kept_is_unchanged_and_counts_add_up():
 
 @pytest.mark.parametrize("limits", [{"max_words": -1}, {"max_characters": -5}, {"max_ratio": float("nan")}])
 def test_impossible_limits(limits):
-    with pytest.raises(InputError, match=r"^--max-\w+ \S+ is no limit; give a positive number, or 0 for none$"):
+    with pytest.raises(InputError, match=r"^--max-\w+ \S+ is not a limit; give a positive number, or 0 for none$"):
         Limits(**limits)

@@ -154,7 +154,7 @@ def test_progress_when_asked():
 def test_wrong_flags_are_one_line():
     for name, flags, message in (
         ("normalize.py", ["--languages", "en", "--workers", "0"], "--workers: 0 is not a whole number of 1 or more"),
-        ("filter.py", ["--languages", "en", "--max-ratio", "-1"], "--max-ratio -1.0 is no limit; give a positive"),
+        ("filter.py", ["--languages", "en", "--max-ratio", "-1"], "--max-ratio -1.0 is not a limit; give a positive"),
         ("moses_tokenize.py", ["--languages", "ja"], "the Moses tokenizer doesn't segment 'ja'"),
     ):
         with tool(name, *flags) as process:

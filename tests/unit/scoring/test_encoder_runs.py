@@ -118,14 +118,18 @@ def test_tatoeba_each_way():
 def test_numbers_of_rankings_and_of_xor_retrieve(tmp_path):
     """The mean over queries; the mean over languages."""
     rankings = {"signatures": {"MRR@100": "rr"}, "queries": {"run": {"MRR@100": {"q1": 50.0, "q2": 0.0}}}}
-    answers = {"signatures": {"R@2kt": "a", "R@5kt": "b"}, "recall": {"R@5kt": {"all": 30.0, "ja": 40.0, "fi": 20.0}}}
+    hits = {"ja": {"a": 100.0, "b": 0.0}, "fi": {"c": 0.0}}
+    answers = {
+        "signatures": {"R@2kt": "a", "R@5kt": "b"}, "recall": {"R@5kt": {"all": 25.0, "ja": 50.0, "fi": 0.0}},
+        "questions": {"R@5kt": hits},
+    }  # fmt: skip
     for name, content in (("m", rankings), ("x", answers)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     run = tmp_path / "a.tsv"
     run.write_text(f"msm\t1\tmr\tMRR@100\t{tmp_path}/m.json\nmsm\t1\txor\tR@5kt\t{tmp_path}/x.json\n")
     found = encoder_runs.score_runs(encoder_runs.read_runs([run]))
     assert [(score.metric, score.values, score.signature) for score in found] == [
-        ("MRR@100", [25.0], "rr"), ("R@5kt", [30.0], "b"),
+        ("MRR@100", [25.0], "rr"), ("R@5kt", [25.0], "b"),
     ]  # fmt: skip
     run.write_text(f"msm\t1\tmr\tnDCG@10\t{tmp_path}/m.json\n")
     with pytest.raises(InputError, match="holds no score"):

@@ -7,6 +7,7 @@ import pytest
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring import lareqa
+from mass_plugins.scoring.retrieval import mean_over_languages
 
 
 def write(path, paragraphs):
@@ -57,7 +58,7 @@ def test_by_definition(pool):
         expected.append(100 * total / 2)
     values = lareqa.average_precisions(pool, questions, sentences, depth=3)
     assert [values[question.language][question.id] for question in pool.questions] == pytest.approx(expected)
-    found = lareqa.means(values)
+    found = mean_over_languages(values)
     assert found["en"] == pytest.approx(np.mean(expected[:3]))
     assert found["de"] == pytest.approx(np.mean(expected[3:]))
     assert found["all"] == pytest.approx(np.mean(expected))
@@ -66,10 +67,10 @@ def test_by_definition(pool):
 def test_own_language_alone_is_not_enough(pool):
     """A perfect retriever in its own language: the other right sentence comes after all of the own language's."""
     sentences = np.concatenate([np.eye(3, 4) + [0, 0, 0, 2], np.eye(3, 4) - [0, 0, 0, 2]])
-    found = lareqa.means(lareqa.average_precisions(pool, sentences, sentences))
+    found = mean_over_languages(lareqa.average_precisions(pool, sentences, sentences))
     assert found["all"] == pytest.approx(100 * (1 + 2 / 4) / 2)
     aligned = np.concatenate([np.eye(3)] * 2)
-    assert lareqa.means(lareqa.average_precisions(pool, aligned, aligned))["all"] == pytest.approx(100)
+    assert mean_over_languages(lareqa.average_precisions(pool, aligned, aligned))["all"] == pytest.approx(100)
 
 
 def test_bad_files(tmp_path):

@@ -108,7 +108,7 @@ def test_vectors_that_say_nothing_are_refused():
     sets = [pair_set()]
     with pytest.raises(InputError, match="collapsed"):
         evaluate(lambda texts: np.ones((len(texts), 3)), sets)
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="are not numbers"):
         evaluate(lambda texts: np.full((len(texts), 3), np.nan), sets)
-    with pytest.raises(InputError, match="a row a text"):
+    with pytest.raises(InputError, match="one row per text"):
         evaluate(lambda texts: np.ones((1, 3)), sets)

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from mass_plugins.data.json_file import write_json
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.similarity import evaluate
-from mass_plugins.scoring.similarity_runs import compare_runs, main, read_run, score_runs, write_run
+from mass_plugins.scoring.similarity_runs import compare_runs, main, read_run, run_record, score_runs
 from mass_plugins.scoring.similarity_sets import PairSet
 
 
@@ -27,7 +28,7 @@ def record(path, system, seed, noise, seconds=None, which=None):
         for text, score in zip(texts, pairs.gold)
     }
     encode = lambda texts: np.array([[np.sin(angle[text]), -np.cos(angle[text])] for text in texts])  # noqa: E731
-    write_run(path, system, seed, evaluate(encode, chosen, samples=20), chosen, seconds)
+    write_json(path, run_record(system, seed, evaluate(encode, chosen, samples=20), chosen, seconds))
     return path
 
 
@@ -100,6 +101,17 @@ def test_runs_on_different_pairs_are_not_mixed(runs, tmp_path):
         score_runs([read_run(path) for path in (*runs, other)])
 
 
+@pytest.mark.parametrize("part", [slice(50), slice(None, None, -1)], ids=["fewer", "another order"])
+def test_systems_on_different_pairs_are_not_compared(part, runs, tmp_path):
+    """The bootstrap draws the pairs of both systems alike: they must be the same ones."""
+    first, *others = sets()
+    changed = first._replace(first=first.first[part], second=first.second[part], gold=first.gold[part])
+    other = read_run(record(tmp_path / "other.json", "other", 1, 0.3, which=[changed, *others]))
+    with pytest.raises(InputError, match=r"other \(seed 1\) and mlm \(seed 1\) are of different pairs of one") as error:
+        compare_runs([read_run(runs[0]), other], samples=20)
+    assert "\n" not in str(error.value)
+
+
 def test_main_writes_the_result(runs, tmp_path, capsys):
     example, output = tmp_path / "mirror", tmp_path / "result.json"
     example.mkdir()
@@ -120,4 +132,4 @@ def test_main_writes_the_result(runs, tmp_path, capsys):
     assert main([*words, "--paper", "mirror"]) == 1 and "SYSTEM:SET=NUMBER" in capsys.readouterr().err
     assert main([*words, "--compare", "mirror=mirror"]) == 1 and "SYSTEM=BASELINE" in capsys.readouterr().err
     runs[0].write_text("{}")
-    assert main(words) == 1 and "is no run of" in capsys.readouterr().err
+    assert main(words) == 1 and "is not a run of" in capsys.readouterr().err

@@ -187,13 +187,13 @@ def test_a_file_of_several_sets_is_not_one_set(tmp_path, files, name):
 
 
 BAD = {
-    "no number": ({"2012.A.test.tsv": "4.4\ta\tb\nx\ta\tb\n"}, "line 2: the score 'x' is no number"),
-    "not a number": ({"2012.A.test.tsv": "4.4\ta\tb\nnan\ta\tb\n"}, "line 2: the score 'nan' is no number"),
+    "no number": ({"2012.A.test.tsv": "4.4\ta\tb\nx\ta\tb\n"}, "line 2: the score 'x' is not a number"),
+    "not a number": ({"2012.A.test.tsv": "4.4\ta\tb\nnan\ta\tb\n"}, "line 2: the score 'nan' is not a number"),
     "a missing column": ({"2012.A.test.tsv": "4.4\ta\tb\n\n1.0\ta\n"}, "line 3 has 2 columns"),
     "a missing text": ({"2012.A.test.tsv": "4.4\ta\tb\n1.0\ta\t \n"}, "line 2 lacks one of its two texts"),
     "an index without a header": (
         {"2012.A.test.tsv": "0\ta\tb\t4.4\n1\tc\td\t0.8\n"},
-        "line 1: the score 'b' is no number",
+        "line 1: the score 'b' is not a number",
     ),
     "empty": ({"2012.A.test.tsv": "\n"}, "is empty"),
     "all alike": ({"2012.A.test.tsv": "1\ta\tb\n1\tc\td\n"}, "all scored alike"),

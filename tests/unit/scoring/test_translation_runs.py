@@ -124,7 +124,7 @@ def test_runs_that_do_not_fit_are_named(example, tmp_path, capsys, damage, messa
 
 def test_unknown_status_is_refused(example, tmp_path, capsys):
     assert score(example, [write_run(tmp_path, "mass", "x", 1, REFERENCE)], status="great") == 1
-    assert "'great' is none of reproduced" in capsys.readouterr().err
+    assert "'great' is not one of reproduced" in capsys.readouterr().err
 
 
 def record(values, folder, paper=None):
@@ -143,8 +143,9 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     folder.mkdir(parents=True)
     (folder / "config.sh").write_text("UPDATES=3\n")
     (folder / "result.json").write_text(json.dumps(record([20.0, 22.0], folder, paper=37.5)))
-    for readme in (tmp_path / "README.md", folder / "README.md"):
-        readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    marks = f"{results.BEGIN}\nold\n{results.END}\nafter\n"
+    (tmp_path / "README.md").write_text(f"before\n{marks}")
+    (folder / "README.md").write_text(f"before\n\n**Outcome:** MASS is\nahead.\n\n{marks}")
     assert results.main(["--root", str(tmp_path), "--check"]) == 1
     assert results.main(["--root", str(tmp_path)]) == 0
     lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
@@ -163,7 +164,7 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     assert "| de-en | mass | BLEU | 21.0 ± 1.4 (paper 37.5) | 20.00, 22.00 | 0, 1 |" in card
     assert "| de-en | mass less scratch | +10.00 | 0.001 |" in card and "0123456789 with changes" in card
     assert results.main(["--root", str(tmp_path), "--check"]) == 0
-    assert "scaled down. Claim" in text
+    assert "scaled down. Claim" in text and "\n**Outcome:** MASS is ahead.\n" in text
     (folder / "config.sh").write_text("UPDATES=4\n")
     assert results.main(["--root", str(tmp_path), "--check"]) == 1
     assert results.main(["--root", str(tmp_path)]) == 0
@@ -172,6 +173,17 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     changed = (tmp_path / "README.md").read_text()
     assert "scaled down; measured before its configuration changed. Claim" in changed
     assert "Measured before the configuration changed." in (folder / "README.md").read_text()
+
+
+def test_a_card_without_an_outcome_is_refused(tmp_path, capsys):
+    folder = tmp_path / "examples" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "config.sh").write_text("UPDATES=3\n")
+    (folder / "result.json").write_text(json.dumps(record([20.0], folder)))
+    for readme in (tmp_path / "README.md", folder / "README.md"):
+        readme.write_text(f"{results.BEGIN}\n{results.END}\n")
+    assert results.main(["--root", str(tmp_path)]) == 1
+    assert "lacks a paragraph that begins with **Outcome:**" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text, message", [("nothing", "lacks the marks"), (None, "doesn't exist")])

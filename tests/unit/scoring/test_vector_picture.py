@@ -22,7 +22,7 @@ def test_picture(tmp_path):
         {"before": {"en": rows[0], "de": rows[1]}, "after": {"en": rows[0], "de": rows[0]}}, tmp_path / "a.png"
     )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(InputError, match="as many sentences"):
+    with pytest.raises(InputError, match="the same number of sentences"):
         draw_vectors({"x": {"en": rows[0], "de": rows[1][:3]}}, tmp_path / "b.png")
     assert not (tmp_path / "b.png").exists()
 

@@ -6,7 +6,8 @@ import pytest
 
 from mass_plugins import cli
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.xor_retrieve import Question, Tokenizer, answer_recall, read_questions
+from mass_plugins.scoring.retrieval import mean_over_languages
+from mass_plugins.scoring.xor_retrieve import Question, Tokenizer, answer_hits, read_questions
 
 TEXTS = {"d1": "One two three four.", "d2": "Born in 1947, he left.", "d3": "It is not Rome."}
 
@@ -19,13 +20,15 @@ def test_tokens_are_words_of_sentences():
 def test_an_answer_counts_once_it_is_whole_within_the_budget(budget, hit):
     """``One two three four . Born in 1947``: the answer is the eighth token."""
     questions, run = [Question("q", "ja", ["1947"])], {"q": [("d1", 2.0), ("d2", 1.0)]}
-    assert answer_recall(questions, run, TEXTS, budget) == {"all": hit, "ja": hit}
+    assert answer_hits(questions, run, TEXTS, budget) == {"ja": {"q": hit}}
 
 
 def test_mean_over_languages_letter_by_letter_and_without_a_ranking():
     questions = [Question("a", "ja", ["Paris", "Rome"]), Question("b", "ja", ["rome"]), Question("c", "fi", ["1947"])]
     run = {"a": [("d3", 1.0)], "b": [("d3", 1.0)]}
-    assert answer_recall(questions, run, TEXTS, 2000) == {"all": 25.0, "ja": 50.0, "fi": 0.0}
+    hits = answer_hits(questions, run, TEXTS, 2000)
+    assert hits == {"ja": {"a": 100.0, "b": 0.0}, "fi": {"c": 0.0}}
+    assert mean_over_languages(hits) == {"all": 25.0, "ja": 50.0, "fi": 0.0}
 
 
 def test_questions(tmp_path):
@@ -57,6 +60,7 @@ def test_command(tmp_path, capsys):
     assert "R@2kt: all 50.00  ja 50.00" in printed and "R@5t: all 0.00" in printed
     assert "1 without a ranking count 0" in printed
     content = json.loads((tmp_path / "scores.json").read_text())
+    assert content["questions"] == {"R@5t": {"ja": {"q": 0, "r": 0}}, "R@2kt": {"ja": {"q": 100, "r": 0}}}
     assert content["recall"]["R@2kt"]["ja"] == 50 and "nltk" in content["signatures"]["R@2kt"]
     (tmp_path / "run.trec").write_text("q Q0 d9 1 2.0 x\n")
     assert cli.main([str(word) for word in words]) == 1

@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from mass_plugins.data.documents import Documents
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.data.noise import WordMarks
 from mass_plugins.data.token_masking import Replacement
-from mass_plugins.data.word_masking import TextMasker
+from mass_plugins.data.vocabulary import Vocabulary, WordMarks
+from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.cmlm.dataset import PairDataset, PairStream
 
@@ -29,7 +28,7 @@ def make_dataset(counts=COUNTS, longest=9, **options):
     chance = np.random.default_rng(1)
     units = Units(torch.tensor([n + 4] * int(chance.integers(2, longest)) + [SEP]) for n in range(sum(counts)))
     documents = Documents(units, np.array(counts), np.cumsum(counts) - counts)
-    masker = TextMasker(0.3, False, Replacement.parse("1,0,0"), VOCABULARY, MARKS)
+    masker = BertMasker(0.3, False, Replacement.parse("1,0,0"), VOCABULARY, MARKS)
     return PairDataset([PairStream("pairs", documents, masker, CLS)], seed=1, fixed=True, **options), units
 
 

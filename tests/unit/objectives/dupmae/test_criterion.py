@@ -32,6 +32,14 @@ def test_the_loss_is_the_weighted_sum_of_means(model):
     assert (logged["nsentences"], logged["sample_size"], logged["ntokens"]) == (4, 4, 3)
 
 
+@pytest.mark.parametrize("part", ["decoder", "bow"])
+def test_the_encoder_learns_from_each_part(model, part):
+    """The decoder's loss reaches it by the sentence vector alone: its memory are embeddings."""
+    losses = DupMaeCriterion(None, 1.0, 1.0).losses(model, make_batch("unmasked"))
+    (losses.decoder.loss if part == "decoder" else losses.bow).backward()
+    assert all(parameter.grad.abs().max() > 1e-6 for parameter in model.layers[0].fc1.parameters())
+
+
 def test_what_is_logged_of_several_batches():
     """In bits, each part by its own denominator."""
     logs = [

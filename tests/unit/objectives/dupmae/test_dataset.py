@@ -1,47 +1,44 @@
 """From hidden text to a batch, by hand: where the maximum is taken, what a text gives back, texts of a word or none."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.dupmae_masking import HiddenText, sample_patterns
+from mass_plugins.data.dupmae_masking import DupMaeArrays, sample_patterns
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.models.dupmae import DupMae, DupMaeConfig
 from mass_plugins.objectives.dupmae.criterion import DupMaeCriterion
-from mass_plugins.objectives.dupmae.dataset import BOW_POSITIONS, HiddenTextDataset, bag_targets
+from mass_plugins.objectives.dupmae.dataset import BOW_POSITIONS, bag_targets, to_dupmae_batch
 
 PAD, CLS, SEP, MASK, SIZE = 0, 1, 2, 3, 20
 TEXTS = [[CLS, 7, 9, 7, 12, SEP], [CLS, 8, SEP], [CLS, SEP], [CLS, 5, 9, SEP]]
 MASKED = {0: [3], 1: [1], 3: [2]}  # slots of each text; the second one's only word is masked
 
 
-def make_hidden() -> HiddenText:
+def make_arrays() -> DupMaeArrays:
     lengths = np.array(list(map(len, TEXTS)))
     text = np.array([row + [PAD] * (6 - len(row)) for row in TEXTS])
     masked = np.zeros(text.shape, dtype=bool)
     for row, slots in MASKED.items():
         masked[row, slots] = True
     patterns = sample_patterns(lengths, 0.5, sentence_keys(1, 1, np.arange(4)))
-    return HiddenText(np.where(masked, MASK, text), text, lengths, masked, text >= 5, patterns)
+    return DupMaeArrays(np.where(masked, MASK, text), text, lengths, masked, text >= 5, patterns)
 
 
 def make_batch(bow_positions: str, bow_targets: str = "mean") -> dict:
-    settings = SimpleNamespace(bow_positions=bow_positions, bow_targets=bow_targets)
-    return HiddenTextDataset._to_batch(settings, make_hidden(), np.array([40, 41, 42, 43]))
+    return to_dupmae_batch(make_arrays(), np.array([40, 41, 42, 43]), bow_positions, bow_targets)
 
 
 def test_slots_and_the_rest_of_a_batch():
-    hidden, batch = make_hidden(), make_batch("unmasked")
+    arrays, batch = make_arrays(), make_batch("unmasked")
     assert batch["masked_slots"].tolist() == [3, 6 + 1, 18 + 2]
     assert batch["ordinary_slots"].tolist() == [1, 2, 3, 4, 6 + 1, 18 + 1, 18 + 2]
-    assert (batch["text"].numpy() == hidden.text).all() and batch["id"].tolist() == [40, 41, 42, 43]
-    assert (batch["net_input"]["src_tokens"].numpy() == hidden.source).all()
+    assert (batch["text"].numpy() == arrays.text).all() and batch["id"].tolist() == [40, 41, 42, 43]
+    assert (batch["net_input"]["src_tokens"].numpy() == arrays.source).all()
     assert batch["net_input"]["src_lengths"].tolist() == [6, 3, 2, 4]
     assert (batch["nsentences"], batch["ntokens"]) == (4, 3)
-    assert (batch["seen"].numpy() == hidden.patterns.seen).all()
-    assert (batch["of_row"].numpy() == hidden.patterns.of_row).all()
+    assert (batch["seen"].numpy() == arrays.patterns.seen).all()
+    assert (batch["of_row"].numpy() == arrays.patterns.of_row).all()
 
 
 def test_the_maximum_is_over_words_that_the_encoder_read():
@@ -68,12 +65,12 @@ def test_a_text_whose_only_word_is_masked_has_nothing_to_give_back():
     ("counts", [2 / 4, 1 / 4, 1 / 4, 1, 1 / 2, 1 / 2]),
 ])  # fmt: skip
 def test_what_each_word_counts(how, shares):
-    hidden = make_hidden()
-    rows, tokens, found = bag_targets(hidden.text, hidden.ordinary, how)
+    arrays = make_arrays()
+    rows, tokens, found = bag_targets(arrays.text, arrays.ordinary, how)
     assert rows.tolist() == [0, 0, 0, 1, 3, 3] and tokens.tolist() == [7, 9, 12, 8, 5, 9]
     assert found.tolist() == pytest.approx(shares) and found.dtype == np.float32
     assert make_batch("all_but_cls", how)["bow_shares"].tolist() == pytest.approx(shares)
-    nothing = bag_targets(hidden.text[2:3], hidden.ordinary[2:3], how)
+    nothing = bag_targets(arrays.text[2:3], arrays.ordinary[2:3], how)
     assert [len(part) for part in nothing] == [0, 0, 0]
 
 

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from fairseq import criterions, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.models import MODEL_DATACLASS_REGISTRY
 
 from mass_plugins.errors import InputError
-from mass_plugins.models.dupmae import DupMaeBertBaseConfig, DupMaeOptions
+from mass_plugins.models.dupmae import DupMaeOptions
+from mass_plugins.models.encoder_checks import check_same_encoder
 from mass_plugins.models.retriever import RetrieverOptions
-from mass_plugins.models.text_encoder import check_same_encoder
+from mass_plugins.objectives.dupmae.criterion import DupMaeCriterionConfig
 from mass_plugins.objectives.dupmae.task import DupMaePretrainingConfig
 from mass_plugins.objectives.encoder_task import EncoderTaskConfig
+from mass_plugins.objectives.retrieval.criterion import RetrievalCriterionConfig
 from mass_plugins.objectives.retrieval.task import RetrievalConfig
 from tests import retrieval_flow as flow
 from tests.tiny import PLUGIN_FLAGS
@@ -49,20 +52,25 @@ def test_pretraining(tiny_data_bin):
     )  # fmt: skip
     task.load_dataset("train")
     dataset = task.datasets["train"]
-    hider = dataset.streams[0].masker
-    assert (hider.ratio, hider.decoder_ratio, hider.replacement) == (0.4, 0.7, (1, 0, 0))
+    masker = dataset.streams[0].masker
+    assert (masker.ratio, masker.decoder_ratio, masker.replacement) == (0.4, 0.7, (1, 0, 0))
     assert (dataset.bow_positions, dataset.bow_targets, len(dataset.streams)) == ("all_but_cls", "counts", 1)
     assert dataset.sizes.max() <= 40 and dataset.sizes.mean() > 20
     assert (criterion.decoder_weight, criterion.bow_weight) == (0.6, 0.3)
     model = task.build_model(cfg.model)
     assert model.plain_queries and model.bow_projection is not None
-    batch = dataset.collater([dataset[0], dataset[1]])
+    items = [dataset[0], dataset[1]]
+    batch = dataset.collater(items)
     positions = batch["bow_positions"].numpy()
     real = np.arange(positions.shape[1]) < batch["net_input"]["src_lengths"].numpy()[:, None]
     real[:, 0] = False
     assert (positions == real).all()
     masked = batch["net_input"]["src_tokens"].flatten()[batch["masked_slots"]]
     assert (masked == task.text.mask).all()
+    dataset.set_epoch(2)
+    later = dataset.collater(items)
+    assert (later["text"] == batch["text"]).all() and (later["seen"] != batch["seen"]).any()
+    assert (later["net_input"]["src_tokens"] != batch["net_input"]["src_tokens"]).any()
 
 
 @pytest.mark.parametrize("flags, words", [
@@ -133,5 +141,24 @@ def test_a_learnt_projection_is_not_left_out(tiny_data_bin, learnt, wanted, fits
     check_same_encoder("old.pt", trained, set_up(tiny_data_bin, *flow.TEACHER)[2].model)  # has none
 
 
+def test_defaults_are_the_papers():
+    """But for the mean over a text's words, which is a setting of ours."""
+    cfg = DupMaePretrainingConfig()
+    assert (cfg.mask_ratio, cfg.decoder_mask_ratio, cfg.mask_keep_rand) == (0.3, 0.5, "0.8,0.1,0.1")
+    assert (str(cfg.bow_positions), str(cfg.bow_targets)) == ("unmasked", "mean")
+    assert (str(DupMaeOptions().bow_projection), str(DupMaeOptions().decoder_queries)) == ("tied", "embedded")
+    weights = DupMaeCriterionConfig()
+    assert (weights.decoder_weight, weights.bow_weight) == (1, 1)
+    shape = RetrieverOptions()
+    assert (str(shape.representation), str(shape.vector_pooling), str(shape.ot_activation)) == ("both", "cls", "none")
+    assert (shape.cls_dim, shape.ot_top) == (384, 384)
+    losses = RetrievalCriterionConfig()
+    assert (losses.temperature, losses.distillation_temperature) == (1, 1)
+    assert (losses.contrastive_weight, losses.distillation_weight) == (1, 0)
+    groups = RetrievalConfig()
+    assert (groups.group_size, groups.query_tokens, groups.passage_tokens, groups.cache_texts) == (16, 32, 144, 0)
+
+
 def test_presets():
-    assert (DupMaeBertBaseConfig().encoder_layers, DupMaeBertBaseConfig().bow_projection) == (12, "tied")
+    base = MODEL_DATACLASS_REGISTRY["dupmae_bert_base"]()
+    assert (base.encoder_layers, base.bow_projection) == (12, "tied")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mass_plugins.errors import InputError
-from mass_plugins.models.msm import Msm, MsmTinyConfig
+from mass_plugins.losses.hierarchical import Units, hierarchical_contrast
+from mass_plugins.models.msm import Msm, MsmConfig
 from mass_plugins.objectives.msm.criterion import MsmCriterion
 from tests.ranks import run_ranks
 
@@ -18,11 +19,11 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def make_model():
+def make_model(**options):
     torch.manual_seed(1)
     shape = {"encoder_layers": 1, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 24, "encoder_attention_heads": 2}
-    return Msm(MsmTinyConfig(**shape, max_positions=12, units_per_document=4, dropout=0.0, attention_dropout=0.0),
-               WORDS, PAD).train()  # fmt: skip
+    shape |= {"max_positions": 12, "units_per_document": 4, "dropout": 0.0, "attention_dropout": 0.0, **options}
+    return Msm(MsmConfig(**shape), WORDS, PAD).train()
 
 
 def make_criterion(balance=None, **options):
@@ -83,6 +84,50 @@ def test_two_ranks_equal_one(shares):
     assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in gradients.values()) > 0.8 * len(gradients)
 
 
+def loss_of_own(rank, shares, across, own_heads):
+    """The documents' loss of one rank's batch."""
+    criterion = make_criterion(negatives_across_ranks=across)
+    return criterion(make_model(heads_per_process=own_heads), document_batch(shares[rank]))[0].item()
+
+
+def test_what_ranks_share_is_what_flags_say():
+    """Negatives, batch-norm of the heads, or nothing: a rank that shares nothing has the loss that it has alone."""
+    shares = [[0, 1, 2], [3, 4]]
+    alone = [loss_of_own(0, [share], False, True) for share in shares]
+    assert run_ranks(loss_of_own, 2, shares, False, True) == pytest.approx(alone, rel=1e-4)
+    for across, own_heads in ((True, True), (False, False)):
+        for found, expected in zip(run_ranks(loss_of_own, 2, shares, across, own_heads), alone):
+            assert abs(found / expected - 1) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "flags, arguments",
+    (
+        ({}, {}),
+        ({"without_intra_negatives": True}, {"intra": False}),
+        ({"without_cross_negatives": True}, {"cross": False}),
+        ({"hierarchical_alpha": 0.2}, {"alpha": 0.2}),
+        ({"temperature": 0.3}, {"temperature": 0.3}),
+    ),
+)
+def test_flags_reach_the_loss(flags, arguments):
+    model, batch = make_model().eval(), document_batch([0, 1, 2])
+    real, units = batch["documents"]["real"], Units(*(batch["documents"][name] for name in Units._fields))
+    vectors = model(**batch["net_input"])[:, 0]
+    padded = torch.zeros(*real.shape, vectors.shape[1])
+    padded[real] = vectors
+    queries = torch.nn.functional.normalize(model.query_head(model.predict_units(padded, real)), dim=1)
+    keys = torch.nn.functional.normalize(model.key_head(vectors), dim=1)
+    settings = {"temperature": 0.1, "alpha": 0.5, "intra": True, "cross": True}
+    found = {}
+    for name, changed in (("changed", arguments), ("not changed", {})):
+        contrast = hierarchical_contrast(queries, keys, units, units, torch.arange(9), **{**settings, **changed})
+        found[name] = contrast.loss.item()
+    assert (abs(found["changed"] / found["not changed"] - 1) > 1e-3) == bool(arguments)
+    _, _, logged = make_criterion(**flags)(model, batch)
+    assert logged["unit_loss"].item() == pytest.approx(found["changed"], rel=1e-5)
+
+
 def test_a_copy_on_another_rank_is_no_negative():
     """Two ranks with the same document: each finds the loss that it has alone."""
     copies = [document_batch([2]), document_batch([2])]
@@ -132,7 +177,7 @@ def test_refuses():
     for options, message in (
         ({"temperature": 0.0}, "--temperature"),
         ({"document_weight": -1.0}, "--document-weight"),
-        ({"without_intra_negatives": True, "without_cross_negatives": True}, "nothing is left"),
+        ({"without_intra_negatives": True, "without_cross_negatives": True}, "leave no negatives; drop one"),
     ):
         with pytest.raises(InputError, match=message):
             make_criterion(**options)

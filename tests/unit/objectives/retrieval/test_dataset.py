@@ -15,7 +15,7 @@ WORDS = tiny.sentences(40, ["en"], "words")["en"]
 
 
 def candidate(number, score=None):
-    return Candidate(Passage(f"d{number}", "", WORDS[number % 40]), score)
+    return Candidate(Passage(f"d{number}", WORDS[number % 7].split()[0], WORDS[number % 40]), score)
 
 
 GROUPS = [

@@ -1,8 +1,12 @@
 import pytest
 import torch
 
-from mass_plugins.data.masker import Vocabulary
-from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator, draws, split_rows
+from mass_plugins.data.vocabulary import Vocabulary
+from mass_plugins.objectives.unsupervised_translation.back_translation import (
+    BackTranslator,
+    sampling_generator,
+    split_rows,
+)
 from tests.unit.generation.test_batch_decoder import EOS, PAD, prefer, with_weights
 from tests.unit.generation.test_batch_decoder import batch as sentences
 from tests.unit.models.test_mass_transformer import make
@@ -62,7 +66,7 @@ class TestSyntheticPairs:
 
 class TestDraws:
     def numbers(self, *key):
-        return torch.rand(4, generator=draws(*key, torch.device("cpu"))).tolist()
+        return torch.rand(4, generator=sampling_generator(*key, torch.device("cpu"))).tolist()
 
     def test_same_key_same_numbers(self):
         assert self.numbers(1, 5, 0, 0) == self.numbers(1, 5, 0, 0)

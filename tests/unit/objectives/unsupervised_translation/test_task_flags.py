@@ -54,3 +54,12 @@ def test_the_first_validation_set_alone_decides_on_the_vocabulary(tiny_data_bin)
     assert task.state.restrict_vocabulary
     assert not after(0.0, 1.0)
     assert after(1.0, 0.0)
+
+
+def test_the_order_of_languages_is_the_checkpoints(tiny_data_bin):
+    task = set_up(tiny_data_bin)
+    task.load_state_dict({**task.state.state_dict, "languages": task.languages[::-1]})
+    task.load_dataset("train")
+    for stream in task.datasets["train"].parts["back_translation"].streams:
+        assert stream.name.endswith(f" {task.languages[stream.target_language]}")
+    assert task.validation.languages == task.languages

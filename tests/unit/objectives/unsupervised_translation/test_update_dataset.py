@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from mass_plugins.data.masker import Vocabulary
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import ParallelStream
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.objectives.unsupervised_translation.update_dataset import UpdateDataset
 
 VOCABULARY = Vocabulary(mask=4, pad=1, eos=2, ordinary=np.arange(5, 60))

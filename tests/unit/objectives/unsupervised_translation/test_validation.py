@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mass_plugins.data.languages import Direction
-from mass_plugins.data.masker import Vocabulary
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator
 from mass_plugins.objectives.unsupervised_translation.validation import Samples, ValidationTranslator
 from mass_plugins.scoring.bleu import BleuStatistics
@@ -16,7 +16,7 @@ from mass_plugins.scoring.bleu import BleuStatistics
 PAD, EOS, SIZE = 1, 2, 30
 LANGUAGES = ["de", "en"]
 VOCABULARY = Vocabulary(mask=4, pad=PAD, eos=EOS, ordinary=np.arange(5, SIZE))
-THERE = Direction("de", "en")
+FORWARD = Direction("de", "en")
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def make(number=2, copied=0, with_bleu=True):
 @pytest.mark.parametrize("copied", [0, 1, 5])
 def test_a_round_trip_by_a_copy_counts_as_empty(copied):
     batch = batch_of(range(8), "en", "de")
-    pairs, there, counts, bleu = make(copied=copied).round_trip(batch, None, torch.ones(2, SIZE, dtype=torch.long))
+    pairs, forward, counts, bleu = make(copied=copied).round_trip(batch, None, torch.ones(2, SIZE, dtype=torch.long))
     real = texts(batch["target"], "de", True)
-    assert there == THERE and counts.copies == copied
+    assert forward == FORWARD and counts.copies == copied
     assert bleu == BleuStatistics.from_sentences([""] * copied + real[copied:], real)
     assert pairs["target"] is batch["target"] and not pairs["net_input"]["src_tokens"][-1].equal(batch["target"][-1])
 
@@ -97,7 +97,7 @@ def test_pairs_are_shown_with_their_references(caplog):
     validation = make(number=3)
     direction, bleu = validation.translate_pairs(batch_of(range(9), "de", "en"), None)
     lines = logged(validation, caplog)
-    assert direction == THERE and len(lines) == 3 and bleu.sys_len == 9 * 6
+    assert direction == FORWARD and len(lines) == 3 and bleu.sys_len == 9 * 6
     for line in lines:
         parts = dict(part.split(": ") for part in line.split(" | "))
         assert list(parts) == ["de", "en", "reference"]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mass_plugins.encoding.devices import choose_device, tokens_at_once
+from mass_plugins.devices import choose_device, tokens_at_once
 from mass_plugins.errors import InputError
 
 

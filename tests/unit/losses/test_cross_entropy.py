@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mass_plugins.losses.vocabulary import bag_of_words, projected_cross_entropy
+from mass_plugins.losses.cross_entropy import bag_of_words, projected_cross_entropy
 from mass_plugins.modules.vocabulary_maximum import max_over_positions
 
 
