@@ -160,7 +160,7 @@ def run_tool(
 
 def exit_status(name: str, main: Callable[[], int]) -> int:
     """Run a tool's main function; the user's errors are one line on stderr and status 1."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidied up after like Ctrl-C
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidied up after like Ctrl-C
     if sys.stderr is None:  # closed by the caller
         sys.stderr = open(os.devnull, "w")
     try:
@@ -175,4 +175,6 @@ def exit_status(name: str, main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 1

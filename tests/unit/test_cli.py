@@ -378,12 +378,15 @@ class TestHowItEnds:
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(60)
 
-        before = signal.getsignal(signal.SIGTERM)
+        before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
         monkeypatch.setattr(doctor, "main", half)
-        with pytest.raises(SystemExit) as left:
-            cli.main(["doctor"])
-        assert left.value.code == 143 and not [*tmp_path.iterdir()]
-        assert signal.getsignal(signal.SIGTERM) is before
+        try:
+            with pytest.raises(SystemExit) as left:
+                cli.main(["doctor"])
+            assert left.value.code == 143 and not [*tmp_path.iterdir()]
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     @pytest.mark.parametrize("own", [signal.SIG_IGN, lambda number, frame: None])
     def test_an_own_way_with_sigterm_stays(self, own, monkeypatch):

@@ -82,14 +82,16 @@ def test_chunk_of_nothing_but_ends():
         (KeyboardInterrupt(), 130, "tool.py: stopped\n"),
     ],
 )  # fmt: skip
-def test_errors_are_one_line(error, status, message, capsys, monkeypatch):
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handler of the test run stays
+def test_errors_are_one_line(error, status, message, capsys):
+    before = signal.getsignal(signal.SIGTERM)
 
     def main():
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
         raise error
 
     assert streaming.exit_status("tool.py", main) == status
     assert capsys.readouterr().err == message
+    assert signal.getsignal(signal.SIGTERM) is before  # a caller's own
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", ""])
