@@ -23,6 +23,7 @@ from mass_plugins.models.text_encoder import (
     register_shapes,
 )
 from mass_plugins.modules.contrast_head import ContrastHead
+from mass_plugins.modules.pooling import pool, real_slots
 
 CONTEXTS = ("document", "none")
 
@@ -39,6 +40,9 @@ class MsmOptions:
             "help": "what a masked unit is predicted from: the other units of its document, or nothing but its place "
             "(an ablation of the paper's)"
         },
+    )
+    unit_pooling: ChoiceEnum(("cls", "mean")) = field(
+        default="cls", metadata={"help": "how a unit's vector is made of its tokens' (paper: cls, the first one's state)"}
     )
     head_dim: int = field(default=0, metadata={"help": "inner and outer width of the heads; 0: the encoder's"})
     heads_per_process: bool = field(
@@ -108,6 +112,7 @@ class Msm(TextEncoder, extra_weights=("document_encoder.", "key_head.", "query_h
                 raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not 1 or more")
         if flat["head_dim"] < 0:
             raise InputError(f"--head-dim {flat['head_dim']} is not 0 (the encoder's width) or more")
+        self.unit_pooling = str(flat["unit_pooling"])
         self.document_encoder = DocumentEncoder(
             layer_config(flat), flat["document_layers"], flat["units_per_document"],
             flat["layer_norm_epsilon"], flat["dropout"], str(flat["document_context"]),
@@ -118,6 +123,10 @@ class Msm(TextEncoder, extra_weights=("document_encoder.", "key_head.", "query_h
         self.query_head = ContrastHead(dim, width, width, across)
         self.start(self.document_encoder)
         nn.init.normal_(self.document_encoder.mask_vector, std=INITIAL_STD)
+
+    def unit_vectors(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """Last hidden states (N, S, D) of units and their tokens (N, S) int64 -> s_t of each, (N, D)."""
+        return pool(hidden, real_slots(tokens, self.padding_idx), self.unit_pooling)
 
     def predict_units(self, vectors: Tensor, real: Tensor) -> Tensor:
         """See :class:`DocumentEncoder`."""

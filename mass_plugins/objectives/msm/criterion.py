@@ -97,7 +97,8 @@ class MsmCriterion(FairseqCriterion):
             nothing = torch.zeros(0, dtype=torch.int64, device=hidden.device)
             documents = {"real": nothing[:, None].bool(), "document": nothing, "copy": nothing, "language": nothing}
         real, units = documents["real"], Units(*(documents[name] for name in Units._fields))
-        vectors = hidden[: len(units.document), 0]  # (N, D), s_t
+        tokens = sample["net_input"]["src_tokens"]
+        vectors = model.unit_vectors(hidden[: len(units.document)], tokens[: len(units.document)])  # (N, D), s_t
         padded = vectors.new_zeros(*real.shape, vectors.shape[1]).index_put((real,), vectors)
         queries = F.normalize(model.query_head(model.predict_units(padded, real)), dim=-1)
         keys = F.normalize(model.key_head(vectors), dim=-1)

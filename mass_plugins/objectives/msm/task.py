@@ -48,7 +48,7 @@ class MsmPretrainingConfig(MaskedTextConfig):
 _OF_TEXT = ("mask_ratio", "whole_words", "mask_keep_rand", "mask_sets", "sample_break_mode", "tokens_per_sample",
             "long_lines", "separate_languages")  # fmt: skip
 # What fixes the document encoder and the heads.
-_OF_MODEL = ("document_layers", "units_per_document", "document_context", "head_dim")
+_OF_MODEL = ("document_layers", "units_per_document", "document_context", "unit_pooling", "head_dim")
 
 
 @register_task("msm_pretraining", dataclass=MsmPretrainingConfig)
@@ -98,7 +98,7 @@ class MsmPretrainingTask(MaskedTextTask):
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
-        self.describe_vectors("cls")
+        self.describe_vectors(str(cfg.unit_pooling))
         self.positions, self.most_units = model.max_positions(), cfg.units_per_document
         return model
 

@@ -128,6 +128,21 @@ def test_flags_reach_the_loss(flags, arguments):
     assert logged["unit_loss"].item() == pytest.approx(found["changed"], rel=1e-5)
 
 
+def test_the_mean_of_a_unit_s_tokens_is_its_vector():
+    """Padding apart; the loss is that of the same criterion whose units are one slot long, holding the mean."""
+    model, batch = make_model(unit_pooling="mean").eval(), document_batch([0, 1, 2])
+    tokens = batch["net_input"]["src_tokens"]
+    hidden = model(tokens)
+    means = torch.stack([states[: int(row.ne(PAD).sum())].mean(dim=0) for states, row in zip(hidden, tokens)])
+    torch.testing.assert_close(model.unit_vectors(hidden, tokens), means)
+    assert tokens.eq(PAD).any()
+    criterion = make_criterion()
+    _, _, logged = criterion(model, batch)
+    first = make_model().eval()  # the same weights; by cls the vector is whatever slot 0 holds
+    expected = criterion.compare(first, means[:, None], batch)
+    assert logged["unit_loss"].item() == pytest.approx(expected.loss.item(), rel=1e-5)
+
+
 def test_a_copy_on_another_rank_is_no_negative():
     """Two ranks with the same document: each finds the loss that it has alone."""
     copies = [document_batch([2]), document_batch([2])]

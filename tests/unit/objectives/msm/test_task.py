@@ -42,10 +42,11 @@ def setup(data, documents="documents", *flags):
     return tasks.setup_task(cfg.task), cfg
 
 
-def test_checkpoints_say_that_the_first_token_is_the_vector(data):
-    task, cfg = setup(data)
+@pytest.mark.parametrize("flags, pooling", (([], "cls"), (["--unit-pooling", "mean"], "mean")))
+def test_checkpoints_say_how_a_vector_is_made(flags, pooling, data):
+    task, cfg = setup(data, "documents", *flags)
     task.build_model(cfg.model)
-    assert task.state_dict()["vectors"]["pooling"] == "cls"
+    assert task.state_dict()["vectors"]["pooling"] == pooling
 
 
 @pytest.mark.parametrize("documents", ("other", "documents:other"))
