@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_data, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import add_json, natural, positive, reporter, write_numbers
+from mass_plugins.commands.flags import add_json, natural, not_negative, reporter, samples, write_numbers
 from mass_plugins.errors import InputError
 
 HELP = "score a text encoder on STS-12 to 16, STS-B, SICK-R, Multi-SimLex and sets of words"
@@ -28,12 +28,12 @@ def add_flags(command):
     )
     add_vector_flags(command)
     add_speed_flags(command)
-    command.add_argument("--bootstrap", type=positive, default=1000, help="samples of the intervals (default 1000)")
+    command.add_argument("--bootstrap", type=samples, default=1000, help="samples of the intervals (default 1000)")
     command.add_argument("--seed", type=natural, default=1, help="of the bootstrap (default 1)")
     add_json(command, "scores and cosines")
     command.add_argument("--system", default="encoder", help="with --json: name of the system (default encoder)")
     command.add_argument("--system-seed", type=int, default=1, help="with --json: seed of its training (default 1)")
-    command.add_argument("--seconds", type=float, help="with --json: wall time of its training")
+    command.add_argument("--seconds", type=not_negative, help="with --json: wall time of its training")
 
 
 def run(options):

@@ -17,6 +17,14 @@ def positive(text):
     return number
 
 
+def samples(text):
+    """An int of 100 or more: a bootstrap's, whose tails are to hold some."""
+    number = int(text)
+    if number < 100:
+        raise argparse.ArgumentTypeError(f"{number} is not 100 or more")
+    return number
+
+
 def name_and_path(text: str) -> tuple[str, Path]:
     """``"mass=logs/a.log"`` -> ``("mass", logs/a.log)``; the name is the file's own by default."""
     name, equals, path = text.partition("=")
@@ -106,12 +114,14 @@ def reporter(options):
     """``print`` for a command's report; says nothing where ``--json -`` puts the numbers on stdout.
 
     Raises:
-        InputError: there is no folder for the file of ``--json``, which is to be told before the work.
+        InputError: there is no folder for the file of ``--json``, or it is one; told before the work.
     """
     from mass_plugins.errors import InputError
 
     if options.json is not None and not options.json.parent.is_dir():
         raise InputError(f"--json: the folder {options.json.parent} doesn't exist; make it")
+    if options.json is not None and options.json.is_dir():
+        raise InputError(f"--json: {options.json} is a folder; name a file in it")
     return (lambda text: None) if options.json == STDOUT else print
 
 

@@ -44,12 +44,13 @@ def encode_files(
         shard: the stretch of the lines to encode.
         language: of text that prepare.py's sub-words clean by language.
         buffer: lines that are encoded and kept together.
-        overwrite: give up a file that was made otherwise.
+        overwrite: give up a file that was made otherwise, when there are vectors to take its place.
         progress: show a bar; default: if stderr is a terminal.
 
     Raises:
         InputError: text that doesn't fit, a file that was made otherwise.
     """
+    encoder.text.check_language(language)
     piped = list(inputs) == [STDIN]
     if output.suffix != ".npy":
         raise InputError(f"--output {output} doesn't end in .npy; name it so")
@@ -94,7 +95,6 @@ def encode_files(
                 file.commit(vectors)
                 bar.add(len(chunk))
         if file.record.rows == 0:
-            file.discard()
             raise InputError("stdin is empty; give text, one per line")
         file.finish()
     rate = (file.record.rows - before) / max(time.monotonic() - began, 1e-9)

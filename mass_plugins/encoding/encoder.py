@@ -129,6 +129,8 @@ def load_encoder(
     """
     if dtype not in (None, "float32", "bfloat16", "float16"):
         raise InputError(f"dtype {dtype!r} is not float32, bfloat16 or float16")
+    if batch_tokens is not None and batch_tokens < 1:
+        raise InputError(f"batch_tokens={batch_tokens} is not 1 or more")
     precision = None if dtype in (None, "float32") else getattr(torch, dtype)
     chosen = choose_device(device, precision)
     loaded = load_model(path, data)

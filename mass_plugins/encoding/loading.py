@@ -75,8 +75,9 @@ class LoadedEncoder:
                 f"--pooling {settings.pooling}, or take the checkpoint that it was fine-tuned from"
             )
         positions = self.model.max_positions()
-        if settings.max_tokens is not None and not 2 <= settings.max_tokens <= positions:
-            raise InputError(f"max_tokens={settings.max_tokens} is not in 2 .. {positions}, the model's positions")
+        longest = settings.max_tokens
+        if longest is not None and not (isinstance(longest, int) and 2 <= longest <= positions):
+            raise InputError(f"max_tokens={longest!r} is not in 2 .. {positions}, the model's positions")
         return settings
 
 

@@ -51,17 +51,19 @@ class VectorFile:
         path: of the file, ``.npy``.
         dim, dtype: of its rows.
         settings: see :class:`Record`; a run goes on with the same only.
-        overwrite: give up a file that was made otherwise.
+        overwrite: give up a file that was made otherwise, when the first rows are there to take its place.
 
     Raises:
-        InputError: there is a file that was made otherwise, or another process writes it.
+        InputError: there is a file that was made otherwise, or another process writes it; a folder of that name.
     """
 
     def __init__(self, path: Path, dim: int, dtype: np.dtype, settings: dict[str, Any], overwrite: bool = False):
         self.path, self.dim, self.dtype = path, dim, np.dtype(dtype)
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file")
         self.part, self.json = (path.with_name(path.name + end) for end in (".part", ".json"))
         found = self._found(settings, overwrite)
-        self.resumed = found is not None
+        self.resumed = self._committed = found is not None
         self.record = found or Record(settings)
 
     def _found(self, settings: dict[str, Any], overwrite: bool) -> Optional[Record]:
@@ -96,7 +98,7 @@ class VectorFile:
 
     def start_anew(self) -> None:
         """Give up what an earlier run made."""
-        self.resumed, self.record = False, Record(self.record.settings)
+        self.resumed, self._committed, self.record = False, False, Record(self.record.settings)
 
     def _has_its_name(self, record: Record) -> bool:
         """Whether a run was cut off between the last two steps: the file is whole, and not yet called so."""
@@ -119,9 +121,8 @@ class VectorFile:
         if os.fstat(self._file.fileno()).st_size < good:
             self._file.close()
             raise InputError(f"{self.part} is shorter than {self.json} says; give --overwrite to start over")
-        if not self.resumed:  # what --overwrite gives up
-            for old in (self.path, self.json):
-                old.unlink(missing_ok=True)
+        if not self.resumed and not self.path.exists():  # the record is of a part, which is given up here
+            self.json.unlink(missing_ok=True)
         self._file.truncate(good)
         self._file.seek(0)
         self._file.write(self._header(self.record.rows))
@@ -129,6 +130,8 @@ class VectorFile:
         return self
 
     def __exit__(self, *_) -> None:
+        if not self._committed:
+            self.part.unlink(missing_ok=True)
         with suppress(OSError):  # of a full disk, which has been told
             self._file.close()
 
@@ -149,7 +152,10 @@ class VectorFile:
             self._file.write(np.ascontiguousarray(vectors, dtype=self.dtype).tobytes())
             self._sync()
             self.record.rows += len(vectors)
+            if not self._committed:
+                self.path.unlink(missing_ok=True)  # what --overwrite gives up
             self._write_record()
+            self._committed = True
         except OSError as error:
             raise InputError(
                 f"{self.path} can't be written ({error.strerror}); fix this and re-run the command, which resumes "
@@ -174,8 +180,3 @@ class VectorFile:
 
     def _write_record(self) -> None:
         write_json(self.json, {"version": VERSION, **asdict(self.record)})
-
-    def discard(self) -> None:
-        """Leave nothing behind."""
-        for path in (self.part, self.json):
-            path.unlink(missing_ok=True)

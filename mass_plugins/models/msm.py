@@ -42,7 +42,8 @@ class MsmOptions:
         },
     )
     unit_pooling: ChoiceEnum(("cls", "mean")) = field(
-        default="cls", metadata={"help": "how a unit's vector is made of its tokens' (paper: cls, the first one's state)"}
+        default="cls",
+        metadata={"help": "how a unit's vector is made of its tokens' (paper: cls, the first's state)"},
     )
     head_dim: int = field(default=0, metadata={"help": "inner and outer width of the heads; 0: the encoder's"})
     heads_per_process: bool = field(

@@ -70,7 +70,11 @@ BAD = {
     "no string": (["", " "], [], "give more, different strings"),
     "too long for the model": (STRINGS, ["--max-string-tokens", "65"], "more than the model's 64 positions"),
     "nothing to validate on": (STRINGS, ["--validate"], "--valid-pairs FILE"),
-    "temperature": (STRINGS, ["--contrast-temperature", "0"], "--contrast-temperature 0.0 is not positive"),
+    "temperature": (
+        STRINGS,
+        ["--contrast-temperature", "0"],
+        "0.0 is not a number of 0.001 or more",
+    ),
     "one string a batch": (STRINGS, ["--batch-size", "1"], "raise --batch-size"),
     "no room for a string": (STRINGS, ["--max-tokens", "30"], "--max-tokens 30 has no room for the"),
     "another criterion": (STRINGS, ["--criterion", "masked_tokens"], "set --criterion mirror_bert"),

@@ -10,6 +10,7 @@ from fairseq.data import FairseqDataset
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.random_state import sentence_keys
+from mass_plugins.data.streams import cut
 from mass_plugins.data.string_augmentation import cut_spans
 from mass_plugins.errors import InputError
 
@@ -56,14 +57,17 @@ class MirrorDataset(FairseqDataset):
     ):
         self.text, self.span, self.max_tokens, self.seed = text, span, max_tokens, seed
         self.language, self.random_batches, self.pad_to = language, random_batches, pad_to
-        tokens = text.encode(strings, max_tokens, language)
+        whole = text.encode(strings, language=language)
+        self.cut = sum(len(row) > max_tokens for row in whole)
+        tokens = [cut(row, max_tokens) for row in whole]
         kept = _first_of_equals(tokens)
         self.strings = [strings[place] for place in kept]
         self.first = [tokens[place] for place in kept]
         if len(kept) < 2:
+            longer = f", or a --max-string-tokens above {max_tokens}, which cut {self.cut}" if self.cut else ""
             raise InputError(
                 f"{len(strings)} strings, {len(kept)} of them different in tokens: "
-                "a contrastive loss needs others to tell a string from; give more, different strings"
+                f"a contrastive loss needs others to tell a string from; give more, different strings{longer}"
             )
         self._log_lengths(len(strings))
         self.epoch = 0
@@ -72,8 +76,9 @@ class MirrorDataset(FairseqDataset):
     def _log_lengths(self, given: int) -> None:
         lengths = np.array(list(map(len, self.first)))
         logger.info(
-            "%d strings of %.1f tokens on average (with their ends), %d empty or repeated ones left out",
-            len(self.first), lengths.mean(), given - len(self.first),
+            "%d strings of %.1f tokens on average (with their ends), %d cut to %d tokens, %d empty or repeated ones "
+            "left out",
+            len(self.first), lengths.mean(), self.cut, self.max_tokens, given - len(self.first),
         )  # fmt: skip
         if warning := self.text.count(self.first).warning:
             logger.warning(warning)
@@ -85,9 +90,9 @@ class MirrorDataset(FairseqDataset):
         self.epoch = epoch
         self.second = list(self.first)
         cuts = cut_spans(self.strings, self.span, sentence_keys(self.seed, epoch, np.arange(len(self.strings))))
-        places = [place for place, cut in enumerate(cuts) if cut is not None]
+        places = [place for place, parts in enumerate(cuts) if parts is not None]
         lefts, rights = (
-            self.text.pieces([cut[side] for cut in cuts if cut is not None], self.language) for side in (0, 1)
+            self.text.pieces([parts[side] for parts in cuts if parts is not None], self.language) for side in (0, 1)
         )
         begin, mask, end = ([self.text.cls], [self.text.mask], [self.text.dictionary.eos()])
         for place, left, right in zip(places, lefts, rights):

@@ -1,8 +1,11 @@
 """What a string is — a sentence, a phrase, a word — sets the defaults of everything else."""
 
+import math
 from typing import NamedTuple, Optional
 
 from mass_plugins.errors import InputError
+
+COLDEST = 0.001  # temperature; the gradient of a cosine is divided by it
 
 
 class MirrorSettings(NamedTuple):
@@ -44,8 +47,11 @@ def resolve(
     )
     if settings.span < 0:
         raise InputError(f"--span-characters {settings.span} is not 0 or more; 0 leaves strings as they are")
-    if not settings.temperature > 0:
-        raise InputError(f"--contrast-temperature {settings.temperature} is not positive; the paper's are 0.04 and 0.2")
+    if not COLDEST <= settings.temperature < math.inf:
+        raise InputError(
+            f"--contrast-temperature {settings.temperature} is not a number of {COLDEST} or more; the paper's are 0.04 "
+            "and 0.2"
+        )
     if settings.max_tokens < 3:
         raise InputError(f"--max-string-tokens {settings.max_tokens} has no room for a token between [CLS] and [SEP]")
     return settings

@@ -156,7 +156,7 @@ class MirrorBertTask(EncoderTask):
                 "nothing to validate on; set --valid-pairs FILE, scored pairs like stsb-en-dev.csv, "
                 "or --disable-validation"
             )
-        paths = [Path(path) for path in self.cfg.valid_pairs.split(",")]
+        paths = [Path(path) for path in self.cfg.valid_pairs.split(",") if path.strip()]
         return SimilarityDataset(paths, self.text, self.settings, self.cfg.language)
 
     # -- steps

@@ -1,5 +1,6 @@
 """Criterion ``msm``: masked tokens of running text, masked units of documents."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -54,8 +55,8 @@ class MsmCriterion(FairseqCriterion):
     def __init__(self, task, temperature, hierarchical_alpha, without_intra_negatives, without_cross_negatives,
                  negatives_across_ranks, document_weight):  # fmt: skip
         super().__init__(task)
-        if not temperature > 0:
-            raise InputError(f"--temperature {temperature} is not positive; the paper's is 0.1")
+        if not 0 < temperature < math.inf:
+            raise InputError(f"--temperature {temperature} is not a positive number; the paper's is 0.1")
         if min(hierarchical_alpha, document_weight) < 0:
             raise InputError("--hierarchical-alpha and --document-weight must be 0 or more")
         if without_intra_negatives and without_cross_negatives:

@@ -1,5 +1,6 @@
 """Criteria ``retrieval`` (a retriever's) and ``relevance`` (a cross-encoder's)."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -36,8 +37,8 @@ class RetrievalCriterion(FairseqCriterion):
     def __init__(self, task, temperature, contrastive_weight, distillation_weight, distillation_temperature):
         super().__init__(task)
         for flag, value in (("--temperature", temperature), ("--distillation-temperature", distillation_temperature)):
-            if not value > 0:
-                raise InputError(f"{flag} {value} is not positive")
+            if not 0 < value < math.inf:
+                raise InputError(f"{flag} {value} is not a positive number")
         if min(contrastive_weight, distillation_weight) < 0 or contrastive_weight + distillation_weight == 0:
             raise InputError("--contrastive-weight and --distillation-weight must be 0 or more, one of them positive")
         self.temperature, self.distillation_temperature = temperature, distillation_temperature

@@ -44,7 +44,7 @@ def call(*words):
 def test_scores_and_run(folder, tmp_path, capsys):
     output = tmp_path / "run.json"
     words = ["--json", output, "--system", "mirror", "--system-seed", 3, "--seconds", 1.5]
-    assert call("model.pt", "--folders", folder, "--bootstrap", 20, "--pooling", "cls", *words) == 0
+    assert call("model.pt", "--folders", folder, "--bootstrap", 120, "--pooling", "cls", *words) == 0
     out = capsys.readouterr().out
     assert "STS12    100.0" in out and "average is over STS12, STS13" in out and "40 pairs" in out
     assert LengthEncoder.loaded[0] == "model.pt" and LengthEncoder.loaded[1]["pooling"] == "cls"
@@ -53,21 +53,26 @@ def test_scores_and_run(folder, tmp_path, capsys):
 
 
 def test_unknown_tokens_are_told_and_flags_reach_the_encoder(folder, capsys, monkeypatch):
-    words = ["--device", "cpu", "--dtype", "bfloat16", "--batch-tokens", 77, "--bootstrap", 5]
+    words = ["--device", "cpu", "--dtype", "bfloat16", "--batch-tokens", 77, "--bootstrap", 100]
     assert call("model.pt", "--folders", folder, *words) == 0 and not capsys.readouterr().err
     given = LengthEncoder.loaded[1]
     assert (given["device"], given["dtype"], given["batch_tokens"]) == ("cpu", "bfloat16", 77)
     monkeypatch.setattr(LengthEncoder, "unknown", 54)
-    assert call("model.pt", "--folders", folder, "--bootstrap", 5) == 0
+    assert call("model.pt", "--folders", folder, "--bootstrap", 100) == 0
     warning = "mass_plugins: warning: 54 % of the texts' tokens are unknown to the tokenizer; "
     assert capsys.readouterr().err.startswith(warning)
-    with pytest.raises(SystemExit):
-        call("model.pt", "--folders", folder, "--seed", -3)
-    assert "-3 is below 0" in capsys.readouterr().err
+    for words, message in (
+        (["--seed", -3], "-3 is below 0"),
+        (["--seconds", "nan"], "nan is not a number of 0 or more"),
+        (["--bootstrap", 1], "1 is not 100 or more"),
+    ):
+        with pytest.raises(SystemExit):
+            call("model.pt", "--folders", folder, *words)
+        assert message in capsys.readouterr().err
 
 
 def test_other_sets_and_the_list(folder, capsys):
-    assert call("model.pt", "--folders", folder, "--sets", "STS13", "--bootstrap", 5) == 0
+    assert call("model.pt", "--folders", folder, "--sets", "STS13", "--bootstrap", 100) == 0
     out = capsys.readouterr().out
     assert "STS13" in out and "average" not in out and "STS12" not in out
     assert call("--folders", folder, "--list") == 0
@@ -84,6 +89,7 @@ def test_other_sets_and_the_list(folder, capsys):
         (["model.pt", "--folders", "{}", "--sets", "STS99"], "STS99 isn't there; there are RG-65, STS12, STS13"),
         (["--folders", "{}"], "no encoder; name its checkpoint"),
         (["model.pt", "--folders", "{}", "--json", "{}/no/run.json"], "doesn't exist; make it"),
+        (["model.pt", "--folders", "{}", "--json", "{}"], "is a folder; name a file in it"),
     ],
 )
 def test_wrong_words(folder, words, message, capsys):

@@ -203,6 +203,17 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_lines(files, tmp_path, mon
     assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+def test_what_is_refused_overwrites_nothing(files, tmp_path, monkeypatch):
+    encode_files(*files, tmp_path / "v.npy")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="language 'xx'"):
+        encode_files(*files, tmp_path / "v.npy", language="xx", overwrite=True)
+    pipe(monkeypatch, b"good\n\xff\n")
+    with pytest.raises(InputError, match="stdin, line 2 is not UTF-8"):
+        encode_files(*files[:2], [STDIN], tmp_path / "v.npy", overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_stdin(files, tmp_path, monkeypatch):
     encoder, checkpoint, _ = files
     stdin = [STDIN]

@@ -77,6 +77,39 @@ def test_other_settings_need_overwrite(tmp_path):
     assert len(np.load(tmp_path / "v.npy")) == 5
 
 
+def test_what_is_overwritten_stays_until_there_is_something_in_its_place(tmp_path):
+    """And a run that fails before its first rows leaves nothing of its own."""
+
+    def content():
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    write(tmp_path / "v.npy")
+    before = content()
+    with pytest.raises(RuntimeError), VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {"a": 2}, True):
+        raise RuntimeError("before the first rows")
+    assert content() == before
+    write(tmp_path / "v.npy", settings={"a": 2}, overwrite=True, stop_after=1)
+    assert not (tmp_path / "v.npy").exists() and json.loads(content()["v.npy.json"])["settings"] == {"a": 2}
+    with pytest.raises(RuntimeError), VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {"a": 2}):
+        raise RuntimeError("after rows that were committed")
+    write(tmp_path / "v.npy", settings={"a": 2})
+    assert np.array_equal(np.load(tmp_path / "v.npy"), ROWS)
+
+
+def test_an_unfinished_part_is_given_up_at_once(tmp_path):
+    write(tmp_path / "v.npy", stop_after=1)
+    with pytest.raises(RuntimeError), VectorFile(tmp_path / "v.npy", 3, np.dtype("float32"), {"a": 2}, True):
+        raise RuntimeError("before the first rows")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_of_that_name(tmp_path):
+    (tmp_path / "v.npy").mkdir()
+    with pytest.raises(InputError, match="v.npy is a folder; name a file"):
+        write(tmp_path / "v.npy", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]
+
+
 def test_a_strange_file_is_not_lost(tmp_path):
     (tmp_path / "v.npy").write_text("mine")
     with pytest.raises(InputError, match="exists without v.npy.json"):

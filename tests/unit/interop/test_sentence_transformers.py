@@ -9,6 +9,7 @@ import torch
 import mass_plugins
 from mass_plugins.cli import main
 from mass_plugins.encoding.loading import load_model
+from mass_plugins.errors import InputError
 from mass_plugins.interop.huggingface_encoder import read_folder
 from mass_plugins.interop.sentence_transformers import MODEL_FILE, read_vectors
 from tests.unit.interop.transformers_folders import LINES, change_json, error_of, make_folder
@@ -29,6 +30,12 @@ def test_sentence_transformers_makes_the_same_vectors(foreign, tmp_path):
         again = mass_plugins.load_encoder(back)
         assert (again.settings.pooling, again.settings.normalize, again.settings.max_tokens) == (pooling, normalize, 9)
         assert np.abs(again.encode(LINES) - ours).max() < 1e-5
+
+
+@pytest.mark.parametrize("setting", ({"max_tokens": 1}, {"max_tokens": "7"}, {"batch_tokens": 0}, {"pooling": "max"}))
+def test_an_encoder_is_loaded_with_settings_that_mean_something(foreign, setting):
+    with pytest.raises(InputError, match=next(iter(setting))):
+        mass_plugins.load_encoder(foreign[3], **setting)
 
 
 def test_a_decoder_starts_from_an_export_with_the_head(foreign, tmp_path):

@@ -68,8 +68,12 @@ def test_span_0_leaves_both_views_alike(text):
     assert make(text).equal_views() == len(STRINGS) - len(LONG)
 
 
-def test_long_strings_are_cut_and_keep_their_end(text):
-    dataset = make(text, ["wight " * 20_000, *STRINGS], max_tokens=12)
+def test_long_strings_are_cut_keep_their_end_and_are_told_of(text, caplog):
+    given = ["wight " * 20_000, *STRINGS]
+    with caplog.at_level(logging.INFO, "mass_plugins"):
+        dataset = make(text, given, max_tokens=12)
+    longer = sum(len(row) > 12 for row in text.encode(given))
+    assert longer and f"{longer} cut to 12 tokens" in caplog.text
     for view in (dataset.first, dataset.second):
         assert max(map(len, view)) == 12
         assert all(row[0] == text.cls and row[-1] == text.dictionary.eos() for row in view)
@@ -82,8 +86,10 @@ def test_equal_and_empty_strings_are_left_out(text):
 
 def test_fewer_than_two_different_strings_are_refused(text):
     for strings in (["one thight"], ["wight"] * 40, []):
-        with pytest.raises(InputError, match="give more, different strings"):
+        with pytest.raises(InputError, match="give more, different strings$"):
             make(text, strings)
+    with pytest.raises(InputError, match="strings, or a --max-string-tokens above 12, which cut 2$"):
+        make(text, ["wight " * 20 + end for end in ("one", "two")], max_tokens=12)
 
 
 def test_a_tokenizer_of_another_language_is_noticed(text, caplog):

@@ -20,7 +20,8 @@ def test_what_is_given_wins(mode):
 @pytest.mark.parametrize(
     ("given", "flag"),
     [((-1, None, None), "--span-characters"), ((None, 0.0, None), "--contrast-temperature"),
-     ((None, float("nan"), None), "--contrast-temperature"), ((None, None, 2), "--max-string-tokens")],
+     ((None, float("nan"), None), "--contrast-temperature"), ((None, float("inf"), None), "--contrast-temperature"),
+     ((None, 1e-30, None), "--contrast-temperature"), ((None, None, 2), "--max-string-tokens")],
 )  # fmt: skip
 def test_out_of_range(given, flag):
     with pytest.raises(InputError, match=flag):
