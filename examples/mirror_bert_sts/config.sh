@@ -28,7 +28,7 @@ declare -A SYSTEMS=(
     ["random batches"]="--random-batches"
 )
 ORDER=(mirror "no dropout" "no span masking" neither drop-head "random batches")
-TIMED=(mirror "random batches") # trained one at a time, as the peers are: their times are compared
+TIMED=(mirror "random batches") # their times are recorded, as those of the peers
 SEEDS=(1 2 3)
 
 # SimCSE has the rate of Mirror-BERT, TSDAE ten times its rate for BERT-base.

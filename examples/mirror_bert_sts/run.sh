@@ -55,9 +55,12 @@ main() {
             score "$RECIPE.mlm" "$MLM/checkpoint_last.pt" mlm 1 /dev/null --pooling mean
         fi
         if [ -z "${1:-}" ]; then
-            for seed in "${SEEDS[@]}"; do # nothing beside them
-                for name in "${TIMED[@]}"; do train_system "$name" "$seed"; done
-                for name in "${PEERS[@]}"; do train_rival "$name" "$seed"; done
+            # first those whose times are compared, JOBS at a time as the rest: while one is trained, no core is idle
+            for name in "${TIMED[@]}"; do
+                for seed in "${SEEDS[@]}"; do job train_system "$name" "$seed"; done
+            done
+            for seed in "${SEEDS[@]}"; do
+                for name in "${PEERS[@]}"; do job train_rival "$name" "$seed"; done
             done
             for seed in "${SEEDS[@]}"; do
                 for name in "${ORDER[@]}"; do job system "$name" "$seed" --pooling mean; done
