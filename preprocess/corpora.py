@@ -119,7 +119,7 @@ def inspect_corpora(
     """Look through all files, several at a time.
 
     Args:
-        allow_mask: lines that hold ``[MASK]`` are dropped later; by default they are errors.
+        allow_mask: lines that hold ``[MASK]`` are for the tokenizer to tell from text; by default they are errors.
 
     Raises:
         InputError: a file that is missing, empty, damaged, not UTF-8 or holds ``[MASK]``; sides of

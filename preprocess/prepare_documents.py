@@ -200,7 +200,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     except InputError as error:
         raise InputError(f"--like: {error}") from None
     with Progress("look through", args.progress) as bar:
-        found = inspect_corpora(corpora, args.workers, bar.add, allow_mask=True)  # such lines are dropped
+        found = inspect_corpora(corpora, args.workers, bar.add, allow_mask=True)  # dropped where it is a token
     digests = {f"{c.flag} {c.name}": [found[part[0]].digest for part in c.parts] for c in corpora}
     made_of = {"flags": flags, "text": digests, "tokenizer": text.fingerprint()}
     look = partial(find_report, made_of=made_of, text=text)

@@ -132,6 +132,7 @@ class Translator:
             InputError: an unknown language, or a setting that nothing meets.
         """
         language = self.only_language(language)
+        check_lengths(min_len, max_len, self.model.max_positions()[1], ("min_len=", "max_len="))
         return self.translate(
             lines, language, language, beam, length_penalty, 0.0, max_len, batch_tokens,
             min_len=min_len, no_repeat_ngram=no_repeat_ngram, truncate=self.longest_source(truncate),

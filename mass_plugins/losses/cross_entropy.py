@@ -36,6 +36,10 @@ def projected_cross_entropy(
         target: (N,) int64.
         chunk: positions at once.
     """
+    if len(hidden) == 0:  # gradients of zero, without a pass over the vocabulary
+        nothing = hidden.sum() + weight[:0].sum() + (0 if bias is None else bias[:0].sum())
+        none_right = torch.zeros((), dtype=torch.int64, device=hidden.device)
+        return TokenLoss(nothing.to(torch.promote_types(nothing.dtype, torch.float32)), none_right, 0)
     learning = torch.is_grad_enabled()  # which it isn't inside, nor do the inputs tell
     loss, correct = _ProjectedCrossEntropy.apply(hidden, weight, bias, target, chunk, learning)
     return TokenLoss(loss, correct, len(hidden))

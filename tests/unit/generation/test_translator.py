@@ -82,6 +82,11 @@ def test_arguments_that_make_no_sense(checkpoint, lines, settings, message):
         mass_plugins.load(checkpoint).translate(lines, "en", "de", **settings)
 
 
+def test_a_summary_s_lengths_have_its_own_names(checkpoint):
+    with pytest.raises(InputError, match="min_len=5 exceeds max_len=4; lower"):
+        mass_plugins.load(checkpoint).summarize(["a"], "en", min_len=5, max_len=4)
+
+
 def test_what_load_can_not_find(checkpoint, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is a folder; give a checkpoint"):
         mass_plugins.load(str(tmp_path))
