@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from mass_plugins.commands.flags import add_json, natural, positive, reporter, write_numbers
+from mass_plugins.commands.flags import add_json, natural, reporter, samples, write_numbers
 from mass_plugins.errors import InputError
 
 HELP = "ROUGE-1, -2 and -L of summaries, with bootstrap intervals and a signature"
@@ -17,7 +17,7 @@ def add_flags(command):
     add("--no-stem", action="store_true", help="compare words, not Porter's stems")
     add("--unicode", action="store_true", help="for languages other than English: keep all letters, no stems")
     add("--summary-level", action="store_true", help="ROUGE-L over sentences, for summaries of several (CNN/DailyMail)")
-    add("--samples", type=positive, default=1000, help="of the bootstrap (default 1000)")
+    add("--samples", type=samples, default=1000, help="of the bootstrap (default 1000)")
     add("--confidence", type=float, default=0.95, help="of the intervals (default 0.95)")
     add("--seed", type=natural, default=12345, help="of the bootstrap (default 12345)")
     add_json(command)

@@ -63,7 +63,7 @@ class VectorFile:
             raise InputError(f"{path} is a folder; name a file")
         self.part, self.json = (path.with_name(path.name + end) for end in (".part", ".json"))
         found = self._found(settings, overwrite)
-        self.resumed = self._committed = found is not None
+        self.resumed = found is not None
         self.record = found or Record(settings)
 
     def _found(self, settings: dict[str, Any], overwrite: bool) -> Optional[Record]:
@@ -98,7 +98,7 @@ class VectorFile:
 
     def start_anew(self) -> None:
         """Give up what an earlier run made."""
-        self.resumed, self._committed, self.record = False, False, Record(self.record.settings)
+        self.resumed, self.record = False, Record(self.record.settings)
 
     def _has_its_name(self, record: Record) -> bool:
         """Whether a run was cut off between the last two steps: the file is whole, and not yet called so."""
@@ -130,7 +130,7 @@ class VectorFile:
         return self
 
     def __exit__(self, *_) -> None:
-        if not self._committed:
+        if not self.record.rows:  # none was committed, nor by an earlier run
             self.part.unlink(missing_ok=True)
         with suppress(OSError):  # of a full disk, which has been told
             self._file.close()
@@ -151,11 +151,10 @@ class VectorFile:
         try:
             self._file.write(np.ascontiguousarray(vectors, dtype=self.dtype).tobytes())
             self._sync()
-            self.record.rows += len(vectors)
-            if not self._committed:
+            if not self.record.rows:
                 self.path.unlink(missing_ok=True)  # what --overwrite gives up
+            self.record.rows += len(vectors)
             self._write_record()
-            self._committed = True
         except OSError as error:
             raise InputError(
                 f"{self.path} can't be written ({error.strerror}); fix this and re-run the command, which resumes "

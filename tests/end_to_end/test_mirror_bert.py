@@ -70,6 +70,7 @@ BAD = {
     "no string": (["", " "], [], "give more, different strings"),
     "too long for the model": (STRINGS, ["--max-string-tokens", "65"], "more than the model's 64 positions"),
     "nothing to validate on": (STRINGS, ["--validate"], "--valid-pairs FILE"),
+    "no name among commas": (STRINGS, ["--validate", "--valid-pairs", ","], "--valid-pairs FILE"),
     "temperature": (
         STRINGS,
         ["--contrast-temperature", "0"],

@@ -151,12 +151,12 @@ class MirrorBertTask(EncoderTask):
         self.datasets[split] = dataset
 
     def _validation_set(self) -> SimilarityDataset:
-        if not self.cfg.valid_pairs:
+        paths = [Path(name) for name in (self.cfg.valid_pairs or "").split(",") if name.strip()]
+        if not paths:
             raise InputError(
                 "nothing to validate on; set --valid-pairs FILE, scored pairs like stsb-en-dev.csv, "
                 "or --disable-validation"
             )
-        paths = [Path(path) for path in self.cfg.valid_pairs.split(",") if path.strip()]
         return SimilarityDataset(paths, self.text, self.settings, self.cfg.language)
 
     # -- steps

@@ -7,7 +7,7 @@ from mass_plugins import cli
 
 def run(folder, text, *flags):
     (folder / "text").write_text(text)
-    return cli.main(["evaluate", "rouge", str(folder / "text"), str(folder / "text"), "--samples", "9", *flags])
+    return cli.main(["evaluate", "rouge", str(folder / "text"), str(folder / "text"), "--samples", "100", *flags])
 
 
 @pytest.mark.parametrize("text, flags, warned", [
