@@ -21,8 +21,8 @@ declare -A OBJECTIVE=([mlm]="--decoder-weight 0 --bow-weight 0" [retromae]="--bo
 # Fine-tuning: one stage, with the other passages of the batch and a hard negative of BM25 a query.
 FINE_UPDATES=200
 FINE_TUNING=(--task retrieval_finetuning --arch retriever_tiny --criterion retrieval
-    --query-tokens 48 --passage-tokens 160 --batch-size 32 --group-size 2 --temperature 1.0 --disable-validation
-    --lr 2e-4 --lr-scheduler polynomial_decay --warmup-updates 20 --total-num-update "$FINE_UPDATES"
+    --query-tokens 48 --passage-tokens 128 --batch-size 32 --group-size 2 --temperature 10 --disable-validation
+    --lr 1e-3 --lr-scheduler polynomial_decay --warmup-updates 20 --total-num-update "$FINE_UPDATES"
     --max-update "$FINE_UPDATES" --log-interval 50 --save-interval 1000 --save-interval-updates 80)
 MINING=(--depth 100 --negatives 10)
 # A document has 256 values in each: of the projected [CLS], of the mean of all states (the masked language model's [CLS]

@@ -105,12 +105,11 @@ main() {
         done
     done
     if [ "${1:-}" != result ]; then
-        job bm25
         for objective in mlm retromae dupmae; do job pretrain "$objective"; done
-        finish_jobs
-        [ "${1:-}" != pretrain ] || exit 0
-        for seed in "${SEEDS[@]}"; do
-            for name in "${SYSTEMS[@]}"; do job system $name "$seed"; done
+        job bm25
+        [ "${1:-}" != pretrain ] || { finish_jobs; exit 0; }
+        for name in "${SYSTEMS[@]}"; do # ordered by objective: the first can start while the others are pre-trained
+            for seed in "${SEEDS[@]}"; do job system $name "$seed"; done
         done
         finish_jobs
     fi
