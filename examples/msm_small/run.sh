@@ -5,10 +5,12 @@
 #   bash run.sh              everything; go on after an interruption with the same command
 #   bash run.sh start        text and the pre-training that all start from
 #   bash run.sh result       result.json from the runs that have ended
+#   PROCESSES=4 bash run.sh  so many share the start
 #   DATA=folder bash run.sh  files that are here already, plain, .xz or .gz, in the folder or below it
 DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../large.sh"
+source "$EXAMPLE/../shared_training.sh"
 source "$CONFIG"
 SHARED+=("$EXAMPLE/../msm_text.py" "$EXAMPLE/../retrieval_text.py")
 [ -z "$DATA" ] || CALLED="DATA=folder" # its text is not the downloads' to the letter
@@ -81,10 +83,10 @@ schedule() { echo --max-update "$1" --total-num-update "$1" --warmup-updates $((
 # pretrain SYSTEM SEED: FOLDER is that of the system's encoder
 pretrain() {
     local system=$1 seed=$2
-    stage "start.$seed" train "$ALL" "${MLM[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" $(schedule "$START_UPDATES" 5e-4) \
-        --seed "$seed"
+    shared_training start "$ALL" "${MLM[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" "${START[@]}" \
+        $(schedule "$START_UPDATES" "$START_RATE") --seed "${SEEDS[0]}"
     [ "$system" != start ] || return 0
-    local flags=("${SHAPE[@]}" "${OPTIMIZER[@]}" $(schedule "$UPDATES" 2e-4) --seed "$seed"
+    local flags=("${SHAPE[@]}" "${OPTIMIZER[@]}" --max-tokens 4096 $(schedule "$UPDATES" "$RATE") --seed "$seed"
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt")
     case $system in
         mlm) stage "$system.$seed" train "$ALL" "${MLM[@]}" "${flags[@]}" ;;
@@ -132,8 +134,13 @@ system() {
     note "$system" "fine-tuned on English" "$seed"
 }
 
-# has_seed SYSTEM SEED: whether the system is trained with this seed
-has_seed() { [ "$1" = msm ] || [ -z "${ABLATION[$1]+x}" ] || [[ " ${ABLATION_SEEDS[*]} " == *" $2 "* ]]; }
+# has_seed SYSTEM SEED: whether the system has a run with this seed
+has_seed() {
+    case $1 in
+        start) [ "$2" = "${SEEDS[0]}" ] ;;
+        no-*) [[ " ${ABLATION_SEEDS[*]} " == *" $2 "* ]] ;;
+    esac
+}
 
 # draw BEFORE AFTER LANGUAGE...: sentence vectors of one document in these languages, before and after.
 draw() {
@@ -155,7 +162,7 @@ main() {
     stage documents prepare_documents "$TEXT_FOLDER" "$ALL" "${DOCUMENTS[@]}"
     UNITS=$FOLDER/documents
     if [ "${1:-}" != result ]; then
-        for seed in "${SEEDS[@]}"; do job pretrain start "$seed"; done
+        job pretrain start "${SEEDS[0]}"
         finish_jobs
         [ "${1:-}" != start ] || exit 0
         for name in "${SYSTEMS[@]}"; do # those that share a checkpoint come last: they would wait for it
