@@ -9,6 +9,7 @@ DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../retrieval.sh"
 SHARED+=("$EXAMPLE/groups.py")
+[ -z "$DATA" ] || CALLED="DATA=folder" # its text is not the downloads' to the letter
 source "$CONFIG"
 
 GITHUB=https://raw.githubusercontent.com
