@@ -56,6 +56,9 @@ PY
     mv "$OUT/$2.tmp" "$OUT/$2"
 }
 
+# align DATA WORDS...: vectors of its tokens
+align() { plugin align "$@" --output "$OUT/vectors.txt"; }
+
 # get_text DATA LANGUAGES PICTURE XQUAD
 get_text() { python "$EXAMPLE/../msm_text.py" "$1" "$OUT" "$2" "$3" "$4"; }
 
@@ -84,7 +87,7 @@ schedule() { echo --max-update "$1" --total-num-update "$1" --warmup-updates $((
 pretrain() {
     local system=$1 seed=$2
     shared_training start "$ALL" "${MLM[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" "${START[@]}" \
-        $(schedule "$START_UPDATES" "$START_RATE") --seed "${SEEDS[0]}"
+        $(schedule "$START_UPDATES" "$START_RATE") --seed "${SEEDS[0]}" --pretrained-embeddings "$VECTORS"
     [ "$system" != start ] || return 0
     local flags=("${SHAPE[@]}" "${OPTIMIZER[@]}" --max-tokens 4096 $(schedule "$UPDATES" "$RATE") --seed "$seed"
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt")
@@ -159,6 +162,8 @@ main() {
     TEXT_FOLDER=$FOLDER
     stage data-bin prepare_text "$TEXT_FOLDER" "$VOCABULARY" "${LANGUAGES[@]}"
     ALL=$FOLDER/data-bin
+    stage vectors align "$ALL" "${ALIGNMENT[@]}"
+    VECTORS=$FOLDER/vectors.txt
     stage documents prepare_documents "$TEXT_FOLDER" "$ALL" "${DOCUMENTS[@]}"
     UNITS=$FOLDER/documents
     if [ "${1:-}" != result ]; then

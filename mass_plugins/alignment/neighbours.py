@@ -31,27 +31,25 @@ class TokenVectors(NamedTuple):
 
 
 def token_vectors(
-    text: np.ndarray, first_ordinary: int, size: int, dim: int = 256, window: int = 10, min_count: int = 10
+    text: np.ndarray, ordinary: np.ndarray, dim: int = 256, window: int = 10, min_count: int = 10
 ) -> TokenVectors:
     """Vectors of the tokens of a text.
 
     Args:
         text: (T,) sentences one after another, each ended by ``</s>``.
-        first_ordinary: smaller ids are special; no window reaches over ``</s>``.
-        size: of the vocabulary.
+        ordinary: (V,) bool, of the vocabulary; the others are special, and no window reaches over one, like ``</s>``.
         window: tokens to either side; one at distance d counts 1 / d.
         min_count: rarer tokens have no vector, nor have those without any company that stands out.
 
     Raises:
         InputError: fewer tokens than dimensions are left.
     """
-    counts = np.bincount(text, minlength=size)
-    counts[:first_ordinary] = 0
+    counts = np.bincount(text, minlength=len(ordinary)) * ordinary
     tokens = np.flatnonzero(counts >= min_count)
     tokens = tokens[np.argsort(-counts[tokens], kind="stable")]
-    rows = np.full(size, -1)
+    rows = np.full(len(ordinary), -1)
     rows[tokens] = np.arange(len(tokens))
-    information = positive_information(count_neighbours(text, rows, first_ordinary, window, len(tokens)))
+    information = positive_information(count_neighbours(text, rows, ordinary, window, len(tokens)))
     known = np.unique(information.indices()[0].numpy())
     if len(known) < dim:
         raise InputError(
@@ -62,16 +60,16 @@ def token_vectors(
     return TokenVectors(tokens[known], vectors, counts[tokens[known]] / counts.sum())
 
 
-def count_neighbours(text: np.ndarray, rows: np.ndarray, first_ordinary: int, window: int, size: int) -> Tensor:
+def count_neighbours(text: np.ndarray, rows: np.ndarray, ordinary: np.ndarray, window: int, size: int) -> Tensor:
     """(size, size) sparse: how often two tokens are neighbours, 1 / distance each time.
 
     Args:
         rows: (V,) row of each id, -1 of those that don't count but take their place.
-        first_ordinary: a smaller id ends what is before it.
+        ordinary: (V,) bool; any other id ends what is before it.
     """
     keys, weights = np.empty(0, dtype=np.int64), np.empty(0)
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
-    for found in _neighbours(text, rows, first_ordinary, window, size):
+    for found in _neighbours(text, rows, ordinary, window, size):
         waiting.append(_added_up(*found))
         if sum(len(some) for some, _ in waiting) > len(keys):  # so that all is sorted few times
             keys, weights = _joined([(keys, weights), *waiting])
@@ -82,11 +80,11 @@ def count_neighbours(text: np.ndarray, rows: np.ndarray, first_ordinary: int, wi
     return (one_way + one_way.t()).coalesce()
 
 
-def _neighbours(text, rows, first_ordinary, window, size) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _neighbours(text, rows, ordinary, window, size) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Keys ``row * size + row of a later token`` with their weights, a chunk of the text at a time."""
     for start in range(0, len(text), _CHUNK):
         piece = text[start : start + _CHUNK + window]
-        row, sentence = rows[piece], np.cumsum(piece < first_ordinary)
+        row, sentence = rows[piece], np.cumsum(~ordinary[piece])
         keys, weights = [], []
         for distance in range(1, min(window, len(piece) - 1) + 1):
             left = slice(0, min(_CHUNK, len(piece) - distance))

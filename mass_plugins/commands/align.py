@@ -7,7 +7,7 @@ from mass_plugins.errors import InputError
 
 HELP = (
     "bring the tokens of several languages into one space by monolingual text alone; writes vectors for "
-    "mass_pretraining to start from (--pretrained-embeddings)"
+    "mass_pretraining and mlm_pretraining to start from (--pretrained-embeddings)"
 )
 _SHOWN = 10  # translations of a language
 
@@ -16,8 +16,8 @@ def add_flags(command):
     add = command.add_argument
     add(
         "data",
-        help="data-bin with monolingual text of a joint vocabulary, as preprocess/prepare.py writes it; shards like "
-        "bin1:bin2 are read in turn",
+        help="data-bin with monolingual text of a joint vocabulary, as preprocess/prepare.py or prepare_encoder.py "
+        "writes it; shards like bin1:bin2 are read in turn",
     )
     add("--pivot", required=True, metavar="LANGUAGE", help="whose space it is: the language with the most text")
     add("--output", required=True, type=Path, metavar="FILE", help="the vectors, in word2vec's text format")
@@ -35,9 +35,7 @@ def run(options):
     from mass_plugins.alignment.joint import JointSpace
     from mass_plugins.alignment.neighbours import token_vectors
     from mass_plugins.data.binarized import (
-        check_shards,
         flat_tokens,
-        load_joint_dictionary,
         monolingual_languages,
         open_monolingual,
     )
@@ -60,8 +58,8 @@ def run(options):
             f"--pivot {options.pivot} must be one of two or more languages, but these are {','.join(languages)}; "
             f"{shards[0]} has monolingual text in {','.join(present)}"
         )
-    dictionary = load_joint_dictionary(shards[0], languages)
-    check_shards(shards, dictionary)
+    dictionary, vocabulary = load_vocabulary(shards, languages)
+    ordinary = vocabulary.ordinary_table(len(dictionary))
 
     def vectors_of(language):
         text = np.empty(0, dtype=np.int64)
@@ -70,7 +68,7 @@ def run(options):
                 open_monolingual(shard, "train", language, dictionary)
                 more = flat_tokens(shard, "train", language)[: options.max_tokens - len(text)]
                 text = np.concatenate([text, more]) if len(text) else more
-        return token_vectors(text, dictionary.nspecial, len(dictionary), options.dim, options.window, options.min_count)
+        return token_vectors(text, ordinary, options.dim, options.window, options.min_count)
 
     space, current = None, options.pivot
     try:
@@ -91,6 +89,20 @@ def run(options):
     except OSError as error:
         raise InputError(f"--output: {options.output}: {error.strerror or error}") from None
     print(f"{options.output}: {len(tokens)} of the dictionary's {len(dictionary)} tokens")
+
+
+def load_vocabulary(shards, languages):
+    """The dictionary of a translation model's data-bin or of an encoder's, the same in all shards, and its ids."""
+    from mass_plugins.data.binarized import check_shards, load_joint_dictionary
+    from mass_plugins.data.encoder_text import ENCODER_FILE, EncoderText
+    from mass_plugins.data.vocabulary import Vocabulary
+
+    if (Path(shards[0]) / ENCODER_FILE).is_file():
+        text = EncoderText.load_shards(shards)
+        return text.dictionary, text.vocabulary
+    dictionary = load_joint_dictionary(shards[0], languages)
+    check_shards(shards, dictionary)
+    return dictionary, Vocabulary.of(dictionary)
 
 
 def examples(pairs, dictionary):

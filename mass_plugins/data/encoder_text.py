@@ -175,6 +175,22 @@ class EncoderText(ABC):
             "preprocess/prepare_encoder.py, or import a model with its tokenizer"
         )
 
+    @staticmethod
+    def load_shards(folders: Sequence[str]) -> "EncoderText":
+        """The pipeline that the shards of a data set share.
+
+        Raises:
+            InputError: as ``load``, or a shard has another one.
+        """
+        text = EncoderText.load(folders[0])
+        for folder in folders[1:]:
+            if not text.equals(EncoderText.load(folder)):
+                raise InputError(
+                    f"{folder} was prepared with another tokenizer than {folders[0]}; shards share one: prepare them "
+                    f"with --like {folders[0]}"
+                )
+        return text
+
 
 class TokenizerText(EncoderText):
     """A tokenizer file of Hugging Face's.

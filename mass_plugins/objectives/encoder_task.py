@@ -69,14 +69,7 @@ class EncoderTask(TrainingTask):
     @classmethod
     def setup_task(cls, cfg: EncoderTaskConfig, **kwargs):
         cfg = with_values_of_other_groups(cfg)
-        folders = utils.split_paths(cfg.data)
-        text = EncoderText.load(folders[0])
-        for folder in folders[1:]:
-            if not text.equals(EncoderText.load(folder)):
-                raise InputError(
-                    f"{folder} was prepared with another tokenizer than {folders[0]}; shards share one: prepare them "
-                    f"with --like {folders[0]}"
-                )
+        text = EncoderText.load_shards(utils.split_paths(cfg.data))
         logger.info("dictionary: %d", len(text.dictionary))
         return cls(cfg, text)
 

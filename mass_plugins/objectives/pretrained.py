@@ -4,13 +4,15 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterable, Optional
 
 import torch
 from fairseq import checkpoint_utils
+from torch import nn
 
 from mass_plugins.data.checkpoint_files import find_checkpoint
 from mass_plugins.data.vectors_text import read_vectors
+from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 from mass_plugins.models.mass_config import check_same_shape
 
@@ -112,11 +114,15 @@ def resumes(task) -> bool:
     return False
 
 
-def load_pretrained_embeddings(path: str, task, model) -> None:
+def load_pretrained_embeddings(path: str, task, vocabulary: Vocabulary, tables: Iterable[nn.Embedding]) -> None:
     """Put the vectors of a file in the place of the token embeddings that it has; the others stay random.
 
-    They are scaled to a mean length of 1, that of embeddings at their start. A training that goes on has its embeddings
-    in its checkpoint, and doesn't need the file any more.
+    They are scaled to a mean length of 1, that of fairseq's embeddings at their start. A training that goes on has its
+    embeddings in its checkpoint, and doesn't need the file any more.
+
+    Args:
+        vocabulary: of the dictionary ``task.source_dictionary``; vectors of what is special in it are left out.
+        tables: of token embeddings; one that is shared may come more than once.
 
     Raises:
         InputError: no such file, of other dimensions, or of another vocabulary.
@@ -125,15 +131,16 @@ def load_pretrained_embeddings(path: str, task, model) -> None:
     if resumes(task):
         return
     found = read_vectors(Path(path), flag)
-    tables = {id(side.embed_tokens): side.embed_tokens for side in (model.encoder, model.decoder)}.values()
+    tables = {id(table): table for table in tables}.values()
     for table in tables:
         if found.vectors.shape[1] != table.embedding_dim:
             raise InputError(
                 f"{flag}: the vectors of {path} have {found.vectors.shape[1]} dimensions and the model's embeddings "
                 f"{table.embedding_dim}; make them with --dim {table.embedding_dim}"
             )
-    indices = torch.tensor([task.dictionary.indices.get(token, -1) for token in found.tokens])
-    known = indices >= task.dictionary.nspecial
+    dictionary = task.source_dictionary
+    indices = torch.tensor([dictionary.indices.get(token, -1) for token in found.tokens])
+    known = torch.isin(indices, torch.from_numpy(vocabulary.ordinary))
     if not known.any():
         raise InputError(f"{flag}: {path} has no token of the dictionary in {task.cfg.data}; make it from that folder")
     vectors = torch.from_numpy(found.vectors)[known]
@@ -141,4 +148,4 @@ def load_pretrained_embeddings(path: str, task, model) -> None:
     for table in tables:
         with torch.no_grad():
             table.weight[indices[known]] = vectors.to(table.weight)
-    logger.info("%d of %d token embeddings start from %s", len(vectors), len(task.dictionary), path)
+    logger.info("%d of %d token embeddings start from %s", len(vectors), len(dictionary), path)

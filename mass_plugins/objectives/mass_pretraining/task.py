@@ -97,7 +97,8 @@ class MassPretrainingTask(Seq2SeqTask):
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
         if self.cfg.pretrained_embeddings and not from_checkpoint:
-            load_pretrained_embeddings(self.cfg.pretrained_embeddings, self, model)
+            tables = (model.encoder.embed_tokens, model.decoder.embed_tokens)
+            load_pretrained_embeddings(self.cfg.pretrained_embeddings, self, self.vocabulary, tables)
         return model
 
     def build_masker(self) -> Masker | Denoiser:

@@ -4,17 +4,29 @@ What fairseq's own ``masked_lm`` lacks for it: whole-word masking without a BPE 
 temperature, masks that workers and batches don't change, a dictionary with a tokenizer's own ids, accuracy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Optional
 
 from fairseq.tasks import register_task
+from omegaconf import II
 
+from mass_plugins.errors import InputError
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
+from mass_plugins.objectives.pretrained import load_pretrained_embeddings
 from mass_plugins.objectives.training_task import Metrics
 
 
 @dataclass
 class MlmPretrainingConfig(MaskedTextConfig):
-    """The options of masked text, and no others."""
+    pretrained_embeddings: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "vectors that token embeddings start from, in word2vec's text format, scaled to a mean length of "
+            "1; those of mass-plugins align have all languages in one space"
+        },
+    )
+    restore_file: Optional[str] = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
 @register_task("mlm_pretraining", dataclass=MlmPretrainingConfig)
@@ -24,6 +36,22 @@ class MlmPretrainingTask(MaskedTextTask):
     cfg: MlmPretrainingConfig
     CRITERION = "masked_tokens"
     METRICS = Metrics(["accuracy"], ["loss", "ppl"])
+
+    @classmethod
+    def setup_task(cls, cfg: MlmPretrainingConfig, **kwargs):
+        if cfg.pretrained_embeddings and cfg.pretrained_checkpoint:
+            raise InputError(
+                "--pretrained-embeddings has no effect beside --pretrained-checkpoint, which has its own; leave one of "
+                "them out"
+            )
+        return super().setup_task(cfg, **kwargs)
+
+    def build_model(self, cfg, from_checkpoint=False):
+        model = super().build_model(cfg, from_checkpoint)
+        if self.cfg.pretrained_embeddings and not from_checkpoint:
+            vectors = self.cfg.pretrained_embeddings
+            load_pretrained_embeddings(vectors, self, self.text.vocabulary, [model.embed_tokens])
+        return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         self.datasets[split] = self.masked_text(split, epoch)

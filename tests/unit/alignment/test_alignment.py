@@ -18,10 +18,11 @@ from mass_plugins.errors import InputError
 from tests.two_languages import EOS, FIRST, SHARED, SIZE, WORDS, write_text
 
 DIM = 32
+ORDINARY = np.arange(SIZE) >= FIRST
 
 
 def vectors_of(language, seed, grammar=0):
-    return token_vectors(write_text(language, seed, grammar), FIRST, SIZE, DIM, window=2, min_count=3)
+    return token_vectors(write_text(language, seed, grammar), ORDINARY, DIM, window=2, min_count=3)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_a_language_of_another_grammar_is_refused(languages, grammar):
 def test_vectors_too_poor_to_trust_show_in_the_agreement():
     """More dimensions than the text carries: few translations are right, and few are found twice."""
     one, two = (
-        token_vectors(write_text(language, language + 1), FIRST, SIZE, 200, window=2, min_count=1)
+        token_vectors(write_text(language, language + 1), ORDINARY, 200, window=2, min_count=1)
         for language in (0, 1)
     )
     alignment = JointSpace(one).add(two)
@@ -91,7 +92,7 @@ def test_tokens_without_company_have_no_vector():
     """They would all have one and the same."""
     text = write_text(0, seed=1)
     alone = np.tile([SIZE, EOS], 200)
-    found = token_vectors(np.concatenate([text, alone]), FIRST, SIZE + 1, DIM, window=2, min_count=3)
+    found = token_vectors(np.concatenate([text, alone]), np.append(ORDINARY, True), DIM, window=2, min_count=3)
     assert SIZE not in found.tokens and len(found.vectors) == len(found.tokens) == len(found.shares)
     torch.testing.assert_close(found.vectors.norm(dim=1), torch.ones(len(found.tokens)))
     distinct = torch.unique((found.vectors * 1e4).round(), dim=0)
@@ -119,7 +120,7 @@ def test_too_few_seeds_are_refused():
 
 def test_too_little_text_is_refused():
     with pytest.raises(InputError, match="0 tokens occur 2 times or more beside others, too few for 8 dimensions"):
-        token_vectors(np.array([5, 5, 6, EOS]), FIRST, 9, 8, min_count=2)
+        token_vectors(np.array([5, 5, 6, EOS]), ORDINARY[:9], 8, min_count=2)
 
 
 def test_a_rotation_is_found_again():
@@ -141,7 +142,7 @@ def test_neighbours_are_counted_within_sentences_by_distance(monkeypatch):
         expected[other, one] += weight
     for chunk in (100, 3, 1):
         monkeypatch.setattr("mass_plugins.alignment.neighbours._CHUNK", chunk)
-        found = count_neighbours(text, rows, FIRST, 2, 3).to_dense()
+        found = count_neighbours(text, rows, ORDINARY[:7], 2, 3).to_dense()
         torch.testing.assert_close(found, expected)
 
 
