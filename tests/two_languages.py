@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer, models, pre_tokenizers
 
+from mass_plugins.data.encoder_text import TokenizerText
 from tests import tiny
 
 EOS, FIRST = 2, 4  # ids: </s>, the first word of the first language
@@ -45,3 +47,19 @@ def make_data_bin(folder: Path) -> None:
             rows = write_text(number, seed + number, sentences=sentences).reshape(-1, 11)
             rows = np.where(rows == EOS, EOS, rows + offset)
             tiny.write_binarized(folder / f"{split}.{language}-None.{language}", rows.tolist())
+
+
+def make_encoder_data_bin(folder: Path) -> Path:
+    """The same words as tokens of a tokenizer whose special ones are the last but for one; returns the folder."""
+    words = [("s" if word < SHARED else "x") + name(word) for word in range(WORDS)]
+    words += ["y" + name(word) for word in range(WORDS)]
+    symbols = ["[SEP]", *words, "[CLS]", "[PAD]", "[UNK]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordLevel({symbol: number for number, symbol in enumerate(symbols)}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    TokenizerText(tokenizer.to_str().encode()).save(folder)
+    for number, language in enumerate(("xx", "yy")):
+        for split, seed, sentences in (("train", 1, 3000), ("valid", 3, 20)):
+            rows = write_text(number, seed + number, sentences=sentences).reshape(-1, 11)
+            rows = np.where(rows == EOS, 0, rows - FIRST + 1)
+            tiny.write_binarized(folder / f"{split}.{language}-None.{language}", rows.tolist())
+    return folder

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mass_plugins.cli import main
+from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.vectors_text import read_vectors
-from tests import tiny, two_languages
+from tests import tiny, tiny_encoder, two_languages
 from tests.conftest import run, torchrun
 
 FLAGS = ("--dim", "16", "--window", "2", "--min-count", "3")
@@ -59,6 +60,40 @@ def test_pre_training_starts_from_the_vectors_and_goes_on_without_them(data, tmp
     assert "token embeddings" not in run_fairseq("train", *command, "--max-update", "2").output
     elsewhere = ["--restore-file", tmp_path / "run" / "checkpoint_last.pt", "--save-dir", tmp_path / "elsewhere"]
     assert "token embeddings" not in run_fairseq("train", *command, "--max-update", "3", *elsewhere).output
+
+
+@pytest.fixture(scope="module")
+def encoder_data(tmp_path_factory):
+    """An encoder's data-bin: the same text with the ids of a tokenizer, whose special tokens are anywhere."""
+    return two_languages.make_encoder_data_bin(tmp_path_factory.mktemp("align_encoder"))
+
+
+def test_an_encoder_starts_from_vectors_of_its_own_data_bin(encoder_data, tmp_path, run_fairseq, capsys):
+    vectors = tmp_path / "vectors.txt"
+    shards = f"{encoder_data}:{encoder_data}"
+    assert main(["align", shards, "--pivot", "xx", "--output", str(vectors), *FLAGS]) == 0
+    assert "100% of translations found twice" in capsys.readouterr().out
+    command = [encoder_data, *tiny_encoder.MLM, "--encoder-embed-dim", "16", "--lr", "0", "--max-update", "1"]
+    command += ["--pretrained-embeddings", vectors, "--save-dir", tmp_path / "run"]
+    done = run_fairseq("train", *command)
+    assert "440 of 485 token embeddings start from" in done.output
+    weights = torch.load(tmp_path / "run" / "checkpoint_last.pt", weights_only=True)["model"]["embed_tokens.weight"]
+    text, found = EncoderText.load(encoder_data), read_vectors(vectors, "--x")
+    rows = [text.dictionary.index(token) for token in found.tokens]
+    torch.testing.assert_close(weights[rows], torch.from_numpy(found.vectors), atol=1e-4, rtol=0)
+    assert weights[text.dictionary.pad()].abs().sum() == 0
+    vectors.unlink()
+    assert "token embeddings" not in run_fairseq("train", *command, "--max-update", "2").output
+    start = ["--pretrained-checkpoint", tmp_path / "run", "--save-dir", tmp_path / "other"]
+    done = run_fairseq("train", *command, *start, expect=1)
+    assert "--pretrained-embeddings has no effect beside --pretrained-checkpoint" in done.stderr
+
+
+def test_shards_of_an_encoder_share_a_tokenizer(encoder_data, tmp_path, capsys):
+    tiny_encoder.make_data_bin(tmp_path)
+    flags = ["--languages", "xx,yy", "--pivot", "xx", "--output", str(tmp_path / "v.txt"), *FLAGS]
+    assert main(["align", f"{encoder_data}:{tmp_path}", *flags]) == 1
+    assert "was prepared with another tokenizer than" in capsys.readouterr().err and not (tmp_path / "v.txt").exists()
 
 
 def test_a_checkpoint_that_is_not_there_leaves_the_vectors_their_place(data, tmp_path, run_fairseq):

@@ -123,7 +123,8 @@ TASK = {
 
 def test_every_option_of_the_task_is_in_the_table():
     metric = {"best_checkpoint_metric", "maximize_best_checkpoint_metric"}  # in objectives/test_training_task.py
-    assert fields(MlmPretrainingConfig) == {*TASK, "data"} | metric
+    vectors = {"pretrained_embeddings", "restore_file", "finetune_from_model"}  # in end_to_end/test_align.py
+    assert fields(MlmPretrainingConfig) == {*TASK, "data"} | metric | vectors
 
 
 @pytest.fixture(scope="module")

@@ -51,8 +51,7 @@ def test_a_language_of_another_grammar_is_refused(languages, grammar):
 def test_vectors_too_poor_to_trust_show_in_the_agreement():
     """More dimensions than the text carries: few translations are right, and few are found twice."""
     one, two = (
-        token_vectors(write_text(language, language + 1), ORDINARY, 200, window=2, min_count=1)
-        for language in (0, 1)
+        token_vectors(write_text(language, language + 1), ORDINARY, 200, window=2, min_count=1) for language in (0, 1)
     )
     alignment = JointSpace(one).add(two)
     assert alignment.agreement < 0.3 and right_share(alignment) < 0.3
