@@ -51,6 +51,10 @@ def hierarchical_contrast(
         intra: False leaves out the negatives of the same document (an ablation of the paper's).
         cross: False leaves out those of other documents.
 
+    Returns:
+        the sum over the queries, and how many of them score their own unit higher than every unit that may be a negative,
+        before any is lowered or left out.
+
     Raises:
         ValueError: a temperature that isn't positive.
     """
@@ -61,12 +65,13 @@ def hierarchical_contrast(
     own = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, positives[:, None], True)
     same, same_copy, of_language = (of[:, None] == to[None, :] for of, to in zip(query_units, key_units))
     within, across = same_copy & ~own, ~same & of_language
+    with torch.no_grad():  # by the scores as they are, so that settings of the loss compare
+        rivals = scores.masked_fill(~(own | within | across), -torch.inf)
+        correct = ((rivals >= rivals.gather(1, positives[:, None])).sum(dim=1) == 1).sum()
     if alpha and intra and cross:
         scores = scores - within * alpha * mean_distance(scores.detach(), within, across)[:, None]
     seen = own | (within if intra else False) | (across if cross else False)
     scores = scores.masked_fill(~seen, -torch.inf)
-    with torch.no_grad():
-        correct = ((scores >= scores.gather(1, positives[:, None])).sum(dim=1) == 1).sum()
     return Contrast(F.cross_entropy(scores, positives, reduction="sum"), correct, len(queries))
 
 

@@ -91,12 +91,14 @@ class EncoderTask(TrainingTask):
         """Put the text pipeline where the checkpoints will be.
 
         Raises:
-            InputError: the folder holds another one, which its checkpoints need.
+            InputError: the folder holds another one, which its checkpoints need. One that has none there is left from a
+                training that was refused, and is replaced.
         """
         folder = self.cfg.save_dir
         if not folder or self.cfg.no_save or distributed_utils.get_global_rank() != 0:
             return
-        if EncoderText.is_in(folder) and not self.text.equals(EncoderText.load(folder)):
+        needed = EncoderText.is_in(folder) and any(name.endswith(".pt") for name in os.listdir(folder))
+        if needed and not self.text.equals(EncoderText.load(folder)):
             raise InputError(
                 f"--save-dir {folder} holds another text pipeline than {self.cfg.data}, and what was trained with it "
                 "needs it; set another --save-dir"

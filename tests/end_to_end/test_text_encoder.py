@@ -141,6 +141,15 @@ def test_a_refused_training_leaves_the_tokenizer_of_the_checkpoints(trained, dat
     assert "Traceback" not in done.stderr and not list(save.glob("checkpoint_*"))
 
 
+def test_a_tokenizer_without_checkpoints_is_replaced(data_bin, tmp_path, run_fairseq):
+    """A refused training left it there; the next one may have another."""
+    save = tmp_path / "save"
+    save.mkdir()
+    tiny_encoder.make_text(size=300).save(save)
+    run_fairseq("train", data_bin / "bin", *tiny_encoder.MLM, "--max-update", 1, "--save-dir", save)
+    assert (save / "tokenizer.json").read_bytes() == (data_bin / "bin" / "tokenizer.json").read_bytes()
+
+
 def test_another_tokenizer_is_refused(trained, tmp_path, run_fairseq):
     tiny_encoder.make_data_bin(tmp_path)
     flags = [*tiny_encoder.MLM, "--pretrained-checkpoint", trained / "checkpoint_last.pt", "--save-dir", tmp_path / "s"]

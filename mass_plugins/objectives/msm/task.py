@@ -5,7 +5,7 @@ Batches of documents and of masked running text alternate at random; the criteri
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import numpy as np
 from fairseq import utils
@@ -43,6 +43,8 @@ class MsmPretrainingConfig(MaskedTextConfig):
     batch_size: Optional[int] = II("dataset.batch_size")
     required_batch_size_multiple: int = II("dataset.required_batch_size_multiple")
 
+
+_SAMPLED = 100  # batches of text that are masked to know how many tokens of one are
 
 # What documents don't read.
 _OF_TEXT = ("mask_ratio", "whole_words", "mask_keep_rand", "mask_sets", "sample_break_mode", "tokens_per_sample",
@@ -115,16 +117,14 @@ class MsmPretrainingTask(MaskedTextTask):
             return
         text = self.masked_text(split, epoch)
         self._warn_of_missing_languages(split, epoch)
-        ratio = self.build_masker().ratio
         if training:
-            batches, of_text = self.count_batches(documents), self.count_batches(text)
-            ordinary = (text.source_sizes - 2).clip(min=0).sum()  # [CLS] and [SEP] are never masked
-            masked = ratio * text.streams[0].copies * ordinary
-            self.balance = float(masked / of_text / (documents.units / batches))
-            places = len(text) * batches * share / (1 - share) / of_text
+            of_documents, of_text = self.cut(documents), self.cut(text)
+            units = sum(int(documents.counts[batch].sum()) for batch in of_documents) / len(of_documents)
+            self.balance = masked_tokens(text, of_text) / units
+            places = len(text) * len(of_documents) * share / (1 - share) / len(of_text)
             text = self.masked_text(split, epoch, max(1, round(places)))
         elif self.balance is None:  # without a training set; its loss goes by the slots of a unit
-            self.balance = float(ratio * documents.source_sizes.sum() / documents.units)
+            self.balance = float(self.build_masker().ratio * documents.source_sizes.sum() / documents.units)
         self.datasets[split] = ConcatenatedDataset({"documents": documents, "text": text})
 
     def _warn_of_missing_languages(self, split: str, epoch: int) -> None:
@@ -138,8 +138,16 @@ class MsmPretrainingTask(MaskedTextTask):
             if found:
                 logger.warning("%s: %s without %s in %s", split, what, other, ", ".join(sorted(found)))
 
-    def count_batches(self, dataset: MixtureDataset) -> int:
-        """Of an epoch; what is too long for the model ends it as fairseq's own batching would."""
+    def has_sharded_data(self, split: str) -> bool:
+        """Whether fairseq loads the split anew for each epoch: shards of text, of documents, or of both."""
+        return super().has_sharded_data(split) or len(utils.split_paths(self.cfg.documents)) > 1
+
+    def cut(self, dataset: MixtureDataset) -> list[Sequence[int]]:
+        """The batches of an epoch; what is too long for the model ends it as fairseq's own batching would.
+
+        Raises:
+            InputError: nothing is left of it.
+        """
         limit = min(self.positions, self.cfg.max_tokens or np.inf)
         with data_utils.numpy_seed(self.cfg.seed):  # lengths that are equal come in any order
             order = dataset.ordered_indices()
@@ -150,7 +158,11 @@ class MsmPretrainingTask(MaskedTextTask):
             max_sentences=self.cfg.batch_size,
             required_batch_size_multiple=self.cfg.required_batch_size_multiple,
         )
-        return max(1, len(batches))
+        if not batches:
+            raise InputError(
+                f"--long-lines {self.cfg.long_lines} leaves no text to train on; raise --max-positions or --max-tokens"
+            )
+        return batches
 
     def load_documents(self, split: str, epoch: int) -> DocumentDataset:
         """The split's documents of all languages.
@@ -173,3 +185,9 @@ class MsmPretrainingTask(MaskedTextTask):
             streams.append(stream)
         fixed = split != self.cfg.train_subset
         return DocumentDataset(streams, self.cfg.seed, self.cfg.language_alpha, fixed, shards)
+
+
+def masked_tokens(text: MixtureDataset, batches: list[Sequence[int]]) -> float:
+    """Of a batch of masked text, the mean over an epoch, by up to 100 batches of all lengths."""
+    chosen = batches[:: -(-len(batches) // _SAMPLED)]
+    return sum(text.collater([text[int(place)] for place in batch])["ntokens"] for batch in chosen) / len(chosen)

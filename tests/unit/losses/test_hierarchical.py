@@ -63,6 +63,15 @@ def test_correction_lowers_hard_negatives():
     assert found == pytest.approx(4 * np.log((np.e + np.exp(0.5) + 2) / np.e), rel=1e-6)
 
 
+def test_units_are_told_apart_by_scores_that_no_setting_has_changed():
+    """A query nearer to another unit of its document than to its own: not found, however negatives are lowered."""
+    axes, of = torch.eye(4), make((2, 2))[2]
+    queries = torch.nn.functional.normalize(axes + 1.2 * axes[[1, 0, 3, 2]], dim=1)
+    for options in ({"alpha": 0.0}, {"alpha": 0.9}, {"intra": False}, {"cross": False}):
+        assert int(loss_of(queries, axes, of, **options).correct) == 0
+    assert int(loss_of(queries[[1, 0, 3, 2]], axes, of).correct) == 4
+
+
 def test_no_gradient_through_the_correction():
     """The gradient is that of the loss with the same numbers subtracted as constants."""
     q, k, units = make()

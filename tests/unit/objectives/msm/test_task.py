@@ -32,6 +32,7 @@ def data(tmp_path_factory):
     text = tiny_encoder.make_data_bin(folder / "data-bin")
     write_documents(text, folder / "documents")
     write_documents(text, folder / "german", ["de"])
+    write_documents(text, folder / "more", units=8)
     write_documents(tiny_encoder.make_text(size=300), folder / "other")
     return folder
 
@@ -56,19 +57,48 @@ def test_documents_of_another_tokenizer_are_refused(documents, data):
         setup(data, documents)
 
 
-@pytest.mark.parametrize("flags", ([], ["--mask-sets", "3"], ["--mask-ratio", "0.3"]))
+@pytest.mark.parametrize(
+    "flags",
+    (
+        [],
+        ["--mask-sets", "3"],
+        ["--mask-ratio", "0.3", "--whole-words"],
+        ["--sample-break-mode", "complete", "--tokens-per-sample", "40"],
+        ["--max-tokens", "100", "--max-positions", "16", "--long-lines", "skip"],
+    ),
+)
 def test_balance_is_masked_tokens_of_a_batch_over_units_of_a_batch(flags, data):
     """By the batches that the two sets are cut into."""
     task, cfg = setup(data, "documents", "--text-share", "0.5", *flags)
     task.load_dataset("train")
     documents, text = task.load_documents("train", 1), task.masked_text("train", 1)
     batches = []
+    most, positions = cfg.dataset.max_tokens, min(cfg.model.max_positions, cfg.dataset.max_tokens)
     for dataset in (documents, text):
-        places = dataset.batch_by_size(dataset.ordered_indices(), max_tokens=600, required_batch_size_multiple=8)
-        batches.append([dataset.collater([dataset[int(place)] for place in group]) for group in places])
+        places, _ = dataset.filter_indices_by_size(dataset.ordered_indices(), positions)
+        groups = dataset.batch_by_size(places, max_tokens=most, required_batch_size_multiple=8)
+        batches.append([dataset.collater([dataset[int(place)] for place in group]) for group in groups])
     units = np.mean([len(batch["documents"]["document"]) for batch in batches[0]])
     tokens = np.mean([batch["ntokens"] for batch in batches[1]])
-    assert task.balance == pytest.approx(tokens / units, rel=0.12)  # few tokens a line to round
+    assert task.balance == pytest.approx(tokens / units, rel=0.01)  # masks are drawn by the order of equal lengths
+
+
+@pytest.mark.parametrize("folders", ("documents", "documents:more"))
+def test_an_epoch_reads_the_next_shard_of_documents(folders, data):
+    task, cfg = setup(data, folders)
+    assert task.has_sharded_data("train") == (folders != "documents")
+    found = []
+    for epoch in (1, 2, 3):
+        task.load_dataset("train", epoch=epoch)
+        found.append(len(task.load_documents("train", epoch)))
+    assert found == ([12, 12, 12] if folders == "documents" else [12, 4, 12])
+
+
+def test_text_of_which_nothing_fits_is_refused(data):
+    task, _ = setup(data, "documents", "--long-lines", "skip")
+    task.positions = 3
+    with pytest.raises(InputError, match="--long-lines skip leaves no text to train on; raise --max-positions"):
+        task.cut(task.masked_text("train", 1))
 
 
 def test_units_count_for_one_without_text(data):
