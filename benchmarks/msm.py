@@ -153,12 +153,11 @@ WORK = {"step": (make_step, make_sides), "update": (make_update, make_update_sid
 TITLES = {"step": "a step", "update": "a whole update"}
 
 
-def memory_of(what: str, side: str, documents: int, width: int) -> int:
-    """Megabytes of a step or an update in a process of its own, where nothing freed before can be used again."""
+def memory_of(what: str, side: str, documents: int, width: int, runs: int) -> int:
+    """Megabytes of a step or an update, the median of processes of their own: nothing freed before is used again."""
     command = [sys.executable, __file__, "--memory-of", what, side]
     command += ["--documents", str(documents), "--width", str(width)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(done.stdout)
+    return round(median(int(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(runs)))
 
 
 def print_memory(what: str, side: str, documents: int, width: int) -> None:
@@ -212,7 +211,7 @@ def main(argv=None) -> int:
             comparison = compared(documents, width, arguments.pairs, arguments.clock)
             for side, times in (("ours", comparison.ours), ("pairs", comparison.theirs)):
                 measured["time"][side].append(round(median(times), 4))
-                measured["memory"][side].append(memory_of(what, side, documents, width))
+                measured["memory"][side].append(memory_of(what, side, documents, width, arguments.pairs))
             print(comparison.line(), flush=True)
             ours, theirs = (measured["memory"][side][-1] for side in ("ours", "pairs"))
             print(f"  memory at the peak: {ours} MB against {theirs} MB", flush=True)
@@ -221,7 +220,8 @@ def main(argv=None) -> int:
                 {
                     "benchmark": f"msm, memory of {TITLES[what]} of {documents} documents of {UNITS} units",
                     "peer": PEER, "ours": ours, "theirs": theirs, "unit": "megabytes at the peak",
-                    "ratio": round(theirs / max(1, ours), 3), "pairs": 1, "hardware": hardware, "settings": described,
+                    "ratio": round(theirs / max(1, ours), 3), "pairs": arguments.pairs, "hardware": hardware,
+                    "settings": described,
                 }
             )  # fmt: skip
         if len(sizes) > 1:

@@ -52,8 +52,8 @@ def hierarchical_contrast(
         cross: False leaves out those of other documents.
 
     Returns:
-        the sum over the queries, and how many of them score their own unit higher than every unit that may be a negative,
-        before any is lowered or left out.
+        the sum over the queries, and how many of them score their own unit higher than every unit that may be a
+        negative, before any is lowered or left out.
 
     Raises:
         ValueError: a temperature that isn't positive.

@@ -33,7 +33,7 @@ def test_it_runs_and_writes_records(tmp_path, monkeypatch):
     output = tmp_path / "msm.json"
     assert msm.main(["--documents", "2", "1", "--width", "8", "--pairs", "1", "--output", str(output)]) == 0
     records = json.loads(output.read_text())
-    assert measured == [(what, side, documents, 8) for what in ("step", "update") for documents in (1, 2)
+    assert measured == [(what, side, documents, 8, 1) for what in ("step", "update") for documents in (1, 2)
                         for side in ("ours", "pairs")]  # fmt: skip
     units = ["units", "megabytes"] * 2 + ["exponent"] * 2
     assert [record["unit"].split()[0] for record in records] == units * 2
@@ -51,4 +51,4 @@ def test_updates_of_different_losses_are_not_compared(monkeypatch):
 
 
 def test_memory_is_that_of_a_process_of_its_own():
-    assert 0 < msm.memory_of("step", "ours", 1, 64) < msm.memory_of("update", "ours", 1, 64) < 500
+    assert 0 < msm.memory_of("step", "ours", 1, 64, 1) < msm.memory_of("update", "ours", 1, 64, 1) < 500
