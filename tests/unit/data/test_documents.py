@@ -77,6 +77,15 @@ def test_documents_that_are_drawn_again_are_known(epoch):
     assert together <= 3, (together, len(batches))
 
 
+def test_copies_in_one_batch_are_told_apart():
+    """A document that is drawn five times, all of them in a batch: one number, five copies."""
+    dataset = make_dataset([[2] * 9, [3]], fixed=False, alpha=0.0)
+    places = np.flatnonzero(dataset.stream_of == 1)
+    found = dataset.collater([dataset[int(place)] for place in places])["documents"]
+    assert found["document"].tolist() == [9] * 15
+    assert found["copy"].tolist() == np.repeat(places, 3).tolist() and len(places) == 5
+
+
 def test_batches_are_full_and_not_more():
     """Documents of few long units beside those of many short ones: what counts is the padded batch."""
     dataset = make_dataset([[1, 9, 2, 30] * 20, [5] * 11], longest=20)

@@ -49,6 +49,12 @@ def test_heads_in_16_bits(dtype):
     assert (head.outer_norm.running_var != 1).any()
 
 
+def test_a_head_ends_without_scale_and_shift():
+    """What its last layer gives has mean 0 and variance 1, and nothing that is learned changes that."""
+    learned = {name for name, _ in ContrastHead(DIM, 8, 4).named_parameters()}
+    assert learned == {"inner.weight", "inner_norm.weight", "inner_norm.bias", "outer.weight"}
+
+
 @pytest.mark.parametrize("count", (0, 1))
 def test_too_few_rows_go_by_the_running_moments(count):
     norm = RankBatchNorm(DIM)

@@ -143,6 +143,17 @@ def test_the_mean_of_a_unit_s_tokens_is_its_vector():
     assert logged["unit_loss"].item() == pytest.approx(expected.loss.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("side", ("keys", "queries"))
+def test_the_encoder_learns_by_each_side_alone(side):
+    """No gradient is stopped: with that of the other side taken away, there is still one."""
+    model = make_model()
+    part, name = (model, "predict_units") if side == "keys" else (model.key_head, "forward")
+    whole = getattr(part, name)
+    setattr(part, name, lambda vectors, *rest: whole(vectors.detach(), *rest))
+    make_criterion(negatives_across_ranks=False)(model, document_batch([0, 1, 2]))[0].backward()
+    assert all(parameter.grad.abs().max() > 1e-6 for parameter in model.layers[0].fc1.parameters())
+
+
 def test_a_copy_on_another_rank_is_no_negative():
     """Two ranks with the same document: each finds the loss that it has alone."""
     copies = [document_batch([2]), document_batch([2])]
