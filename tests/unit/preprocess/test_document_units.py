@@ -43,6 +43,12 @@ def test_nothing_is_lost_and_units_are_full():
                 assert len(unit) + list(following).index(END) + 1 > 12
 
 
+def test_pieces_of_a_cut_line_are_units_of_their_own():
+    """The last one, too, has no other line beside it, although there is room."""
+    units, cut = pack(lines([2, 10, 1, 2]), limit=9, end=END)
+    assert [len(unit) for unit in units] == [3, 9, 3, 5] and cut == 1
+
+
 def test_without_packing_a_line_is_a_unit():
     units, _ = pack(lines([3, 4]), limit=63, end=END, together=False)
     assert [len(unit) for unit in units] == [4, 5]
