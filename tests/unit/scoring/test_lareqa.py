@@ -40,6 +40,24 @@ def test_pool(pool):
     assert [question.language for question in pool.questions] == ["en"] * 3 + ["de"] * 3
 
 
+@pytest.mark.parametrize("start, sentence", ((0, 0), (8, 0), (9, 1), (18, 1)))
+def test_an_answer_is_in_the_sentence_that_its_first_character_is_in(start, sentence, tmp_path):
+    """[begin, end) of sentences without a space between them, as in Chinese."""
+    path = write(tmp_path / "zh.json", [["first one"]])
+    content = json.loads(path.read_text())
+    (paragraph,) = content["data"][0]["paragraphs"]
+    paragraph |= {"context": "first onesecond one", "sentence_breaks": [[0, 9], [9, 19]]}
+    paragraph["qas"][0]["answers"][0]["answer_start"] = start
+    path.write_text(json.dumps(content))
+    assert lareqa.read_pool({"zh": path}).answers == {"0.0": [sentence]}
+
+
+def test_equal_scores_are_ranked_by_place():
+    """More of them than a sort leaves as they are by chance."""
+    keys = np.tile([[1.0], [2.0]], (60, 1))
+    assert lareqa.rank(np.ones((3, 1)), keys, 100).tolist() == [[*range(1, 120, 2), *range(0, 80, 2)]] * 3
+
+
 def test_signature_names_the_pool(pool):
     assert lareqa.signature(pool).startswith("AP@20|percent|6 questions|pool: 6 sentences of de,en|ties: by place|")
 
