@@ -74,8 +74,8 @@ def open_documents(folder: str, split: str, language: str, dictionary: Dictionar
             f"{path} doesn't exist: no {split} documents in {language}; leave the language out of --langs, "
             f"{_how_to_make(split)}"
         ) from None
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); prepare the documents again") from None
+    except (EOFError, ValueError):  # NumPy's own message advises to load it unsafely, as a pickle
+        raise InputError(f"{path} is damaged; prepare the documents again") from None
     units = open_monolingual(folder, split, language, dictionary)
     if counts.ndim != 1 or counts.sum() != len(units) or counts.min(initial=1) < 1:
         raise InputError(f"{path} lists {counts.sum()} units but there are {len(units)}; prepare the documents again")

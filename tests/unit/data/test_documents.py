@@ -149,6 +149,17 @@ def test_missing_documents_are_told_with_their_own_flags(split, mend, tmp_path):
         document_languages(str(tmp_path / "none"), split)
 
 
+@pytest.mark.parametrize("size", (0, 3, 60, 130))
+def test_damaged_counts_are_told_in_one_line(size, tmp_path):
+    """A file that is empty, cut in its magic, in its header, in its numbers."""
+    path = tmp_path / "train.de.documents.npy"
+    np.save(path, np.ones(4, dtype=np.int32))
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(InputError) as error:
+        open_documents(str(tmp_path), "train", "de", None)
+    assert str(error.value) == f"{path} is damaged; prepare the documents again"
+
+
 def test_sizes_of_documents():
     """The longest unit with its [CLS], and that for each unit: what a padded batch has of a document."""
     units = Units(torch.tensor(row) for row in ([5, 2], [5, 6, 7, 2], [5, 6, 2]))
