@@ -1,5 +1,6 @@
 """Criterion ``dupmae``: ``L_enc + w_dec * L_dec + w_bow * L_bow``."""
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,8 +48,8 @@ class DupMaeCriterion(FairseqCriterion):
     def __init__(self, task, decoder_weight: float, bow_weight: float):
         super().__init__(task)
         for flag, value in (("--decoder-weight", decoder_weight), ("--bow-weight", bow_weight)):
-            if not value >= 0:
-                raise InputError(f"{flag} {value} is not 0 or more")
+            if not 0 <= value < math.inf:
+                raise InputError(f"{flag} {value} is not a number of 0 or more")
         self.decoder_weight, self.bow_weight = decoder_weight, bow_weight
 
     def forward(self, model, sample, reduce=True):

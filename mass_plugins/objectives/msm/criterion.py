@@ -57,8 +57,9 @@ class MsmCriterion(FairseqCriterion):
         super().__init__(task)
         if not 0 < temperature < math.inf:
             raise InputError(f"--temperature {temperature} is not a positive number; the paper's is 0.1")
-        if min(hierarchical_alpha, document_weight) < 0:
-            raise InputError("--hierarchical-alpha and --document-weight must be 0 or more")
+        for flag, value in (("--hierarchical-alpha", hierarchical_alpha), ("--document-weight", document_weight)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{flag} {value} is not a number of 0 or more")
         if without_intra_negatives and without_cross_negatives:
             raise InputError("--without-intra-negatives and --without-cross-negatives leave no negatives; drop one")
         self.temperature, self.alpha, self.document_weight = temperature, hierarchical_alpha, document_weight

@@ -39,8 +39,14 @@ class RetrievalCriterion(FairseqCriterion):
         for flag, value in (("--temperature", temperature), ("--distillation-temperature", distillation_temperature)):
             if not 0 < value < math.inf:
                 raise InputError(f"{flag} {value} is not a positive number")
-        if min(contrastive_weight, distillation_weight) < 0 or contrastive_weight + distillation_weight == 0:
-            raise InputError("--contrastive-weight and --distillation-weight must be 0 or more, one of them positive")
+        for flag, value in (
+            ("--contrastive-weight", contrastive_weight),
+            ("--distillation-weight", distillation_weight),
+        ):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{flag} {value} is not a number of 0 or more")
+        if contrastive_weight + distillation_weight == 0:
+            raise InputError("--contrastive-weight and --distillation-weight are 0, nothing is left; set one of them")
         self.temperature, self.distillation_temperature = temperature, distillation_temperature
         self.contrastive_weight, self.distillation_weight = contrastive_weight, distillation_weight
 

@@ -75,6 +75,8 @@ def test_pretraining(tiny_data_bin):
 
 @pytest.mark.parametrize("flags, words", [
     (("--bow-weight", -1), "--bow-weight -1"),
+    (("--bow-weight", "nan"), "--bow-weight nan is not a number of 0 or more"),
+    (("--decoder-weight", "inf"), "--decoder-weight inf is not a number of 0 or more"),
     (("--mask-ratio", 0), "--mask-ratio 0"),
     (("--tokens-per-sample", 2), "--tokens-per-sample 2"),
     (("--mask-keep-rand", "1,1,1"), "--mask-keep-rand"),
@@ -109,7 +111,9 @@ def test_finetuning(tiny_data_bin, tmp_path):
         task.load_dataset("valid")
     for flags, words in (
         (("--temperature", 0), "--temperature 0"),
-        (("--contrastive-weight", 0), "one of them positive"),
+        (("--contrastive-weight", 0), "--contrastive-weight and --distillation-weight are 0"),
+        (("--contrastive-weight", "inf"), "--contrastive-weight inf is not a number of 0 or more"),
+        (("--distillation-weight", "nan"), "--distillation-weight nan is not a number of 0 or more"),
     ):
         with pytest.raises(InputError, match=words):
             set_up(tiny_data_bin, *flow.RETRIEVER, *given, *flags)

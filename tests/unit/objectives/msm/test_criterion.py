@@ -202,7 +202,12 @@ def test_the_weight_weighs_in_an_update_of_any_number_of_batches(kinds):
 def test_refuses():
     for options, message in (
         ({"temperature": 0.0}, "--temperature"),
-        ({"document_weight": -1.0}, "--document-weight"),
+        ({"temperature": float("nan")}, "--temperature nan"),
+        *(
+            ({name: float(value)}, f"--{name.replace('_', '-')} {float(value)} is not a number of 0 or more")
+            for name in ("document_weight", "hierarchical_alpha")
+            for value in ("-1", "nan", "inf")
+        ),
         ({"without_intra_negatives": True, "without_cross_negatives": True}, "leave no negatives; drop one"),
     ):
         with pytest.raises(InputError, match=message):
