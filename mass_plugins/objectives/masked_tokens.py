@@ -1,5 +1,7 @@
 """The masked-LM loss of a batch, as every criterion with masked text computes and logs it."""
 
+from typing import Optional
+
 from fairseq import metrics, utils
 from torch import Tensor
 
@@ -29,10 +31,15 @@ def masked_token_loss(model, hidden: Tensor, sample: dict) -> TokenLoss:
 def log_masked_tokens(logging_outputs, prefix: str = "") -> None:
     """Log loss in bits a token, perplexity, and the share of tokens that the model ranks first.
 
-    Of each of ``logging_outputs`` ``<prefix>loss``, ``<prefix>correct`` and ``<prefix>sample_size`` are added up.
+    Of each of ``logging_outputs`` ``<prefix>loss``, ``<prefix>correct`` and ``<prefix>sample_size`` are added up. Where
+    an interval has no such tokens, perplexity is None as the loss is, which fairseq's own would make 0.
     """
     loss, count = f"{prefix}loss", f"{prefix}sample_size"
     log_bits(logging_outputs, loss, loss, count)
     if total(logging_outputs, count):
-        metrics.log_derived(f"{prefix}ppl", lambda meters: utils.get_perplexity(meters[loss].avg))
+        metrics.log_derived(f"{prefix}ppl", lambda meters: _perplexity(meters[loss].avg))
     log_share(logging_outputs, f"{prefix}accuracy", f"{prefix}correct", count)
+
+
+def _perplexity(bits: Optional[float]) -> Optional[float]:
+    return None if bits is None else utils.get_perplexity(bits)

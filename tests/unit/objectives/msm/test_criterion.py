@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fairseq import metrics
 
 from mass_plugins.errors import InputError
 from mass_plugins.losses.hierarchical import Units, hierarchical_contrast
@@ -197,6 +198,20 @@ def test_the_weight_weighs_in_an_update_of_any_number_of_batches(kinds):
         size = sum(result[1] for _, result in results)
         shares.append(sum(result[0] for kind, result in results if kind == "documents") / size)
     torch.testing.assert_close(shares[1], 3 * shares[0])
+
+
+def test_an_interval_without_text_has_no_perplexity():
+    """None, as its loss; fairseq keeps the meters of earlier intervals."""
+    model, criterion = make_model().eval(), make_criterion()
+    text, documents = (criterion(model, batch)[2] for batch in (text_batch(), document_batch([0, 1])))
+    names, found = ("mlm_loss", "mlm_ppl", "mlm_accuracy"), []
+    with metrics.aggregate(new_root=True) as told:
+        for logged in (text, documents):
+            MsmCriterion.reduce_metrics([logged])
+            found.append([told.get_smoothed_value(name) for name in names])
+            told.reset()
+    assert found[0][1] == pytest.approx(2 ** found[0][0], rel=1e-2) and found[0][2] is not None
+    assert found[1] == [None, None, None]
 
 
 def test_refuses():
