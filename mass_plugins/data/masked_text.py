@@ -26,11 +26,14 @@ class MaskedTextStream(MonolingualStream):
         masker: tokens -> masked text.
         cls: id of ``[CLS]``.
         copies: rows that the masker makes of a text.
+        sample: ``line`` or ``block``, for messages.
     """
 
-    def __init__(self, name: str, dataset, sizes: np.ndarray, masker: Callable, cls: int, copies: int = 1):
+    def __init__(
+        self, name: str, dataset, sizes: np.ndarray, masker: Callable, cls: int, copies: int = 1, sample: str = "line"
+    ):
         # Another kind of batch comes of the masker than MASS's; a stream only hands it on
-        super().__init__(name, dataset, np.asarray(sizes) + 1, language=0, masker=masker)  # type: ignore[arg-type]
+        super().__init__(name, dataset, np.asarray(sizes) + 1, 0, masker, sample)  # type: ignore[arg-type]
         self.copies = copies
         self._start = np.array([cls], dtype=np.int64)
 

@@ -54,10 +54,13 @@ class MonolingualStream:
         sizes: (N,) tokens of each.
         language: index of the language.
         masker: tokens -> masked source and decoder side.
+        sample: what a sequence is, for messages.
     """
 
-    def __init__(self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker | Denoiser):
-        self.name, self.dataset, self.masker = name, dataset, masker
+    def __init__(
+        self, name: str, dataset, sizes: np.ndarray, language: int, masker: Masker | Denoiser, sample: str = "line"
+    ):
+        self.name, self.dataset, self.masker, self.sample = name, dataset, masker, sample
         self.kind: Hashable = ("text", id(masker))
         self.source_language = self.target_language = language
         self.vocabulary = masker.vocabulary
@@ -72,7 +75,7 @@ class MonolingualStream:
         return self.masker(*pad_right([item[0] for item in items], self.vocabulary.pad), keys)
 
     def locate(self, item: int) -> str:
-        return f"{self.name}, line {item + 1}"
+        return f"{self.name}, {self.sample} {item + 1}"
 
 
 class ParallelStream:

@@ -115,7 +115,8 @@ class TextTask(EncoderTask):
                     dataset, dataset.sizes, tokens - 1, pad=voc.pad, eos=voc.eos, break_mode=mode
                 )
             name = f"{folder}, {split} {language}"
-            streams.append(MaskedTextStream(name, dataset, dataset.sizes, masker, self.text.cls, copies))
+            sample = "line" if mode == "eos" else "block"
+            streams.append(MaskedTextStream(name, dataset, dataset.sizes, masker, self.text.cls, copies, sample))
         return streams
 
 

@@ -47,14 +47,14 @@ class TextFolders:
             flag: that named the language.
             tokens_per_block: of a sample, wherever lines end; None: a line is a sample.
         """
-        dataset = open_monolingual(folder, split, language, self.dictionary, flag)
+        dataset, sample = open_monolingual(folder, split, language, self.dictionary, flag), "line"
         if tokens_per_block is not None:
-            voc = self.vocabulary
+            voc, sample = self.vocabulary, "block"
             dataset = TokenBlockDataset(
                 dataset, dataset.sizes, tokens_per_block, pad=voc.pad, eos=voc.eos, break_mode="none"
             )
         name, number = f"{folder}, {split} {language}", self.languages.index(language)
-        return MonolingualStream(name, dataset, dataset.sizes, number, masker)
+        return MonolingualStream(name, dataset, dataset.sizes, number, masker, sample)
 
     def pairs(self, folder: str, split: str, direction: Direction, **how) -> ParallelStream:
         """Pairs of a direction; ``how`` are options of :class:`ParallelStream`."""
