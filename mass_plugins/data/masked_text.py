@@ -10,10 +10,12 @@ from typing import Callable
 import numpy as np
 import torch
 
-from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.mixture import MixtureDataset, tell_skipped
 from mass_plugins.data.streams import MonolingualStream, cut
 from mass_plugins.data.word_masking import MaskedText
 from mass_plugins.errors import InputError
+
+SHORTEST = 3  # tokens of a text: [CLS], one to mask, [SEP]
 
 
 class MaskedTextStream(MonolingualStream):
@@ -51,19 +53,25 @@ class MaskedTextDataset(MixtureDataset):
     def batch_by_size(self, indices, max_tokens=None, max_sentences=None, **limits) -> list:
         """As in a mixture; a text counts as often as it is in a batch.
 
+        One that has no room in all its copies is dealt with as ``long_lines`` says.
+
         Raises:
-            InputError: a text has no room in all its copies.
+            InputError: such a text neither is skipped nor can be cut; or all are skipped.
         """
         copies = self.streams[0].copies
-        if copies > 1:
-            longest = int(self.sizes[indices].max(initial=0)) * copies
-            if max_tokens is not None and longest > max_tokens:
+        if max_tokens:
+            longest, room = int(self.sizes[indices].max(initial=0)), max_tokens // copies
+            helpless = self.long_lines == "error" or (self.long_lines == "truncate" and room < SHORTEST)
+            if copies > 1 and longest > room and helpless:
+                other_way = ", or set --long-lines skip or truncate" if self.long_lines == "error" else ""
                 raise InputError(
-                    f"a text has {longest} tokens in its {copies} copies, more than --max-tokens {max_tokens}; raise "
-                    "it, or lower --mask-sets or --tokens-per-sample"
+                    f"a text has {longest * copies} tokens in its {copies} copies, more than --max-tokens {max_tokens};"
+                    f" raise it, lower --mask-sets or --tokens-per-sample{other_way}"
                 )
-            max_tokens = max_tokens // copies if max_tokens else max_tokens
-            max_sentences = max(1, max_sentences // copies) if max_sentences else max_sentences
+            indices, skipped = self.filter_indices_by_size(indices, room)
+            tell_skipped(indices, skipped, max_tokens)
+            max_tokens = room
+        max_sentences = max(1, max_sentences // copies) if max_sentences else max_sentences
         return super().batch_by_size(indices, max_tokens=max_tokens, max_sentences=max_sentences, **limits)
 
     def to_batch(self, arrays: MaskedText, ids: np.ndarray, streams) -> dict:

@@ -1,5 +1,6 @@
 """Several streams as one fairseq dataset, drawn by temperature and mixed within batches."""
 
+import logging
 from typing import Optional, Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from mass_plugins.data.languages import epoch_quotas
 from mass_plugins.data.random_state import sentence_keys
 from mass_plugins.data.streams import Stream
 from mass_plugins.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 LONG_LINES = ("error", "skip", "truncate")
 
@@ -194,3 +197,15 @@ class MixtureDataset(FairseqDataset):
     @property
     def supports_prefetch(self) -> bool:
         return False
+
+
+def tell_skipped(kept: np.ndarray, skipped: Sequence[int], max_tokens: int) -> None:
+    """Log how many places batches of ``max_tokens`` have no room for.
+
+    Raises:
+        InputError: these are all.
+    """
+    if len(skipped):
+        logger.info("skipped %d samples that batches of %d tokens have no room for", len(skipped), max_tokens)
+        if not len(kept):
+            raise InputError(f"no sample has room in a batch of --max-tokens {max_tokens}; raise it")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mass_plugins.data.full_masking import FullyExploredMasker
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
 from mass_plugins.data.token_masking import Replacement
 from mass_plugins.data.word_masking import BertMasker
@@ -16,13 +17,14 @@ def text():
     return tiny_encoder.make_text()
 
 
-def make(text, counts=(30, 10), **options) -> MaskedTextDataset:
-    masker = BertMasker(0.3, True, Replacement(0.8, 0.1, 0.1), text.vocabulary, text.marks)
+def make(text, counts=(30, 10), copies=1, **options) -> MaskedTextDataset:
+    settings = (0.3, copies == 1, Replacement(0.8, 0.1, 0.1), text.vocabulary, text.marks)
+    masker = FullyExploredMasker(*settings, sets=copies) if copies > 1 else BertMasker(*settings)
     streams = []
     for language, count in zip(tiny_encoder.LANGUAGES, counts):
         lines = tiny.sentences(count, [language], "masked")[language]
         rows = [torch.tensor([*row, text.vocabulary.eos]) for row in text.pieces(lines)]
-        streams.append(MaskedTextStream(language, rows, np.array(list(map(len, rows))), masker, text.cls))
+        streams.append(MaskedTextStream(language, rows, np.array(list(map(len, rows))), masker, text.cls, copies))
     return MaskedTextDataset(streams, seed=1, **options)
 
 
@@ -67,3 +69,37 @@ def test_long_lines(text):
     batch = dataset.collater([dataset[i] for i in kept])
     assert batch["net_input"]["src_tokens"].shape == (40, 6)
     assert {int(row[length - 1]) for row, length in zip(*batch["net_input"].values())} == {text.vocabulary.eos}
+
+
+@pytest.mark.parametrize("copies", (1, 3))
+def test_texts_without_room_in_a_batch(text, copies):
+    """In all their copies; one of them alone is within the limit. Without copies as in validation, whose filter
+    doesn't know --max-tokens-valid."""
+    most, places = 8 * copies + 1, np.arange(40)
+    sizes = make(text).sizes
+    assert sizes.min() <= 8 < sizes.max()
+    dataset = make(text, copies=copies, long_lines="skip")
+    batches = dataset.batch_by_size(places, max_tokens=most)
+    assert sorted(np.concatenate(batches).tolist()) == np.flatnonzero(sizes <= most // copies).tolist()
+    with pytest.raises(InputError, match="no sample has room in a batch of --max-tokens 2; raise it"):
+        dataset.batch_by_size(places, max_tokens=2)
+    dataset = make(text, copies=copies, long_lines="truncate")
+    batches = dataset.batch_by_size(places, max_tokens=most)
+    assert sorted(np.concatenate(batches).tolist()) == places.tolist()
+    for batch in batches:
+        rows, lengths = dataset.collater([dataset[int(place)] for place in batch])["net_input"].values()
+        assert rows.numel() <= most and len(rows) == copies * len(batch)
+        assert {int(row[length - 1]) for row, length in zip(rows, lengths)} == {text.vocabulary.eos}
+    dataset.set_epoch(2)
+    assert dataset.sizes.max() == most // copies
+    with pytest.raises(InputError, match="--max-tokens"):
+        make(text, copies=copies).batch_by_size(places, max_tokens=most)
+
+
+def test_copies_that_are_refused(text):
+    """Where texts are not to be skipped or cut, or nothing would be left of them."""
+    says = "tokens in its 3 copies, more than --max-tokens {}; raise it, lower --mask-sets or --tokens-per-sample"
+    with pytest.raises(InputError, match=says.format(20) + ", or set --long-lines skip or truncate$"):
+        make(text, copies=3).batch_by_size(np.arange(40), max_tokens=20)
+    with pytest.raises(InputError, match=says.format(8) + "$"):
+        make(text, copies=3, long_lines="truncate").batch_by_size(np.arange(40), max_tokens=8)

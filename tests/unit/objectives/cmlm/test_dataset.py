@@ -90,3 +90,49 @@ def test_long_units_are_cut_or_refused():
     dataset, _ = make_dataset(longest=30)
     with pytest.raises(InputError, match="pairs, units .* and .*--max-positions or --max-tokens"):
         dataset.filter_indices_by_size(dataset.ordered_indices(), 8)
+
+
+def test_pairs_without_room_in_a_batch_are_skipped():
+    """Where each unit alone is within the limit."""
+    dataset, _ = make_dataset([5] * 8, longest=30, long_lines="skip")
+    places, skipped = dataset.filter_indices_by_size(dataset.ordered_indices(), 40)
+    assert len(places) == len(dataset) and not skipped
+    batches = dataset.batch_by_size(places, max_tokens=40)
+    assert sorted(np.concatenate(batches).tolist()) == np.flatnonzero(dataset.sizes <= 40).tolist()
+    assert 0 < len(np.concatenate(batches)) < len(dataset)
+    with pytest.raises(InputError, match="no sample has room in a batch of --max-tokens 5; raise it"):
+        dataset.batch_by_size(places, max_tokens=5)
+
+
+@pytest.mark.parametrize("most", (40, 41))
+def test_pairs_without_room_in_a_batch_are_cut(most):
+    """The longer unit first; the others stay as they are, and the limit stays in the next epoch."""
+    dataset, units = make_dataset([5] * 8, longest=30, long_lines="truncate")
+    places, _ = dataset.filter_indices_by_size(dataset.ordered_indices(), 28)
+    batches, cut = dataset.batch_by_size(places, max_tokens=most), 0
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(dataset)))
+    for batch in batches:
+        tokens = dataset.collater([dataset[int(place)] for place in batch])["net_input"]
+        assert tokens["src_tokens"].numel() + tokens["condition_tokens"].numel() <= most
+    dataset.set_epoch(2)
+    for place in range(len(dataset)):
+        first, second = dataset[place][2]
+        assert (len(second), len(first)) == dataset.size(place)
+        assert all(text[0] == CLS and text[-1] == SEP for text in (first, second))
+        number = int(dataset.streams[0].firsts[place])
+        whole = [min(len(units[n]) + 1, 28) for n in (number, number + 1)]
+        if sum(whole) <= most:
+            assert [len(first), len(second)] == whole
+        else:
+            cut += 1
+            assert len(first) + len(second) == most
+            assert min(len(first), len(second)) == min(most // 2, *whole)
+    assert cut > 5
+    with pytest.raises(InputError, match="two adjacent units have .* more than --max-tokens 5; raise it$"):
+        dataset.batch_by_size(places, max_tokens=5)
+
+
+def test_pairs_without_room_in_a_batch_are_refused():
+    dataset, _ = make_dataset(longest=30)
+    with pytest.raises(InputError, match="more than --max-tokens 30; raise it, or set --long-lines skip or truncate"):
+        dataset.batch_by_size(dataset.ordered_indices(), max_tokens=30)
