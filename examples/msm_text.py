@@ -4,15 +4,18 @@
 
 FOLDER holds the downloads (see msm_small/run.sh), plain or packed, in any folder below it. OUT gets
 documents.<language>.jsonl, a document a line; text.<language>.txt, the same text, a sentence a line; for the test
-tatoeba/<language>.{source,english} of every language that has a test set there (LONG_CODES), and xquad/<language>.json
-of the languages XQUAD; for a picture of the languages PICTURE parallel.<language>.txt; and groups.jsonl, English
-queries with their passages to fine-tune on (the training sides of MedQuAD and SciFact, and SciFact's titles). What is
-missing ends it with one line.
+tatoeba/<language>.{source,english} of every language that has a test set there (LONG_CODES), xquad/<language>.json of
+the languages XQUAD, and verses/<language>.txt, line n of one the translation of line n of the others; for a picture of
+the languages PICTURE parallel.<language>.txt; and groups.jsonl, English queries with their passages to fine-tune on
+(the training sides of MedQuAD and SciFact, and SciFact's titles). What is missing ends it with one line.
 
     bible          book, chapter, verse, text: a chapter is a document, a verse a line; bible.<language>.tsv, or the CSV
-                   of the version that VERSIONS names, as scrollmapper/bible_databases has it
+                   of the version that VERSIONS names, as scrollmapper/bible_databases has it. HELD_OUT books are in no
+                   document: verses/ and parallel. are of these
     python-docs    a file of the documentation is a document, a paragraph a line; JSON lines {"doc": .., "en": .., ..},
                    or python-docs-<language>.zip of gettext's files, as the translators' repositories are
+    medquad        English answers and abstracts, as retrieval_text.py reads them: each is a document, a sentence a line
+    scifact
     tatoeba        tatoeba-v1.tar, or its files
 """
 
@@ -44,6 +47,8 @@ VERSIONS = {
     "cs": "CzeBKR", "de": "GerElb1871", "el": "GreVamvas", "en": "ASV", "es": "SpaRV", "fr": "FrePGR", "ja": "JapBungo",
     "ko": "KorRV", "nl": "DutSVV", "pt": "PorBLivre", "vi": "Viet", "zh": "ChiUn",
 }  # fmt: skip
+# to test on: their verses are the same in all these versions, and little of them is told in other books, too
+HELD_OUT = ("Ruth", "Esther", "Proverbs", "Daniel", "James")
 # of the picture: as many verses in all these versions, and unlike Genesis 1 none that says what another does
 PARALLEL = ("Esther", "1")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}  # of gettext
@@ -62,8 +67,8 @@ def lines_of(path: Path) -> Iterator[str]:
             yield line.decode("utf-8").rstrip("\r\n")
 
 
-def verses(folder: Path, language: str) -> Iterator[tuple[str, str, str]]:
-    """(book, chapter, text) of each verse, in order; none without a file."""
+def verses(folder: Path, language: str) -> Iterator[tuple[str, str, str, str]]:
+    """(book, chapter, verse, text) of each verse, in order; none without a file."""
     path = find(folder, f"bible.{language}.tsv")
     if path is not None:
         rows: Iterator[list[str]] = (line.split("\t") for line in lines_of(path))
@@ -74,12 +79,13 @@ def verses(folder: Path, language: str) -> Iterator[tuple[str, str, str]]:
         return
     for row in rows:
         if len(row) == 4 and row[3].strip():
-            yield row[0], row[1], _SPACE_BETWEEN.sub("", row[3].strip())
+            yield row[0], row[1], row[2], _SPACE_BETWEEN.sub("", row[3].strip())
 
 
 def bible(folder: Path, language: str) -> Iterator[list[str]]:
-    for _, chapter in groupby(verses(folder, language), key=lambda verse: verse[:2]):
-        yield [text for _, _, text in chapter]
+    for (book, _), chapter in groupby(verses(folder, language), key=lambda verse: verse[:2]):
+        if book not in HELD_OUT:
+            yield [text for *_, text in chapter]
 
 
 def python_docs(folder: Path, language: str) -> Iterator[list[str]]:
@@ -94,6 +100,13 @@ def python_docs(folder: Path, language: str) -> Iterator[list[str]]:
             for name in sorted(name for name in archive.namelist() if name.endswith(".po")):
                 pairs = messages(archive.read(name).decode("utf-8"))
                 yield [" ".join(pair[language != "en"].split()) for pair in pairs if pair[language != "en"].strip()]
+
+
+def english_passages(folder: Path, language: str) -> Iterator[list[str]]:
+    if language == "en":
+        for collection in (retrieval_text.scifact(folder), retrieval_text.medquad(folder)):
+            for passage in collection.passages.values():
+                yield [passage.title, *re.split(r"(?<=[.!?])\s+", passage.text)]
 
 
 def messages(text: str) -> Iterator[tuple[str, str]]:
@@ -112,6 +125,9 @@ def messages(text: str) -> Iterator[tuple[str, str]]:
             yield parts["msgid"], "" if fuzzy else parts.get("msgstr", "")
 
 
+SOURCES = (bible, python_docs, english_passages)
+
+
 def write_documents(folder: Path, out: Path, language: str) -> int:
     """Documents, and the same as text; returns how many lines."""
     count = 0
@@ -119,8 +135,8 @@ def write_documents(folder: Path, out: Path, language: str) -> int:
         open(out / f"documents.{language}.jsonl", "w", encoding="utf-8") as documents,
         open(out / f"text.{language}.txt", "w", encoding="utf-8") as text,
     ):
-        for lines in (document for read in (bible, python_docs) for document in read(folder, language)):
-            lines = [" ".join(line.split()) for line in lines if "[MASK]" not in line]
+        for lines in (document for read in SOURCES for document in read(folder, language)):
+            lines = [" ".join(line.split()) for line in lines if line.strip() and "[MASK]" not in line]
             if lines:
                 documents.write(json.dumps({"lines": lines}, ensure_ascii=False) + "\n")
                 text.writelines(line + "\n" for line in lines)
@@ -136,12 +152,25 @@ def write_parallel(folder: Path, out: Path, languages: list[str]) -> str:
     """
     counts = {}
     for language in languages:
-        found = [text for book, chapter, text in verses(folder, language) if (book, chapter) == PARALLEL]
+        found = [text for *chapter, _, text in verses(folder, language) if tuple(chapter) == PARALLEL]
         (out / f"parallel.{language}.txt").write_text("".join(f"{text}\n" for text in found), encoding="utf-8")
         counts[language] = len(found)
     if 0 in counts.values() or len(set(counts.values())) > 1:
         return f"the Bibles in {folder} have different numbers of verses in {' '.join(PARALLEL)}: {counts}"
     return ""
+
+
+def write_verses(folder: Path, out: Path, languages: list[str]) -> int:
+    """The verses of the books held out that all languages have; returns how many."""
+    held_out = [
+        {tuple(place): text for *place, text in verses(folder, language) if place[0] in HELD_OUT}
+        for language in languages
+    ]
+    places = [place for place in held_out[0] if all(place in found for found in held_out)]
+    (out / "verses").mkdir(exist_ok=True)
+    for language, found in zip(languages, held_out):
+        (out / "verses" / f"{language}.txt").write_text("".join(found[place] + "\n" for place in places), "utf-8")
+    return len(places)
 
 
 def write_tatoeba(folder: Path, out: Path, languages: list[str]) -> list[str]:
@@ -216,6 +245,7 @@ def main(source: Path, out: Path, languages: list[str], picture: Sequence[str] =
             print(f"error: {source} has no documents in {language} (bible.{language}.tsv)", file=sys.stderr)
             return 1
         print(f"{language}: {count} lines")
+    print(f"{write_verses(source, out, languages)} verses to test on")
     wrong = write_parallel(source, out, list(picture))
     if wrong:
         print(f"error: {wrong}; choose other languages for the picture (PICTURE)", file=sys.stderr)

@@ -98,25 +98,29 @@ pretrain() {
     esac
 }
 
-# measure CHECKPOINT POOLING SIMILARITY TEXT: $OUT/tatoeba.json and lareqa.json
+# measure CHECKPOINT POOLING SIMILARITY TEXT: $OUT/tatoeba.json, verses.json and lareqa.json
 measure() {
-    local checkpoint=$1 pooling=$2 similarity=$3 text=$4 language pairs=() files=()
+    local checkpoint=$1 pooling=$2 similarity=$3 text=$4 language pairs=() verses=() files=()
     for language in "${LANGUAGES[@]}"; do
+        [ "$language" = en ] || verses+=("$language=$text/verses/$language.txt,$text/verses/en.txt")
         [ ! -e "$text/tatoeba/$language.source" ] ||
             pairs+=("$language=$text/tatoeba/$language.source,$text/tatoeba/$language.english")
     done
     for language in "${XQUAD_LANGUAGES[@]}"; do files+=("$language=$text/xquad/$language.json"); done
     plugin evaluate tatoeba "$checkpoint" --pooling "$pooling" --pairs "${pairs[@]}" --json "$OUT/tatoeba.json"
+    plugin evaluate tatoeba "$checkpoint" --pooling "$pooling" --pairs "${verses[@]}" --json "$OUT/verses.json"
     plugin evaluate lareqa "$checkpoint" --pooling "$pooling" --similarity "$similarity" --xquad "${files[@]}" \
         --json "$OUT/lareqa.json"
 }
 
 # note SYSTEM SETTING SEED: the numbers of FOLDER, a line each
 note() {
-    local metric run="$1.$3.${2// /-}"
+    local set metric run="$1.$3.${2// /-}"
     {
-        for metric in accuracy "accuracy, forward" "accuracy, backward"; do
-            printf '%s\t%s\ttatoeba, %s\t%s\t%s\n' "$1" "$3" "$2" "$metric" "$PWD/$FOLDER/tatoeba.json"
+        for set in tatoeba verses; do
+            for metric in accuracy "accuracy, forward" "accuracy, backward"; do
+                printf '%s\t%s\t%s, %s\t%s\t%s\n' "$1" "$3" "$set" "$2" "$metric" "$PWD/$FOLDER/$set.json"
+            done
         done
         printf '%s\t%s\tlareqa, %s\tmAP@20\t%s\n' "$1" "$3" "$2" "$PWD/$FOLDER/lareqa.json"
     } >"$RECORDS/$run.tsv.tmp"
