@@ -53,10 +53,8 @@ def test_both_forms_give_the_same(made):
         if file.name not in ("documents.en.jsonl", "text.en.txt", "groups.jsonl"):
             assert (ours / file).read_bytes() == (published / file).read_bytes(), file
     english = (ours / "text.en.txt").read_text().splitlines()
-    assert (published / "text.en.txt").read_text().splitlines() == [
-        *english,
-        'say "no"',
-    ]  # English needs no translation
+    theirs = (published / "text.en.txt").read_text().splitlines()
+    assert sorted(theirs) == sorted([*english, 'say "no"'])  # English needs no translation
     sides = [sorted((folder / "groups.jsonl").read_text().splitlines()) for folder in made]
     questions = [{json.loads(line)["query"] for line in side} for side in sides]
     assert questions[0] == questions[1] and len(questions[0]) > 30
@@ -78,9 +76,38 @@ def test_queries_are_counted_by_kind(made, tmp_path, capsys):
 
 def test_documents_are_chapters_and_pages(made):
     rows = [json.loads(line)["lines"] for line in (made[0] / "documents.fr.jsonl").read_text().splitlines()]
-    assert [len(lines) for lines in rows] == [24] * 6 + [15]  # what isn't translated is no French
+    assert [len(lines) for lines in rows] == [24] * 3 + [15]  # Genesis; what isn't translated is no French
     verses = [row[3] for row in msm_mirror.bible("fr")]
     assert rows[0] == verses[:24]
+
+
+def test_english_answers_and_abstracts_are_documents(made):
+    rows = [json.loads(line)["lines"] for line in (made[0] / "documents.en.jsonl").read_text().splitlines()]
+    groups = [json.loads(line) for line in (made[0] / "groups.jsonl").read_text().splitlines()]
+    passages = {group["positive_passages"][0]["text"] for group in groups}
+    whole = {" ".join(lines[first:]) for lines in rows for first in (0, 1)}  # an abstract's first line is its title
+    assert len(passages) > 30 and passages <= whole
+    assert not set(passages) & {" ".join(json.loads(line)["lines"]) for line in (made[0] / "documents.fr.jsonl").open()}
+
+
+def test_verses_of_the_test_are_in_no_document(made):
+    held_out = {
+        language: [row[3] for row in msm_mirror.bible(language) if row[0] == "Esther"] for language in ("de", "fr")
+    }
+    for language, verses in held_out.items():
+        assert (made[0] / "verses" / f"{language}.txt").read_text().splitlines() == verses and len(verses) == 72
+        text = (made[0] / f"text.{language}.txt").read_text().splitlines()
+        assert len(text) >= 72 and not set(text) & set(verses)
+
+
+def test_verses_that_a_language_lacks_are_left_out(made, tmp_path):
+    path = tmp_path / "data" / "bible.fr.tsv"
+    lines = path.read_text().splitlines(keepends=True)
+    missing = next(number for number, line in enumerate(lines) if line.startswith("Esther\t1\t2\t"))
+    path.write_text("".join(lines[:missing] + lines[missing + 1 :]))
+    assert msm_text.write_verses(tmp_path / "data", tmp_path, ["de", "fr"]) == 71
+    german = (made[0] / "verses" / "de.txt").read_text().splitlines()
+    assert (tmp_path / "verses" / "de.txt").read_text().splitlines() == german[:1] + german[2:]
 
 
 def test_one_chapter_for_the_picture(made):
