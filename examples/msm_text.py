@@ -14,8 +14,7 @@ the languages PICTURE parallel.<language>.txt; and groups.jsonl, English queries
                    document: verses/ and parallel. are of these
     python-docs    a file of the documentation is a document, a paragraph a line; JSON lines {"doc": .., "en": .., ..},
                    or python-docs-<language>.zip of gettext's files, as the translators' repositories are
-    medquad        English answers and abstracts, as retrieval_text.py reads them: each is a document, a sentence a line
-    scifact
+    scifact        English abstracts: each is a document, a sentence a line
     tatoeba        tatoeba-v1.tar, or its files
 """
 
@@ -102,11 +101,10 @@ def python_docs(folder: Path, language: str) -> Iterator[list[str]]:
                 yield [" ".join(pair[language != "en"].split()) for pair in pairs if pair[language != "en"].strip()]
 
 
-def english_passages(folder: Path, language: str) -> Iterator[list[str]]:
+def abstracts(folder: Path, language: str) -> Iterator[list[str]]:
     if language == "en":
-        for collection in (retrieval_text.scifact(folder), retrieval_text.medquad(folder)):
-            for passage in collection.passages.values():
-                yield [passage.title, *re.split(r"(?<=[.!?])\s+", passage.text)]
+        for passage in retrieval_text.scifact(folder).passages.values():
+            yield [passage.title, *re.split(r"(?<=[.!?])\s+", passage.text)]
 
 
 def messages(text: str) -> Iterator[tuple[str, str]]:
@@ -125,7 +123,7 @@ def messages(text: str) -> Iterator[tuple[str, str]]:
             yield parts["msgid"], "" if fuzzy else parts.get("msgstr", "")
 
 
-SOURCES = (bible, python_docs, english_passages)
+SOURCES = (bible, python_docs, abstracts)
 
 
 def write_documents(folder: Path, out: Path, language: str) -> int:

@@ -87,7 +87,7 @@ schedule() { echo --max-update "$1" --total-num-update "$1" --warmup-updates $((
 pretrain() {
     local system=$1 seed=$2
     shared_training start "$ALL" "${MLM[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" "${START[@]}" \
-        $(schedule "$START_UPDATES" "$START_RATE") --seed "${SEEDS[0]}" --pretrained-embeddings "$VECTORS"
+        $(schedule "$START_UPDATES" "$START_RATE") --seed "${SEEDS[0]}" "${VECTORS[@]}"
     [ "$system" != start ] || return 0
     local flags=("${SHAPE[@]}" "${OPTIMIZER[@]}" --max-tokens 4096 $(schedule "$UPDATES" "$RATE") --seed "$seed"
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt")
@@ -129,7 +129,7 @@ note() {
 
 # system SYSTEM SEED: pre-training, fine-tuning, and the numbers of both
 system() {
-    local system=$1 seed=$2 pooling=${POOLING[$1]:-cls} checkpoint
+    local system=$1 seed=$2 pooling=${POOLING[$1]:-mean} checkpoint
     pretrain "${TRAINED_AS[$system]:-$system}" "$seed"
     checkpoint=$FOLDER/checkpoint_last.pt
     stage "$system.$seed.zero-shot" measure "$checkpoint" "$pooling" cosine "$TEXT_FOLDER"
@@ -145,7 +145,7 @@ system() {
 has_seed() {
     case $1 in
         start) [ "$2" = "${SEEDS[0]}" ] ;;
-        no-*) [[ " ${ABLATION_SEEDS[*]} " == *" $2 "* ]] ;;
+        no-* | msm-cls) [[ " ${ABLATION_SEEDS[*]} " == *" $2 "* ]] ;;
     esac
 }
 
@@ -154,7 +154,7 @@ draw() {
     local before=$1 after=$2 language files=()
     shift 2
     for language; do files+=("$language=$TEXT_FOLDER/parallel.$language.txt"); done
-    plugin plot-vectors "before=$before" "after=$after" --pooling mean --pooling cls --text "${files[@]}" \
+    plugin plot-vectors "before=$before" "after=$after" --pooling mean --pooling mean --text "${files[@]}" \
         --output "$OUT/vectors.png"
 }
 
@@ -166,8 +166,11 @@ main() {
     TEXT_FOLDER=$FOLDER
     stage data-bin prepare_text "$TEXT_FOLDER" "$VOCABULARY" "${LANGUAGES[@]}"
     ALL=$FOLDER/data-bin
-    stage vectors align "$ALL" "${ALIGNMENT[@]}"
-    VECTORS=$FOLDER/vectors.txt
+    VECTORS=()
+    if [ "${#ALIGNMENT[@]}" -gt 0 ]; then
+        stage vectors align "$ALL" "${ALIGNMENT[@]}"
+        VECTORS=(--pretrained-embeddings "$FOLDER/vectors.txt")
+    fi
     stage documents prepare_documents "$TEXT_FOLDER" "$ALL" "${DOCUMENTS[@]}"
     UNITS=$FOLDER/documents
     if [ "${1:-}" != result ]; then

@@ -10,8 +10,11 @@ from tests import msm_mirror
 from tests.learning.test_retrieval_recipes import ROOT, TINY, run_recipe
 from tests.unit.interop.test_huggingface_encoder import make_folder
 
-SETTINGS = {f"{test}, {when}" for test in ("tatoeba", "lareqa") for when in ("zero-shot", "fine-tuned on English")}
-METRICS = {"tatoeba": ("accuracy", "accuracy, forward", "accuracy, backward"), "lareqa": ("mAP@20",)}
+SETTINGS = {
+    f"{test}, {when}" for test in ("tatoeba", "verses", "lareqa") for when in ("zero-shot", "fine-tuned on English")
+}
+ACCURACY = ("accuracy", "accuracy, forward", "accuracy, backward")
+METRICS = {"tatoeba": ACCURACY, "verses": ACCURACY, "lareqa": ("mAP@20",)}
 
 
 @pytest.fixture
@@ -26,7 +29,8 @@ def small(tmp_path):
     )
     config += f"""
 LANGUAGES=(en de fr) PICTURE=(en de fr) VOCABULARY=200 SEEDS=(1) ABLATION_SEEDS=(1)
-SYSTEMS=(start cmlm no-cross msm msm-mean)
+SYSTEMS=(start mlm cmlm no-cross msm mlm-cls)
+ALIGNMENT=()
 SHAPE=({TINY} --max-positions 256)
 DOCUMENTS=(--unit-tokens 24 --units 8 --min-units 4)
 BIBLES=(ASV GerElb1871 FrePGR) TATOEBA_CODES=(deu fra) XQUAD_LANGUAGES=(en de)
@@ -41,16 +45,16 @@ def test_small(small):
     """Every system in every setting; again, and there is nothing left to do."""
     mirror = {"DATA": "", "MIRROR": f"file://{small}/mirror"}
     result = run_recipe("msm_small", small, **mirror)
-    systems = {"start", "cmlm", "no-cross", "msm", "msm-mean"}
+    systems = {"start", "mlm", "cmlm", "no-cross", "msm", "mlm-cls"}
     assert {(score["setting"], score["metric"], score["system"]) for score in result["scores"]} == {
         (setting, metric, system)
         for setting in SETTINGS for metric in METRICS[setting.split(",")[0]] for system in systems
     }  # fmt: skip
     assert all(score["seeds"] == [1] for score in result["scores"])
-    assert len(list((small / "work").glob("msm*.1-*/checkpoint_last.pt"))) == 1  # msm-mean's is that of msm
-    assert len(list((small / "work").glob("msm-mean.1.fine-*/checkpoint_last.pt"))) == 1
+    assert len(list((small / "work").glob("mlm*.1-*/checkpoint_last.pt"))) == 1  # mlm-cls has that of mlm
+    assert len(list((small / "work").glob("mlm-cls.1.fine-*/checkpoint_last.pt"))) == 1
     tested = {(test["system"], test["setting"]) for test in result["comparisons"]}
-    assert tested == {(system, setting) for setting in SETTINGS for system in ("start", "cmlm", "no-cross")}
+    assert tested == {(system, setting) for setting in SETTINGS for system in ("start", "mlm", "cmlm", "no-cross")}
     assert next((small / "work").glob("picture-*/vectors.png")).read_bytes().startswith(b"\x89PNG")
     assert run_recipe("msm_small", small, **mirror)["scores"] == result["scores"]
 

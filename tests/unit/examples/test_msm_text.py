@@ -81,13 +81,12 @@ def test_documents_are_chapters_and_pages(made):
     assert rows[0] == verses[:24]
 
 
-def test_english_answers_and_abstracts_are_documents(made):
+def test_english_abstracts_are_documents(made):
     rows = [json.loads(line)["lines"] for line in (made[0] / "documents.en.jsonl").read_text().splitlines()]
     groups = [json.loads(line) for line in (made[0] / "groups.jsonl").read_text().splitlines()]
-    passages = {group["positive_passages"][0]["text"] for group in groups}
+    passages = {group["positive_passages"][0]["text"] for group in groups if group["query_id"].startswith("scifact-")}
     whole = {" ".join(lines[first:]) for lines in rows for first in (0, 1)}  # an abstract's first line is its title
-    assert len(passages) > 30 and passages <= whole
-    assert not set(passages) & {" ".join(json.loads(line)["lines"]) for line in (made[0] / "documents.fr.jsonl").open()}
+    assert len(passages) > 15 and passages <= whole
 
 
 def test_verses_of_the_test_are_in_no_document(made):
