@@ -27,6 +27,7 @@ from mass_plugins.compat.processes import (
     keep_a_dummy_batch_of_each_kind,
     leave_what_is_inherited_to_the_parent,
     print_input_errors_in_one_line,
+    tell_which_batch_is_a_dummy,
 )
 
 _applied = False
@@ -58,6 +59,7 @@ def apply():
     join_processes_of_torchrun(distributed_utils)
     explain_a_missing_tpu(utils)
     keep_a_dummy_batch_of_each_kind(Trainer)
+    tell_which_batch_is_a_dummy(Trainer)
     check_what_a_training_goes_on_from(Trainer, checkpoint_utils, distributed_utils)
     broadcast_plain_configs(distributed_utils)
     end_threads_that_read_ahead(iterators)

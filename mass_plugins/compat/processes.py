@@ -97,6 +97,23 @@ def keep_a_dummy_batch_of_each_kind(trainer_class):
     keep("valid")
 
 
+def tell_which_batch_is_a_dummy(trainer_class):
+    """A batch that only keeps a process in step has ``dummy``, so that a criterion takes no negatives of it.
+
+    Why: fairseq tells the task in training alone (``ignore_grad``). In validation what such a batch logs is left out,
+    but what it gives the other processes is not.
+    Remove when fairseq's ``Trainer.valid_step`` tells its task.
+    """
+    prepare = trainer_class._prepare_sample
+
+    @functools.wraps(prepare)
+    def prepare_sample(self, sample, is_dummy=False):
+        sample, is_dummy = prepare(self, sample, is_dummy)
+        return ({**sample, "dummy": True} if is_dummy and isinstance(sample, dict) else sample), is_dummy
+
+    trainer_class._prepare_sample = prepare_sample
+
+
 def explain_a_missing_tpu(utils):
     """``--bf16`` without a TPU ends in one line.
 

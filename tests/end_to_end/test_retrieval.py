@@ -16,9 +16,10 @@ from mass_plugins.encoding.loading import load_model
 from mass_plugins.encoding.retrieval_models import RetrieverModel
 from mass_plugins.errors import InputError
 from mass_plugins.retrieval.representations import Representations
-from tests import msm_mirror, tiny_encoder
+from tests import msm_mirror, tiny, tiny_encoder
 from tests import retrieval_flow as flow
-from tests.conftest import run_until, script
+from tests.conftest import run, run_until, script, torchrun
+from tests.mirror import logged
 
 
 def command(*words) -> None:
@@ -69,6 +70,25 @@ def retriever(once, dupmae, collection, run_fairseq):
         )
 
     return once("retriever", make)
+
+
+def test_a_process_without_a_batch_gives_no_negatives(dupmae, collection, tmp_path, run_fairseq):
+    """Three batches for two processes in training, one in validation; all 20 and 6 groups count."""
+    lines = (collection / "groups.jsonl").read_text().splitlines(keepends=True)
+    for name, rows in (("train", lines[:20]), ("valid", lines[:6])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+    flags = [word for word in flow.RETRIEVER if word != "--disable-validation"]
+    words = [dupmae, *flags, "--pretrained-checkpoint", dupmae / "checkpoint_last.pt", "--lr", "1e-9"]
+    words += ["--train-groups", tmp_path / "train.jsonl", "--valid-groups", tmp_path / "valid.jsonl"]
+    words += ["--batch-size", 8, "--max-epoch", 1, "--no-epoch-checkpoints", "--dropout", 0, "--attention-dropout", 0]
+    one = run_fairseq("train", *words, "--save-dir", tmp_path / "one")
+    two = run(torchrun(*words, "--save-dir", tmp_path / "two", *tiny.PLUGIN_FLAGS))
+    logs = [logged(done.output, "valid") for done in (one, two)]
+    assert len(logs[0]) == len(logs[1]) == 1 and float(logs[0][0]["valid_bsz"]) == 6
+    for name in ("valid_contrast", "valid_accuracy"):
+        assert float(logs[0][0][name]) == pytest.approx(float(logs[1][0][name]), abs=2e-3), name
+    assert logged(one.output, "train")[0]["train_num_updates"] == "3"
+    assert (tmp_path / "two" / "checkpoint_last.pt").exists()
 
 
 @pytest.fixture(scope="module")

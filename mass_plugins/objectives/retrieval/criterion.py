@@ -94,7 +94,9 @@ class RetrievalCriterion(FairseqCriterion):
     def _log(loss, contrast, distilled, correct, count) -> dict:
         parts = {"loss": loss, "contrast": contrast, "distilled": distilled}
         logged = {name: torch.as_tensor(value).detach() for name, value in parts.items()}
-        return logged | {"correct": correct, "nsentences": count, "sample_size": count, "ntokens": count}
+        # A tensor of a dummy batch's, too: fairseq adds up tensors and numbers of the processes apart from each other
+        logged["correct"] = torch.as_tensor(correct, device=loss.device)
+        return logged | {"nsentences": count, "sample_size": count, "ntokens": count}
 
     @staticmethod
     def reduce_metrics(logging_outputs) -> None:

@@ -16,6 +16,7 @@ from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.random_state import Draw, derive_keys, sentence_keys, uniform
 from mass_plugins.data.retrieval_groups import Candidate, Group, GroupFile, join_pair
 from mass_plugins.data.seen_hashes import hash_lines
+from mass_plugins.errors import InputError
 
 
 def draw_group(group: Group, size: int, key: np.ndarray) -> list[Candidate]:
@@ -87,6 +88,23 @@ class RetrievalDataset(FairseqDataset):
 
     def filter_indices_by_size(self, indices, max_sizes):
         return indices, []  # texts are cut
+
+    def batch_by_size(self, indices, max_tokens=None, max_sentences=None, required_batch_size_multiple=1):
+        """Batches of ``max_sentences`` groups, the last one of what is left.
+
+        ``required_batch_size_multiple`` would make 8 of a batch of 12, and drop what is left; it is left alone.
+
+        Raises:
+            InputError: no ``max_sentences``, or no room for a group.
+        """
+        if max_sentences is None:
+            raise InputError("no size of a batch; set --batch-size, its queries")
+        if max_tokens is not None and len(self) and self.num_tokens(0) > max_tokens:
+            raise InputError(
+                f"--max-tokens {max_tokens} has no room for the {self.num_tokens(0)} tokens of a query and its "
+                "passages; raise it or leave it out"
+            )
+        return super().batch_by_size(indices, max_tokens, max_sentences, required_batch_size_multiple=1)
 
     def collater(self, samples) -> dict:
         """Items -> a batch; no items -> ``{}``."""
