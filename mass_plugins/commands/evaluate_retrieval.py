@@ -54,6 +54,10 @@ def run(options):
         if name in found:
             raise InputError(f"two runs have the name {name}; tell them apart, as in NAME={path}")
         rankings = dict(read_run(path, "RUN"))
+        if not judgements.keys() & rankings.keys():
+            raise InputError(
+                f"{path} has no query that {options.qrels} judges; give the judgements of this run's queries"
+            )
         found[name] = retrieval.measure_queries(judgements, rankings.items(), measures, ignore)
         left_out = retrieval.unjudged(judgements, rankings)
         missing = len(judgements.keys() - rankings.keys())

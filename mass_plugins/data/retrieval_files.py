@@ -52,6 +52,7 @@ class Query(NamedTuple):
         return self.text
 
 
+HIGHEST_GRADE = 1000
 Judgements = dict[str, dict[str, int]]  # query -> document -> grade
 Ranking = list[tuple[str, float]]  # (document, score), best first
 
@@ -147,7 +148,7 @@ def json_object(line: str, place: str) -> dict[str, Any]:
 def identifier(values: dict[str, Any], names: Sequence[str], place: str) -> str:
     for name in names:
         if isinstance(values.get(name), (str, int)):
-            return _checked(str(values[name]), place)
+            return _checked(_whole(str(values[name]), name, place), place)
     raise InputError(f"{place} has no id; name it {' or '.join(names[:2])}")
 
 
@@ -155,12 +156,21 @@ def text_of(values: dict[str, Any], names: Sequence[str], place: str, default: s
     for name in names:
         value = values.get(name)
         if isinstance(value, str):
-            return value.strip()
+            return _whole(value, name, place).strip()
         if value is not None:
             raise InputError(f"{place}: {name} is {type(value).__name__}, not text; mend that line")
     if default is None:
         raise InputError(f"{place} has no {' or '.join(names)}; mend that line")
     return default
+
+
+def _whole(text: str, name: str, place: str) -> str:
+    """As it is. JSON may write half of a surrogate pair, ``\\ud800``, which no file and no tokenizer takes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"{place}: {name} has half a surrogate pair in it; mend that line") from None
+    return text
 
 
 def _checked(text: str, place: str) -> str:
@@ -226,6 +236,8 @@ def read_judgements(path: Path, flag: str = "--qrels") -> Judgements:
             value = int(grade)
         except ValueError:
             raise InputError(f"{place}: the grade {grade[:_SHOWN]!r} is no whole number; mend that line") from None
+        if abs(value) > HIGHEST_GRADE:  # the measures make 2 ** grade of it, or a table of all
+            raise InputError(f"{place}: the grade {grade[:_SHOWN]} is beyond {HIGHEST_GRADE}; mend that line")
         if found.setdefault(query, {}).setdefault(document, value) != value:
             raise InputError(f"{place}: {query} and {document} were judged {found[query][document]} before; keep one")
     if not found:

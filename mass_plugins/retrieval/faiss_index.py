@@ -63,22 +63,32 @@ def train(settings: FaissSettings, width: int, count: int, sample: np.ndarray):
         graph = faiss.IndexHNSWFlat(width, settings.links, faiss.METRIC_INNER_PRODUCT)
         graph.hnsw.efConstruction = settings.build_depth
         return graph
-    if width % settings.codes:
-        raise InputError(f"--codes {settings.codes} doesn't divide the width {width}; set --codes to a divisor of it")
-    lists = settings.lists or max(1, min(int(4 * count**0.5), len(sample) // 39))
-    more = ", more --training" if len(sample) < count else ""
-    for flag, chosen, least in (("lists", lists, lists), ("bits", settings.bits, 1 << settings.bits)):
-        if len(sample) < least:
-            raise InputError(
-                f"--{flag} {chosen} needs {least} vectors to learn from, here are {len(sample)}; "
-                f"set fewer --{flag}{more}, or --kind flat"
-            )
+    lists = count_lists(settings, width, count, len(sample))
     quantizer = faiss.IndexFlatIP(width)
     index = faiss.IndexIVFPQ(quantizer, width, lists, settings.codes, settings.bits, faiss.METRIC_INNER_PRODUCT)
     index.cp.min_points_per_centroid = 1  # no warning of small samples: --training says how many
     index.pq.cp.min_points_per_centroid = 1
     index.train(np.ascontiguousarray(sample))
     return index
+
+
+def count_lists(settings: FaissSettings, width: int, count: int, sampled: int) -> int:
+    """Cells of an IVF-PQ index for ``count`` vectors of ``width`` that learns from ``sampled`` of them.
+
+    Raises:
+        InputError: settings that don't fit the vectors.
+    """
+    if width % settings.codes:
+        raise InputError(f"--codes {settings.codes} doesn't divide the width {width}; set --codes to a divisor of it")
+    lists = settings.lists or max(1, min(int(4 * count**0.5), sampled // 39))
+    more = ", more --training" if sampled < count else ""
+    for flag, chosen, least in (("lists", lists, lists), ("bits", settings.bits, 1 << settings.bits)):
+        if sampled < least:
+            raise InputError(
+                f"--{flag} {chosen} needs {least} vectors to learn from, here are {sampled}; "
+                f"set fewer --{flag}{more}, or --kind flat"
+            )
+    return lists
 
 
 def fill(index, blocks: Iterator[np.ndarray]) -> None:

@@ -55,13 +55,16 @@ def build(
     """
     shards = [Representations(source) for source in sources]
     check_together(shards)
+    _check_ids(shards)
+    if settings.kind == "ivfpq" and (width := shards[0].description.cls):
+        count = sum(map(len, shards))  # told now, before an earlier index is given up
+        faiss_index.count_lists(settings, width, count, -(-count // _step(shards, settings.training)))
     plan = {
         "settings": settings.as_dict(),
         "sources": [{"rows": len(shard), "description": vars(shard.description)} for shard in shards],
     }
     make_folder(folder)
     _start(folder, plan, overwrite)
-    _check_ids(shards)
     with Progress("index", progress, sum(map(len, shards))) as bar:
         for number, shard in enumerate(shards):
             own = folder / f"{number:04d}"
@@ -177,9 +180,13 @@ def _fill(own: Path, shards: Sequence[Representations], shard: Representations, 
     faiss_index.write(index, own / _VECTORS)
 
 
+def _step(shards: Sequence[Representations], size: int) -> int:
+    return max(1, -(-sum(map(len, shards)) // size))
+
+
 def _sample(shards: Sequence[Representations], size: int) -> np.ndarray:
     """Up to ``size`` vectors, every n-th of all."""
-    step = max(1, -(-sum(map(len, shards)) // size))
+    step = _step(shards, size)
     rows = [given(parts.cls)[::step] for shard in shards for _, parts in shard.blocks(step * 1000)]
     return np.concatenate(rows)
 

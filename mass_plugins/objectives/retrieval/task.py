@@ -115,6 +115,8 @@ class RetrievalFinetuningTask(GroupsTask):
 
     def check_flags(self, model) -> None:
         super().check_flags(model)
+        if self.cfg.cache_texts < 0:
+            raise InputError(f"--cache-texts {self.cfg.cache_texts} is not 0 (all at once) or more")
         idle = {"cls": ["ot_top", "ot_activation"], "ot": ["cls_dim", "vector_pooling"]}
         kind = str(getattr(model, "representation", ""))  # an architecture of others is refused once it is built
         refuse_idle(model, RetrieverOptions, idle.get(kind, []), f"on --representation {kind}")

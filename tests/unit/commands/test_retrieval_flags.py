@@ -69,6 +69,7 @@ INDEX = "index {0}/out --documents {0}/docs"
     ("evaluate retrieval {0}/x/run.trec --qrels {0}/qrels --json {0}/none/x.json",
      "--json: the folder {0}/none doesn't exist; make it"),
     ("evaluate retrieval {0}/x/run.trec {0}/y/run.trec --qrels {0}/qrels", "two runs have the name run; tell them"),
+    ("evaluate retrieval {0}/x/run.trec --qrels {0}/others", "{0}/x/run.trec has no query that {0}/others judges"),
 ])  # fmt: skip
 def test_refused_in_one_line(folder, words, said, capsys):
     try:

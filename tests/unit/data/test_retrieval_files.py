@@ -81,6 +81,8 @@ def test_no_header(tmp_path):
     ('{"text": "b"}', "line 2 has no id"),
     ('{"_id": "a"}', "line 2 has no text"),
     ('{"_id": "a", "text": 3}', "line 2: text is int, not text"),
+    ('{"_id": "a", "text": "b\\ud800"}', "line 2: text has half a surrogate pair in it; mend that line"),
+    ('{"_id": "\\udc00", "text": "b"}', "line 2: _id has half a surrogate pair"),
     ('{"_id": "a b", "text": ""}', "line 2: the id 'a b' is empty or holds white space"),
     ("\ttext", "line 2: the id '' is empty"),
     ("a\tb\tc\td\te", "line 2 has 5 columns"),
@@ -126,6 +128,8 @@ def test_judgements(tmp_path):
         ("a\t\t1", "line 2: the id '' is empty or holds white space"),
         ("q1 d1", "line 2 has 2 columns"),
         ("q1 0 d1 high", "line 2: the grade 'high' is no whole number"),
+        ("q1 0 d1 99999999999999999999", "line 2: the grade 99999999999999999999 is beyond 1000"),
+        ("q1 0 d1 -1001", "line 2: the grade -1001 is beyond 1000"),
         ("a 0 b 2", "line 2: a and b were judged 1 before"),
     ]:
         with pytest.raises(InputError, match=words):

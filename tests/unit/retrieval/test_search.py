@@ -291,6 +291,21 @@ def test_the_same_documents_twice_and_another_index_in_the_way(collection, tmp_p
     assert len(build([first], tmp_path / "index", FaissSettings(), overwrite=True, progress=False)) == 40
 
 
+@pytest.mark.parametrize("settings, twice, said", [
+    (FaissSettings("ivfpq", codes=7), False, "--codes 7 doesn't divide the width"),
+    (FaissSettings("ivfpq", codes=2, lists=900), False, "--lists 900 needs 900 vectors to learn from"),
+    (FaissSettings(), True, "is in an earlier shard, too"),
+])  # fmt: skip
+def test_what_is_refused_leaves_the_index_that_it_would_replace(collection, tmp_path, settings, twice, said):
+    first = collection[0] / "first"
+    build([first], tmp_path / "index", FaissSettings(), progress=False)
+    before = {path: path.read_bytes() for path in (tmp_path / "index").rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=said):
+        build([first, *[first] * twice], tmp_path / "index", settings, overwrite=True, progress=False)
+    assert {path: path.read_bytes() for path in (tmp_path / "index").rglob("*") if path.is_file()} == before
+    assert len(Index(tmp_path / "index")) == 40
+
+
 def shard_of(folder, name, shard, files=("a.tsv (9 bytes, abc)",), **text):
     text = {"files": list(files), "tokens": 144, "precision": "float32", "judged": None, "shard": shard, **text}
     return synthetic.write(folder / name, synthetic.documents(4), "documents", f"{name}-", text=text)

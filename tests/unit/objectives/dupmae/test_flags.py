@@ -86,6 +86,22 @@ def test_pretraining_refuses(tiny_data_bin, flags, words):
         set_up(tiny_data_bin, *flow.PRETRAIN, *flags)[0].load_dataset("train")
 
 
+def test_every_group_is_in_a_batch(tiny_data_bin, tmp_path):
+    """Whatever fairseq's multiple of 8 is; batches have the size that is asked for."""
+    group = '{"query_id": "q%d", "query": "sight", "positive_passages": [{"docid": "a", "text": "sight"}]}\n'
+    (tmp_path / "groups").write_text("".join(group % number for number in range(29)))
+    given = ("--train-groups", tmp_path / "groups", "--group-size", 1, "--no-save")
+    task = set_up(tiny_data_bin, *flow.RETRIEVER, *given)[0]
+    task.load_dataset("train")
+    dataset = task.datasets["train"]
+    batches = dataset.batch_by_size(np.arange(29), max_sentences=12, required_batch_size_multiple=8)
+    assert [len(batch) for batch in batches] == [12, 12, 5]
+    with pytest.raises(InputError, match="set --batch-size, its queries"):
+        dataset.batch_by_size(np.arange(29), max_tokens=1000)
+    with pytest.raises(InputError, match="--max-tokens 30 has no room for the 64 tokens of a query and its passages"):
+        dataset.batch_by_size(np.arange(29), max_tokens=30, max_sentences=12)
+
+
 def test_finetuning(tiny_data_bin, tmp_path):
     flow.write_collection(tmp_path)
     group = '{"query_id": "q", "query": "sight", "positive_passages": [{"docid": "a", "text": "sight"}]}\n'
@@ -122,6 +138,7 @@ def test_finetuning(tiny_data_bin, tmp_path):
 @pytest.mark.parametrize("start, flags, said", [
     (flow.RETRIEVER, ("--passage-tokens", 144), "--passage-tokens 144 is not between 3 and the model's 64 positions"),
     (flow.RETRIEVER, ("--query-tokens", 2), "--query-tokens 2 is not between 3"),
+    (flow.RETRIEVER, ("--cache-texts", -3), r"--cache-texts -3 is not 0 \(all at once\) or more"),
     (flow.TEACHER, ("--passage-tokens", 60), "--query-tokens 16 and --passage-tokens 60 make pairs of 75 tokens, more"),
 ])  # fmt: skip
 def test_lengths_that_the_model_has_no_positions_for(tiny_data_bin, start, flags, said):
