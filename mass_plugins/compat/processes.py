@@ -98,7 +98,7 @@ def keep_a_dummy_batch_of_each_kind(trainer_class):
 
 
 def tell_which_batch_is_a_dummy(trainer_class):
-    """A batch that only keeps a process in step has ``dummy``, so that a criterion takes no negatives of it.
+    """A task with ``mark_dummy`` marks a batch that only keeps a process in step: no negatives are taken of it.
 
     Why: fairseq tells the task in training alone (``ignore_grad``). In validation what such a batch logs is left out,
     but what it gives the other processes is not.
@@ -109,7 +109,9 @@ def tell_which_batch_is_a_dummy(trainer_class):
     @functools.wraps(prepare)
     def prepare_sample(self, sample, is_dummy=False):
         sample, is_dummy = prepare(self, sample, is_dummy)
-        return ({**sample, "dummy": True} if is_dummy and isinstance(sample, dict) else sample), is_dummy
+        if is_dummy and hasattr(self.task, "mark_dummy"):
+            sample = self.task.mark_dummy(sample, True)
+        return sample, is_dummy
 
     trainer_class._prepare_sample = prepare_sample
 
