@@ -99,17 +99,18 @@ class GroupFile:
 
     def __init__(self, path: Path, flag: str):
         self._lines = LinesByPlace(Path(path), flag)
-        offsets, negatives, scored = [], [], True
+        offsets, negatives = [], []
+        self.unscored: Optional[str] = None  # place of the first group with a passage that no teacher has scored
         for offset, place, line in self._lines.scan():
             group = parse_group(line, place)
             offsets.append(offset)
             negatives.append(len(group.negatives))
-            scored = scored and all(found.score is not None for found in (*group.positives, *group.negatives))
+            if self.unscored is None and any(found.score is None for found in (*group.positives, *group.negatives)):
+                self.unscored = place
         if not offsets:
             raise InputError(f"{flag}: {path} is empty; give a file with one group per line")
         self._offsets = np.array(offsets, dtype=np.int64)
         self.fewest_negatives = min(negatives)
-        self.scored = scored  # whether every passage has a teacher's score
 
     def __len__(self) -> int:
         return len(self._offsets)

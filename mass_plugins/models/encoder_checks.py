@@ -38,6 +38,12 @@ def check_same_encoder(path: str, trained, cfg) -> None:
             f"{path} was trained with --bow-projection {learnt}, which {wanted} would leave out; set "
             f"--bow-projection {learnt}"
         )
+    # another retriever's W_cls
+    if all(options.get("cls_dim") and str(options.get("representation")) != "ot" for options in (trained, cfg)):
+        if trained["cls_dim"] != cfg["cls_dim"]:
+            raise InputError(
+                f"{path} was trained with --cls-dim {trained['cls_dim']}, not {cfg['cls_dim']}; set it as it was"
+            )
 
 
 def check_same_extras(path: str, trained, cfg, names: Iterable[str]) -> None:

@@ -107,7 +107,7 @@ class RepresentationWriter:
     Args:
         folder: made if it isn't there.
         description: of the rows.
-        overwrite: give up rows that were made otherwise.
+        overwrite: give up rows that were made otherwise, as soon as there are new ones.
 
     Raises:
         InputError: rows of another description are there, or truncated ones, or another process writes them; no folder
@@ -118,6 +118,8 @@ class RepresentationWriter:
         self.folder, self.description, self._overwrite = folder, description, overwrite
         self.rows, self.finished = 0, False
         self._sizes: dict[str, int] = {}
+        self._ids: Optional[GrowingLines] = None
+        self._arrays: dict[str, GrowingArray] = {}
 
     def __enter__(self) -> "RepresentationWriter":
         make_folder(self.folder)
@@ -130,7 +132,7 @@ class RepresentationWriter:
                     f"another process is writing {self.folder}; wait for it, or name another folder"
                 ) from None
             self._find_earlier()
-            if not self.finished:
+            if self.rows and not self.finished:
                 self._open(stack)
             self._stack = stack.pop_all()
         return self
@@ -154,15 +156,15 @@ class RepresentationWriter:
         if self.finished:
             check_sizes(self.folder, self._sizes, ANEW)
 
-    def _open(self, stack: ExitStack) -> None:
+    def _open(self, stack: ExitStack) -> GrowingLines:
         if not self.rows:  # what --overwrite gives up, too
             (self.folder / RECORD).unlink(missing_ok=True)
         self._ids = GrowingLines(self.folder / "ids.txt", self._sizes.get("ids.txt", 0) if self.rows else 0)
         stack.callback(self._ids.close)
-        self._arrays = {}
         for name, (shape, dtype) in self.description.layout().items():
             self._arrays[name] = GrowingArray(self.folder / name, self.rows, shape, dtype)
             stack.callback(self._arrays[name].close)
+        return self._ids
 
     def append(self, ids: Sequence[str], parts: Parts) -> None:
         """Rows of the next texts; they stay with the next commit.
@@ -176,22 +178,25 @@ class RepresentationWriter:
             "ot_value.npy": parts.values,
             "ot_dense.npy": parts.dense,
         }
-        for name, array in self._arrays.items():
+        for name, (_, dtype) in self.description.layout().items():
             rows = found[name]
             if rows is None or len(rows) != len(ids):
                 raise ValueError(f"{name}: a row for each of {len(ids)} ids is needed")
-            good = np.isfinite(rows.astype(self.description.layout()[name][1])).all(axis=1)
+            good = np.isfinite(rows.astype(dtype)).all(axis=1)
             if not good.all():
                 wrong = ids[int(np.argmin(good))]
                 raise InputError(f"the representation of {wrong} has a value that is no number; is its model sound?")
-            array.append(rows)
-        self._ids.append(list(ids))
+        names = self._ids or self._open(self._stack)
+        for name, array in self._arrays.items():
+            array.append(given(found[name]))
+        names.append(list(ids))
 
     def commit(self, finished: bool = False) -> None:
         """Raises InputError: the disk is full, for instance."""
         try:
+            names = self._ids or self._open(self._stack)
             sizes = {name: array.commit() for name, array in self._arrays.items()}
-            sizes["ids.txt"] = self._ids.commit()
+            sizes["ids.txt"] = names.commit()
             self.rows = next(iter(self._arrays.values())).rows
             record = {
                 "version": VERSION, "description": asdict(self.description), "rows": self.rows, "sizes": sizes,

@@ -142,6 +142,6 @@ class RetrievalDataset(FairseqDataset):
 
     def _teacher(self, flat: list[Candidate]) -> dict[str, torch.Tensor]:
         scores: list[Optional[float]] = [candidate.score for candidate in flat]
-        if not self.groups.scored:
+        if self.groups.unscored is not None:
             return {}
         return {"teacher": torch.tensor(scores, dtype=torch.float32).view(-1, self.group_size)}

@@ -96,13 +96,6 @@ class GroupsTask(EncoderTask):
             fixed=not training, pairs=self.PAIRS,
         )  # fmt: skip
 
-    def check_teacher(self, wanted: bool) -> None:
-        for dataset in self.datasets.values():
-            if wanted and not dataset.groups.scored:
-                raise InputError(
-                    "--distillation-weight needs a teacher's score for every passage; make them with mass-plugins teach"
-                )
-
 
 @register_task("retrieval_finetuning", dataclass=RetrievalConfig)
 class RetrievalFinetuningTask(GroupsTask):
@@ -112,6 +105,7 @@ class RetrievalFinetuningTask(GroupsTask):
     CRITERION = "retrieval"
     METRICS = Metrics(["accuracy"], ["loss", "contrast", "distilled"])
     MODEL = Retriever
+    _distils = False
 
     def check_flags(self, model) -> None:
         super().check_flags(model)
@@ -132,8 +126,20 @@ class RetrievalFinetuningTask(GroupsTask):
             where = "on --group-size 1: a teacher ranks a query's own passages"
             refuse_idle(criterion, RetrievalCriterionConfig, ["distillation_weight"], where)
 
+    def build_criterion(self, cfg, from_checkpoint=False):
+        self._distils = cfg.distillation_weight > 0
+        return super().build_criterion(cfg, from_checkpoint)
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
+        super().load_dataset(split, epoch, combine, **kwargs)
+        place = self.datasets[split].groups.unscored
+        if self._distils and place is not None:
+            raise InputError(
+                f"{place}: --distillation-weight needs a teacher's score for every passage; make them with "
+                "mass-plugins teach"
+            )
+
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
-        self.check_teacher(criterion.distillation_weight > 0)
         if not self.cfg.cache_texts:
             return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
         sample = self.mark_dummy(sample, ignore_grad)
@@ -146,7 +152,6 @@ class RetrievalFinetuningTask(GroupsTask):
         return loss.detach(), size, logged
 
     def valid_step(self, sample, model, criterion):
-        self.check_teacher(criterion.distillation_weight > 0)
         with torch.no_grad():
             return super().valid_step(sample, model, criterion)
 

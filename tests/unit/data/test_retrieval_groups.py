@@ -24,10 +24,11 @@ def test_there_and_back_in_any_order(tmp_path):
     path.write_text("\n\n".join(group.as_json() for group in GROUPS), encoding="utf-8")
     groups = GroupFile(path, "--groups")
     assert [groups[1], groups[0], groups[1]] == [GROUPS[1], GROUPS[0], GROUPS[1]]
-    assert len(groups) == 2 and groups.fewest_negatives == 1 and not groups.scored
+    assert len(groups) == 2 and groups.fewest_negatives == 1
+    assert groups.unscored == f"--groups: {path}, line 3"
     path.write_text("\ufeff" + GROUPS[0].as_json() + "\n", encoding="utf-8")  # a byte order mark
     groups = GroupFile(path, "--groups")
-    assert groups.scored and groups[0] == GROUPS[0]
+    assert groups.unscored is None and groups[0] == GROUPS[0]
 
 
 @pytest.mark.parametrize("change, words", [

@@ -57,6 +57,10 @@ def test_other_settings_are_refused_until_overwritten(tmp_path):
         with RepresentationWriter(tmp_path / "r", describe(ot=3)):
             pass
     assert len(Representations(tmp_path / "r")) == 5
+    with pytest.raises(InputError, match="the representation of x has a value that is no number"):
+        with RepresentationWriter(tmp_path / "r", describe(ot=0), overwrite=True) as writer:
+            writer.append(["x"], Parts(cls=np.full_like(parts.cls[:1], np.nan)))
+    assert len(Representations(tmp_path / "r")) == 5  # until there are new rows
     with RepresentationWriter(tmp_path / "r", describe(ot=0), overwrite=True) as writer:
         writer.append(["x"], Parts(cls=parts.cls[:1]))
         writer.commit(finished=True)

@@ -121,8 +121,6 @@ def test_finetuning(tiny_data_bin, tmp_path):
     assert model.lm_head.bias.requires_grad and task.cfg.cache_texts == 2
     assert (criterion.temperature, criterion.contrastive_weight) == (0.5, 0.3)
     assert (criterion.distillation_weight, criterion.distillation_temperature) == (0.2, 2)
-    with pytest.raises(InputError, match="make them with mass-plugins teach"):
-        task.check_teacher(True)
     with pytest.raises(InputError, match="--valid-groups is missing"):
         task.load_dataset("valid")
     for flags, words in (
@@ -133,6 +131,21 @@ def test_finetuning(tiny_data_bin, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             set_up(tiny_data_bin, *flow.RETRIEVER, *given, *flags)
+
+
+def test_distillation_without_scores(tiny_data_bin, tmp_path):
+    """Told when the groups are read, not at the first update."""
+    scored, plain = '{"docid": "a", "text": "sight", "score": 1}', '{"docid": "b", "text": "night"}'
+    start = '{"query_id": "q", "query": "sight", "positive_passages": [%s], "negative_passages": [%s]}\n'
+    (tmp_path / "groups").write_text(start % (scored, scored) + start % (scored, plain))
+    flags = ("--train-groups", tmp_path / "groups", "--group-size", 2, "--no-save")
+    task, _, cfg = set_up(tiny_data_bin, *flow.RETRIEVER, *flags, "--distillation-weight", 1)
+    task.build_criterion(cfg.criterion)
+    with pytest.raises(InputError, match="groups, line 2: --distillation-weight .*make them with mass-plugins teach"):
+        task.load_dataset("train")
+    task, _, cfg = set_up(tiny_data_bin, *flow.RETRIEVER, *flags)
+    task.build_criterion(cfg.criterion)
+    task.load_dataset("train")
 
 
 @pytest.mark.parametrize("start, flags, said", [
@@ -160,6 +173,23 @@ def test_a_learnt_projection_is_not_left_out(tiny_data_bin, learnt, wanted, fits
         with pytest.raises(InputError, match=f"old.pt was trained with --bow-projection {learnt}, .* set --bow-proj"):
             check_same_encoder("old.pt", trained, cfg)
     check_same_encoder("old.pt", trained, set_up(tiny_data_bin, *flow.TEACHER)[2].model)  # has none
+
+
+@pytest.mark.parametrize("learnt, wanted, fits", [
+    (("--cls-dim", 8), ("--cls-dim", 16), False), (("--cls-dim", 8), ("--cls-dim", 8), True),
+    (("--cls-dim", 0), ("--cls-dim", 8), True), (("--representation", "ot"), ("--cls-dim", 8), True),
+    (("--cls-dim", 8), ("--representation", "ot"), True),
+])  # fmt: skip
+def test_the_width_of_another_retriever_is_named(tiny_data_bin, learnt, wanted, fits):
+    trained = set_up(tiny_data_bin, *flow.RETRIEVER, *learnt)[2].model
+    cfg = set_up(tiny_data_bin, *flow.RETRIEVER, *wanted)[2].model
+    if fits:
+        check_same_encoder("old.pt", trained, cfg)
+    else:
+        with pytest.raises(InputError, match="old.pt was trained with --cls-dim 8, not 16; set it as it was"):
+            check_same_encoder("old.pt", trained, cfg)
+    pretrained = set_up(tiny_data_bin, *flow.PRETRAIN)[2].model
+    check_same_encoder("old.pt", pretrained, cfg)
 
 
 def test_defaults_are_the_papers():
