@@ -34,6 +34,7 @@ from benchmarks.harness.dupmae_sides import (  # noqa: E402
     mask_at_once,
     mask_in_a_loop,
 )
+from benchmarks.harness.memory import peak  # noqa: E402
 from benchmarks.harness.pairs import (  # noqa: E402
     Comparison,
     add_common_options,
@@ -171,19 +172,6 @@ def compare_search(documents: int, queries: int, arguments) -> Comparison:
 
 
 # -- memory
-
-
-def peak(work: Callable[[], None]) -> int:
-    """Megabytes that the process holds more at its highest than before; Linux."""
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _memory("VmRSS")
-    work()
-    return (_memory("VmHWM") - before) // 1024
-
-
-def _memory(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
 def memory_records(texts: int, length: int, hardware: str) -> list[dict]:

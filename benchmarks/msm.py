@@ -26,7 +26,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
-from benchmarks.dupmae import peak  # noqa: E402
+from benchmarks.harness.memory import peak  # noqa: E402
 from benchmarks.harness.pairs import (  # noqa: E402
     Comparison,
     add_common_options,
