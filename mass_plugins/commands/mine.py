@@ -20,7 +20,11 @@ def add_flags(command):
     add("--run", type=Path, dest="ranking", help="a TREC run of the queries")
     add("--index", type=Path, help="search this index instead")
     add("--query-vectors", type=Path, metavar="FOLDER", help="of --index: the represented queries")
-    add("--score", choices=("cls", "ot", "both"), help="of --index: part to search by (default cls)")
+    add(
+        "--score",
+        choices=("cls", "ot", "both"),
+        help="of --index: part to search by (default: all that it and the queries have)",
+    )
     add("--depth", type=positive, help="documents of a ranking looked at (default 200)")
     add("--skip", type=natural, help="leave out this many at its top (default 0)")
     add("--negatives", type=positive, help="kept a query, drawn from what is left (default 30)")
@@ -88,7 +92,7 @@ def _open_source(options, depth):
     from mass_plugins.retrieval.search import IndexedQueries, Searcher, SearchSettings
 
     index, queries = Index(options.index), Representations(options.query_vectors)
-    score = options.score or "cls"
+    score = options.score or index.score_of(queries)
     index.check_queries(queries, score)
     return IndexedQueries(Searcher(index, SearchSettings(score, depth)), queries)
 

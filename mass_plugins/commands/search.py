@@ -27,7 +27,11 @@ def add_flags(command):
         help="of a .npy file: the queries whose vectors it holds, in order",
     )
     add("--output", required=True, type=Path, help="the run")
-    add("--score", choices=("cls", "ot", "both"), default="cls", help="part of the representation (default cls)")
+    add(
+        "--score",
+        choices=("cls", "ot", "both"),
+        help="part of the representation (default: all that index and queries have)",
+    )
     add("--depth", type=positive, default=1000, help="documents a query (default 1000)")
     add("--query-top", type=natural, metavar="N", help="ot, both: cut queries to their N largest values (0, exact)")
     add("--candidates", type=positive,
@@ -46,11 +50,12 @@ def run(options):
     from mass_plugins.retrieval.representations import Representations, adopt_files
     from mass_plugins.retrieval.search import SearchSettings, search_to_file
 
-    index, score = Index(options.index), options.score
-    how = _effective(options, index.settings.kind)
-    settings = SearchSettings(score, options.depth, ignore_identical_ids=options.ignore_identical_ids, **how)
+    index = Index(options.index)
     with TemporaryDirectory() as adopted:  # of a .npy file, whose contents the run's record knows
         queries = Representations(adopt_files([options.queries], options.ids, Path(adopted), "queries")[0])
+        score = options.score or index.score_of(queries)
+        how = _effective(options, score, index.settings.kind)
+        settings = SearchSettings(score, options.depth, ignore_identical_ids=options.ignore_identical_ids, **how)
         found = search_to_file(
             index, queries, settings, options.output, options.name, options.batch, options.block, options.overwrite
         )
@@ -61,13 +66,13 @@ def run(options):
         print(f"mass_plugins: warning: {found.short} queries have fewer; {mend}", file=sys.stderr)
 
 
-def _effective(options, kind):
+def _effective(options, score, kind):
     """The flags of this kind of index and part of the representation, where they were given."""
-    names = {"query_top"} if options.score != "cls" else set()
-    if options.score != "ot":
+    names = {"query_top"} if score != "cls" else set()
+    if score != "ot":
         names |= {"ivfpq": {"probes"}, "hnsw": {"search_depth"}}.get(kind, set())
-    if options.score == "both" and kind != "flat":
+    if score == "both" and kind != "flat":
         names.add("candidates")
     every = ("query_top", "candidates", "probes", "search_depth")
-    refuse_idle(options, [name for name in every if name not in names], f"on --score {options.score}, --kind {kind}")
+    refuse_idle(options, [name for name in every if name not in names], f"on --score {score}, --kind {kind}")
     return set_only(options, *every)

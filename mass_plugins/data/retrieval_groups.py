@@ -7,6 +7,7 @@
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from mass_plugins.data.lines_by_place import LinesByPlace
 from mass_plugins.data.retrieval_files import (
+    PASSAGE_TEXTS,
     QUERY_TEXTS,
     Passage,
     Query,
@@ -71,12 +73,12 @@ def _candidates(values: Any, place: str) -> list[Candidate]:
     found = []
     for value in values:
         score = value.get("score")
-        if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float)) or score != score):
-            raise InputError(f"{place}: the score {score!r} is not a number; fix that line")
+        if score is not None and (type(score) not in (int, float) or not math.isfinite(score)):
+            raise InputError(f"{place}: the score {score!r} is not a finite number; fix that line")
         passage = Passage(
             identifier(value, DOCUMENT_IDS, place),
             text_of(value, ("title",), place, ""),
-            text_of(value, ("text",), place),
+            text_of(value, PASSAGE_TEXTS, place),
         )
         if not passage.whole:
             raise InputError(f"{place}: the passage {passage.id} has no text; leave it out")

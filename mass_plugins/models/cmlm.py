@@ -41,6 +41,8 @@ def _projection(dim: int) -> nn.Sequential:
 class Cmlm(TextEncoder, extra_weights=("condition_projections.",)):
     """A text encoder that restores a text's tokens with the help of the vector of the text before it."""
 
+    FIXED = ("condition_vectors", "condition_pooling")
+
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         if cfg.condition_vectors < 1:

@@ -84,6 +84,8 @@ class BagOfWordsEncoder(TextEncoder, extra_weights=("bow_projection.",)):
 class DupMae(BagOfWordsEncoder, extra_weights=("enhanced_decoder.",)):
     """A text encoder with the enhanced decoder of RetroMAE."""
 
+    FIXED = ("decoder_queries", "bow_projection")
+
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         self.plain_queries = str(cfg.decoder_queries) == "plain"

@@ -105,6 +105,8 @@ class DocumentEncoder(nn.Module):
 class Msm(TextEncoder, extra_weights=("document_encoder.", "key_head.", "query_head.")):
     """A text encoder with what MSM trains it by."""
 
+    FIXED = ("document_layers", "units_per_document", "document_context", "unit_pooling", "head_dim")
+
     def __init__(self, cfg, num_tokens: int, padding_idx: int):
         super().__init__(cfg, num_tokens, padding_idx)
         flat = as_dict(cfg)

@@ -68,6 +68,7 @@ def freeze(module: nn.Module) -> None:
 class Retriever(BagOfWordsEncoder, extra_weights=("cls_projection.",)):
     """A text encoder with ``W_cls`` and ``W_o``."""
 
+    FIXED = ("representation", "vector_pooling", "cls_dim", "ot_top", "ot_activation", "bow_projection")
     GIVES_STATES = False
 
     def __init__(self, cfg, num_tokens: int, padding_idx: int):

@@ -183,6 +183,8 @@ class TextEncoder(BaseFairseqModel):
     # Beginnings of the names of what models built on this one have beside it, each its own: a checkpoint to start from
     # may lack it, or have it for another model.
     EXTRA_WEIGHTS: tuple[str, ...] = ()
+    # Options beside those of the encoder that fix what is computed: a training that goes on keeps them.
+    FIXED: tuple[str, ...] = ()
     GIVES_STATES = True  # ``forward`` returns hidden states (B, S, D)
 
     def __init_subclass__(cls, extra_weights: tuple[str, ...] = (), **options):

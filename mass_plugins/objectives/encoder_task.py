@@ -15,7 +15,7 @@ from omegaconf import II, MISSING
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.errors import InputError
-from mass_plugins.models.encoder_checks import check_same_encoder
+from mass_plugins.models.encoder_checks import check_same_encoder, check_same_extras
 from mass_plugins.models.text_encoder import TextEncoder
 from mass_plugins.modules.pooling import POOLINGS
 from mass_plugins.objectives.pretrained import build_from
@@ -85,7 +85,15 @@ class EncoderTask(TrainingTask):
 
     def build_model(self, cfg, from_checkpoint=False):
         start = None if from_checkpoint else self.cfg.pretrained_checkpoint
-        return build_from(start, self, cfg, lambda: self._build(cfg, from_checkpoint), check_same_encoder)
+        model = build_from(start, self, cfg, lambda: self._build(cfg, from_checkpoint), check_same_encoder)
+        pooling = self.vector_pooling(cfg)
+        if pooling is not None:
+            self.describe_vectors(pooling)
+        return model
+
+    def vector_pooling(self, cfg) -> Optional[str]:
+        """How this objective trains the vector of a text, one of ``POOLINGS``; None: not here."""
+        return None
 
     def begin_training(self) -> None:
         """Put the text pipeline where the checkpoints will be.
@@ -183,3 +191,4 @@ class EncoderTask(TrainingTask):
         """
         self.adopt(state.get("task_state", {}), path)
         check_same_encoder(path, state["cfg"]["model"], model_cfg)
+        check_same_extras(path, state["cfg"]["model"], model_cfg, self.MODEL.FIXED)

@@ -231,6 +231,11 @@ class Index:
         for start, shard in zip(self.starts, self.shards):
             yield int(start), faiss_index.read(shard.folder / _VECTORS)
 
+    def score_of(self, queries: Representations) -> str:
+        """All that its documents and the queries both have: ``cls``, ``ot`` or ``both``."""
+        cls, ot = (all(getattr(it, part) for it in (self.description, queries.description)) for part in ("cls", "ot"))
+        return "both" if cls and ot else "ot" if ot else "cls"
+
     def check_queries(self, queries: Representations, which: str) -> None:
         """Raises InputError: queries of another model or size, or a part that is not there."""
         if queries.description.role != "queries":

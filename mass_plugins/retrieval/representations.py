@@ -267,7 +267,7 @@ def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, ov
         InputError: no such array, another number of rows than of ids, values that are no numbers.
     """
     array = open_array(vectors)
-    if array.ndim != 2 or array.dtype.kind != "f":
+    if array.ndim != 2 or not array.shape[1] or array.dtype.kind != "f":
         raise InputError(
             f"{vectors} is {array.dtype} of shape {array.shape}; vectors are floats of shape (rows, width)"
         )
@@ -288,9 +288,15 @@ def adopt_vectors(vectors: Path, ids: Sequence[str], folder: Path, role: str, ov
 def adopt_files(
     paths: Sequence[Path], ids: Optional[Sequence[Path]], folder: Path, role: str, overwrite: bool = False
 ) -> list[Path]:
-    """Folders as they are; .npy files adopted below ``folder``, with the ids of the texts in the files ``ids``."""
+    """Folders as they are; .npy files adopted below ``folder``, with the ids of the texts in the files ``ids``.
+
+    Raises:
+        InputError: files without ids, folders with them, or both mixed; another number of ids than of rows.
+    """
     arrays = [path for path in paths if path.suffix == ".npy"]
     if not arrays:
+        if ids:
+            raise InputError(f"--ids has no effect on {paths[0]}, which has its ids; leave it out")
         return list(paths)
     if len(arrays) != len(paths):
         raise InputError("folders and .npy files can't be mixed; adopt the files in an index of their own")

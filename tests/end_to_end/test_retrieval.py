@@ -121,7 +121,9 @@ def test_pretraining_learns_and_keeps_its_decoder(dupmae, data_bin, run_fairseq,
 def test_search_agrees_with_the_model_itself(represented, retriever, collection, tmp_path):
     """The hybrid ranking of the commands against scores computed from the model, pair by pair."""
     run = tmp_path / "both.trec"
-    command("search", represented / "index", "--queries", represented / "queries", "--score", "both", "--output", run)
+    command(
+        "search", represented / "index", "--queries", represented / "queries", "--output", run
+    )  # all of the index's
     model = RetrieverModel(retriever)
     passages = list(read_passages([collection / "corpus.jsonl"]))
     queries = list(read_queries([collection / "queries.tsv"]))
@@ -140,7 +142,7 @@ def test_search_agrees_with_the_model_itself(represented, retriever, collection,
 
 def test_evaluation_prints_measures_and_tests(represented, collection, tmp_path, capsys):
     run = tmp_path / "cls.trec"
-    command("search", represented / "index", "--queries", represented / "queries", "--output", run)
+    command("search", represented / "index", "--queries", represented / "queries", "--score", "cls", "--output", run)
     capsys.readouterr()
     runs = (f"bm25={collection / 'bm25.trec'}", f"cls={run}")
     command("evaluate", "retrieval", *runs, "--qrels", collection / "qrels.txt",

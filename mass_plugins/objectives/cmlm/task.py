@@ -1,14 +1,12 @@
 """Task ``cmlm_pretraining``: restore a text's masked tokens with the help of the vector of the text before it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from fairseq.tasks import register_task
 
 from mass_plugins.data.documents import document_languages, open_documents
 from mass_plugins.errors import InputError
 from mass_plugins.models.cmlm import Cmlm
-from mass_plugins.models.encoder_checks import check_same_extras
 from mass_plugins.objectives.cmlm.dataset import PairDataset, PairStream
 from mass_plugins.objectives.masked_text_task import MaskingConfig, MaskingTask
 from mass_plugins.objectives.training_task import Metrics
@@ -28,14 +26,8 @@ class CmlmPretrainingTask(MaskingTask):
     METRICS = Metrics(["accuracy"], ["loss", "ppl"])
     MODEL = Cmlm
 
-    def build_model(self, cfg, from_checkpoint=False):
-        model = super().build_model(cfg, from_checkpoint)
-        self.describe_vectors(str(cfg.condition_pooling))
-        return model
-
-    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
-        super().check_resumed(state, path, model_cfg)
-        check_same_extras(path, state["cfg"]["model"], model_cfg, ["condition_vectors", "condition_pooling"])
+    def vector_pooling(self, cfg) -> str:
+        return str(cfg.condition_pooling)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)

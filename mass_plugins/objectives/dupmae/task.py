@@ -69,10 +69,8 @@ class DupMaePretrainingTask(TextTask):
         losses = [f"{part}_loss" for part in (*parts, *["bow"] * (criterion.bow_weight > 0))]
         return Metrics([f"{part}_accuracy" for part in parts], ["loss", *losses])
 
-    def build_model(self, cfg, from_checkpoint=False):
-        model = super().build_model(cfg, from_checkpoint)
-        self.describe_vectors("cls")
-        return model
+    def vector_pooling(self, cfg) -> str:
+        return "cls"
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         folder, shards = self.shard(split, epoch)

@@ -5,7 +5,7 @@ Batches of documents and of masked running text alternate at random; the criteri
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Optional, Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 from fairseq import utils
@@ -19,7 +19,6 @@ from mass_plugins.data.documents import DocumentDataset, DocumentStream, documen
 from mass_plugins.data.encoder_text import EncoderText
 from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.errors import InputError
-from mass_plugins.models.encoder_checks import check_same_extras
 from mass_plugins.models.msm import Msm
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
 from mass_plugins.objectives.msm.criterion import MsmCriterionConfig
@@ -49,8 +48,6 @@ _SAMPLED = 100  # batches of text that are masked to know how many tokens of one
 # What documents don't read.
 _OF_TEXT = ("mask_ratio", "whole_words", "mask_keep_rand", "mask_sets", "sample_break_mode", "tokens_per_sample",
             "long_lines", "separate_languages")  # fmt: skip
-# What fixes the document encoder and the heads.
-_OF_MODEL = ("document_layers", "units_per_document", "document_context", "unit_pooling", "head_dim")
 
 
 @register_task("msm_pretraining", dataclass=MsmPretrainingConfig)
@@ -100,13 +97,11 @@ class MsmPretrainingTask(MaskedTextTask):
 
     def build_model(self, cfg, from_checkpoint=False):
         model = super().build_model(cfg, from_checkpoint)
-        self.describe_vectors(str(cfg.unit_pooling))
         self.positions, self.most_units = model.max_positions(), cfg.units_per_document
         return model
 
-    def check_resumed(self, state: dict[str, Any], path: str, model_cfg) -> None:
-        super().check_resumed(state, path, model_cfg)
-        check_same_extras(path, state["cfg"]["model"], model_cfg, _OF_MODEL)
+    def vector_pooling(self, cfg) -> str:
+        return str(cfg.unit_pooling)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         training, share = split == self.cfg.train_subset, self.cfg.text_share

@@ -14,6 +14,7 @@ from tests.unit.retrieval import synthetic
 def folder(tmp_path_factory):
     """Representations, indices of two kinds, small files, two runs of one name."""
     folder = tmp_path_factory.mktemp("flags")
+    (folder / "three").write_text("".join(f"x{n}\ttext\n" for n in range(3)))
     synthetic.write(folder / "docs", synthetic.documents(30), "documents", "d")
     synthetic.write(folder / "queries", synthetic.queries(3), "queries", "q")
     for kind in ("flat", "hnsw"):
@@ -41,9 +42,9 @@ INDEX = "index {0}/out --documents {0}/docs"
 
 @pytest.mark.parametrize("words, said", [
     (f"{SEARCH % 'flat'} --score ot --query-top -5", "--query-top: -5 is below 0"),
-    (f"{SEARCH % 'flat'} --query-top 5", "--query-top has no effect on --score cls"),
-    (f"{SEARCH % 'flat'} --probes 5", "--probes has no effect on --score cls, --kind flat"),
-    (f"{SEARCH % 'hnsw'} --candidates 5", "--candidates has no effect on --score cls, --kind hnsw"),
+    (f"{SEARCH % 'flat'} --score cls --query-top 5", "--query-top has no effect on --score cls"),
+    (f"{SEARCH % 'flat'} --probes 5", "--probes has no effect on --score both, --kind flat"),
+    (f"{SEARCH % 'hnsw'} --score cls --candidates 5", "--candidates has no effect on --score cls, --kind hnsw"),
     (f"{SEARCH % 'hnsw'} --score ot --search-depth 5", "--search-depth has no effect on --score ot"),
     (f"{INDEX} --kind ivfpq --lists -1", "--lists: -1 is below 0"),
     (f"{INDEX} --kind hnsw --codes 4", "--codes has no effect on --kind hnsw"),
@@ -99,6 +100,27 @@ def test_vectors_of_queries_leave_nothing_behind(folder, tmp_path, capsys):
     np.save(vectors, np.ones((1, synthetic.WIDTH), dtype=np.float32))
     assert cli.main(words) == 0 and cli.main(words) == 0
     assert {path.name for path in out.parent.iterdir()} == {"out", "out.json"}
+
+
+def test_files_that_cannot_be_adopted(folder, tmp_path, capsys):
+    np.save(tmp_path / "v.npy", np.ones((3, 0), dtype=np.float32))
+    for documents, said in (
+        (tmp_path / "v.npy", "v.npy is float32 of shape (3, 0); vectors are floats of shape (rows, width)"),
+        (folder / "docs", "--ids has no effect on"),
+    ):
+        words = ["index", f"{tmp_path}/i", "--documents", str(documents), "--ids", f"{folder}/three"]
+        assert cli.main(words) == 1 and said in capsys.readouterr().err
+    assert not (tmp_path / "i" / "index.json").exists()
+
+
+def test_parts_that_documents_and_queries_both_have_are_searched(folder, tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((1, synthetic.WIDTH), dtype=np.float32))
+    for queries, score in ((f"{folder}/queries", "both"), (f"{tmp_path}/v.npy --ids {folder}/asked", "cls")):
+        words = f"search {folder}/flat --queries {queries} --output {tmp_path}/r"
+        assert cli.main(words.split()) == 0
+        assert json.loads((tmp_path / "r.json").read_text())["settings"]["score"] == score
+        assert cli.main([*words.split(), "--score", score]) == 0  # finished
+        (tmp_path / "r").unlink(), (tmp_path / "r.json").unlink()
 
 
 @pytest.mark.parametrize("score", ["cls", "both"])

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 
 import pytest
 
@@ -26,6 +27,8 @@ def test_there_and_back_in_any_order(tmp_path):
     assert [groups[1], groups[0], groups[1]] == [GROUPS[1], GROUPS[0], GROUPS[1]]
     assert len(groups) == 2 and groups.fewest_negatives == 1
     assert groups.unscored == f"--groups: {path}, line 3"
+    path.write_text(GROUPS[0].as_json().replace('"text"', '"contents"'), encoding="utf-8")  # as corpora may have it
+    assert GroupFile(path, "--groups")[0] == GROUPS[0]
     path.write_text("\ufeff" + GROUPS[0].as_json() + "\n", encoding="utf-8")  # a byte order mark
     groups = GroupFile(path, "--groups")
     assert groups.unscored is None and groups[0] == GROUPS[0]
@@ -39,7 +42,9 @@ def test_there_and_back_in_any_order(tmp_path):
     ({"positive_passages": []}, "line 2: query q has no positive passage"),
     ({"negative_passages": {"docid": "d"}}, "negative_passages is not a list"),
     ({"negative_passages": [{"text": "t"}]}, "line 2, negative_passages has no id"),
-    ({"negative_passages": [{"docid": "d", "text": "t", "score": "1"}]}, "the score '1' is not a number"),
+    ({"negative_passages": [{"docid": "d", "text": "t", "score": "1"}]}, "the score '1' is not a finite number"),
+    ({"negative_passages": [{"docid": "d", "text": "t", "score": math.inf}]}, "the score inf is not a finite number"),
+    ({"negative_passages": [{"docid": "d", "text": "t", "score": True}]}, "the score True is not a finite number"),
 ])  # fmt: skip
 def test_bad_groups(tmp_path, change, words):
     good = {"query_id": "q", "query": "t", "positive_passages": [{"docid": "d", "text": "t"}], "negative_passages": []}

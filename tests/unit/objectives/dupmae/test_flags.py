@@ -192,6 +192,20 @@ def test_the_width_of_another_retriever_is_named(tiny_data_bin, learnt, wanted, 
     check_same_encoder("old.pt", pretrained, cfg)
 
 
+@pytest.mark.parametrize("start, flag, value", [
+    (flow.PRETRAIN, "--decoder-queries", "plain"), (flow.PRETRAIN, "--bow-projection", "own"),
+    (flow.RETRIEVER, "--representation", "cls"), (flow.RETRIEVER, "--vector-pooling", "mean"),
+    (flow.RETRIEVER, "--ot-activation", "relu"), (flow.RETRIEVER, "--ot-top", 7), (flow.RETRIEVER, "--cls-dim", 9),
+])  # fmt: skip
+def test_a_training_is_resumed_with_the_same_model(tiny_data_bin, start, flag, value):
+    task, _, cfg = set_up(tiny_data_bin, *start)
+    state = {"task_state": task.state_dict(), "cfg": {"model": cfg.model}}
+    task.check_resumed(state, "last.pt", cfg.model)
+    other = set_up(tiny_data_bin, *start, flag, value)[2].model
+    with pytest.raises(InputError, match=f"last.pt was trained with {flag} .*, not {value}; set it as it was"):
+        task.check_resumed(state, "last.pt", other)
+
+
 def test_defaults_are_the_papers():
     """But for the mean over a text's words, which is a setting of ours."""
     cfg = DupMaePretrainingConfig()

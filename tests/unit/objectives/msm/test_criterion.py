@@ -172,7 +172,7 @@ def test_a_rank_with_documents_beside_one_without(other):
     assert documents[0] == pytest.approx(loss, rel=1e-5)
     assert (without[1] == 3) if other == "text" else (without[:2] == (0.0, 0.0))
     for name, gradient in gradients.items():
-        torch.testing.assert_close(documents[2][name], gradient, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(documents[2][name], gradient, rtol=1e-2, atol=1e-6)
         assert without[2][name] is not None  # DDP waits for the gradient of every parameter
 
 
