@@ -69,20 +69,25 @@ def step(rank, batches):
     return losses, sizes, {name: p.grad for name, p in model.named_parameters()}
 
 
+def assert_same_gradients(found, expected):
+    """By name; those that are nothing but rounding (biases of keys, what batch-norm takes out again) must stay so."""
+    largest = max(float(gradient.abs().max()) for gradient in expected.values())
+    for name, gradient in expected.items():
+        own = float(gradient.abs().max())
+        if own < 1e-6 * largest:
+            assert found[name].abs().max() < 1e-6 * largest, name
+        else:
+            torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-3 * own)
+    assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in expected.values()) > 0.8 * len(expected)
+
+
 @pytest.mark.parametrize("shares", (([0, 1], [2, 3, 4]), ([0, 1, 2, 3], [4])))
 def test_two_ranks_equal_one(shares):
     ((loss, size, gradients),) = run_ranks(step, 1, [[document_batch([0, 1, 2, 3, 4])]])
     parts = run_ranks(step, 2, [[document_batch(share)] for share in shares])
     assert sum(part[0] for part in parts) == pytest.approx(loss, rel=1e-4)
     assert sum(part[1] for part in parts) == size
-    largest = max(float(gradient.abs().max()) for gradient in gradients.values())
-    for name, gradient in gradients.items():
-        total, own = sum(part[2][name] for part in parts), float(gradient.abs().max())
-        if own < 1e-6 * largest:  # biases of keys, and what batch-norm takes out again: nothing but rounding
-            assert total.abs().max() < 1e-6 * largest, name
-        else:
-            torch.testing.assert_close(total, gradient, rtol=1e-3, atol=1e-3 * own)
-    assert sum(float(gradient.abs().max()) >= 1e-6 * largest for gradient in gradients.values()) > 0.8 * len(gradients)
+    assert_same_gradients({name: sum(part[2][name] for part in parts) for name in gradients}, gradients)
 
 
 def loss_of_own(rank, shares, across, own_heads):
@@ -171,9 +176,8 @@ def test_a_rank_with_documents_beside_one_without(other):
     documents, without = run_ranks(step, 2, [[document_batch([0, 1, 2])], [beside]])
     assert documents[0] == pytest.approx(loss, rel=1e-5)
     assert (without[1] == 3) if other == "text" else (without[:2] == (0.0, 0.0))
-    for name, gradient in gradients.items():
-        torch.testing.assert_close(documents[2][name], gradient, rtol=1e-2, atol=1e-6)
-        assert without[2][name] is not None  # DDP waits for the gradient of every parameter
+    assert_same_gradients(documents[2], gradients)
+    assert all(without[2][name] is not None for name in gradients)  # DDP waits for that of every parameter
 
 
 def test_parts_and_weight():
