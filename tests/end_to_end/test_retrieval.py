@@ -333,6 +333,15 @@ def test_bad_input(words, said, dupmae, retriever, collection, tmp_path, capsys)
     assert said in errors[-1] and errors[-1].startswith("mass_plugins: error: ")
 
 
+def test_a_weight_that_is_missing_is_named(retriever, collection, tmp_path, capsys):
+    state = torch.load(retriever / "checkpoint_last.pt", weights_only=False)
+    del state["model"]["cls_projection.weight"]
+    torch.save(state, tmp_path / "damaged.pt")
+    words = ["--corpus", f"{collection}/corpus.jsonl", "--destdir", f"{tmp_path}/r", "--data", str(retriever)]
+    assert cli.main(["represent", f"{tmp_path}/damaged.pt", *words]) == 1
+    assert "the weight cls_projection.weight is missing" in capsys.readouterr().err
+
+
 def test_a_query_without_negatives_is_told(collection, dupmae, run_fairseq, tmp_path):
     groups = tmp_path / "groups.jsonl"
     files = ("--corpus", collection / "corpus.jsonl", "--queries", collection / "queries.tsv")
