@@ -114,16 +114,17 @@ class Checkpoint:
         state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
         cfg = state.get("cfg") or {}
         options, task_options = cfg.get("model") or {}, cfg.get("task") or {}
-        if "layer_norm_epsilon" not in options or "model" not in state:
+        task_state = state.get("task_state") or {}
+        if "layer_norm_epsilon" not in options or "model" not in state or not {"dictionary", "text"} <= set(task_state):
             raise InputError(f"{path} is not a text encoder; give a checkpoint of one, trained here or imported")
         folder = _text_folder(path, task_options, data)
-        text, task_state = EncoderText.load(folder), state.get("task_state") or {}
-        if task_state.get("dictionary", dictionary_hash(text.dictionary)) != dictionary_hash(text.dictionary):
+        text = EncoderText.load(folder)
+        if task_state["dictionary"] != dictionary_hash(text.dictionary):
             raise InputError(
                 f"{path} was trained with another tokenizer than the one in {folder}; give the folder of its own with "
                 "--data"
             )
-        if task_state.get("text", text.fingerprint()) != text.fingerprint():  # older checkpoints don't tell
+        if task_state["text"] != text.fingerprint():
             raise InputError(
                 f"{path} was trained with a tokenizer of the same vocabulary as that in {folder} and other rules or "
                 "settings; give the folder of its own with --data"
@@ -155,8 +156,8 @@ def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] 
         loaded.vectors = VectorSettings(**found.task_state["vectors"])
     if "representation" in found.options:  # a retriever, whatever its task says of the checkpoint that it started from
         longest = max(int(found.task_options[name]) for name in ("query_tokens", "passage_tokens"))
-        pooling = str(found.options.get("vector_pooling", "cls"))
-        loaded.vectors = VectorSettings(pooling, False, min(longest, model.max_positions()))
+        pooling, positions = str(found.options["vector_pooling"]), model.max_positions()
+        loaded.vectors = VectorSettings(pooling, False, min(longest, positions))
         loaded.representation = str(found.options["representation"])
         loaded.projection = found.weights.get("cls_projection.weight")
     return loaded
@@ -174,10 +175,7 @@ def _text_folder(path: Path, task_options: dict[str, Any], data) -> Path:
 
 
 def _take_weights(model: TextEncoder, weights: dict[str, Any], path: Path) -> None:
-    """Load the encoder's part of a checkpoint's weights; a task may have others beside, or put ``encoder.`` before."""
-    if "embed_tokens.weight" not in weights:
-        start = "encoder."
-        weights = {name[len(start) :]: value for name, value in weights.items() if name.startswith(start)}
+    """Load the model's part of a checkpoint's weights; a task may have others beside."""
     own = model.state_dict()
     wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
     if wrong:
