@@ -104,8 +104,8 @@ def load_encoder(
     Args:
         path: a checkpoint of one, trained here or imported, or its folder.
         pooling: ``cls``, ``mean`` or ``mean_with_padding``; like the two that follow, by default as the checkpoint
-            was trained or imported, else ``mean`` without normalization, cut at the model's positions; of a
-            retriever ``cls``, projected as it was trained.
+            was trained or imported, else ``mean`` without normalization, cut at the model's positions. A retriever's
+            vectors are projected as it was trained, too.
         normalize: make vectors of unit length.
         max_tokens: cut longer texts, CLS and SEP counted.
         data: folder of the tokenizer; default the checkpoint's own, else the one that it was trained on.

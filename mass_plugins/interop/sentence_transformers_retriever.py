@@ -1,4 +1,4 @@
-"""A retriever's vectors as a folder of sentence-transformers: transformer, ``[CLS]``, and ``W_cls`` as a dense layer.
+"""A retriever's vectors as a folder of sentence-transformers: transformer, pooling, and ``W_cls`` as a dense layer.
 
 ``SentenceTransformer(folder).encode`` makes the cls part of ``mass-plugins represent``; similarity is the dot product.
 The ordinary tokens' part can't be had there: its ``SparseEncoder`` takes the maximum of ``log(1 + relu(MLM logits))``

@@ -20,7 +20,7 @@ ACTIVATIONS = ("none", "relu", "log1p_relu")
 @dataclass
 class RetrieverOptions(BagOfWordsOptions):
     representation: ChoiceEnum(REPRESENTATIONS) = field(
-        default="both", metadata={"help": "cls: h', the projected [CLS]; ot: mu', the ordinary tokens; both (paper)"}
+        default="both", metadata={"help": "cls: h', the projected vector; ot: mu', the ordinary tokens; both (paper)"}
     )
     vector_pooling: ChoiceEnum(("cls", "mean")) = field(
         default="cls",
