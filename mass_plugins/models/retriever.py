@@ -119,7 +119,8 @@ class Retriever(BagOfWordsEncoder, extra_weights=("cls_projection.",)):
         return mu.relu() if self.activation == "relu" else mu.relu().log1p()
 
 
-register_shapes("retriever", Retriever, ("tiny", "minilm", "bert_base", "roberta_base"), RetrieverOptions)
+_SHAPES = ("tiny", "minilm", "bert_base", "roberta_base", "xlmr_base")
+register_shapes("retriever", Retriever, _SHAPES, RetrieverOptions)
 
 
 @register_model("cross_encoder", dataclass=TextEncoderConfig)
@@ -139,4 +140,4 @@ class CrossEncoder(TextEncoder, extra_weights=("relevance.",)):
         return self.relevance(super().forward(src_tokens)[:, 0]).squeeze(-1).float()
 
 
-register_shapes("cross_encoder", CrossEncoder, ("tiny", "minilm", "bert_base", "roberta_base"))
+register_shapes("cross_encoder", CrossEncoder, _SHAPES)
