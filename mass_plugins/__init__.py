@@ -1,4 +1,4 @@
-"""mass_plugins: MASS pre-training and fine-tuning as a plugin of fairseq.
+"""mass_plugins: pre-training and fine-tuning as a plugin of fairseq: MASS, translation, text encoders, retrieval.
 
 ``fairseq-train --user-dir mass_plugins`` and ``import mass_plugins`` both end here. This file is
 the list of what gets registered with fairseq, and only that; ``load`` and ``load_encoder`` are fetched when asked for.

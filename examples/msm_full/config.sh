@@ -32,7 +32,6 @@ declare -A KNOWN=() # address -> bytes and SHA-256, where they are published
 
 GPUS_OF_A_BATCH=8 # --max-tokens is that of a GPU; an update has as many as so many GPUs'
 ARCH=xlmr_base
-RETRIEVER=roberta_base
 SHAPE=()
 OPTIMIZER=(--optimizer adam --weight-decay 0.01 --clip-norm 1.0 --autocast-bfloat16 --lr-scheduler polynomial_decay
     --disable-validation --log-interval 100)

@@ -154,7 +154,7 @@ measure() {
 # system SYSTEM START SEED: fine-tuning on English and all tests
 system() {
     local system=$1 start=$2 seed=$3 folder checkpoint
-    stage "$system.$seed.fine" fine_tune "$BATCH_OF_QUESTIONS" "$TEXTS_AT_ONCE" "$MODEL" --arch "retriever_$RETRIEVER" "${SHAPE[@]}" \
+    stage "$system.$seed.fine" fine_tune "$BATCH_OF_QUESTIONS" "$TEXTS_AT_ONCE" "$MODEL" --arch "retriever_$ARCH" "${SHAPE[@]}" \
         "${FINE_TUNING[@]}" "${OPTIMIZER[@]}" --seed "$seed" --train-groups "$GROUPS_FILE" --pretrained-checkpoint "$start"
     checkpoint=$FOLDER/checkpoint_last.pt
     measure "$system" "$seed" fine-tuned "$checkpoint" cls

@@ -17,4 +17,4 @@ def run(options):
     encoder = load_model(options.checkpoint, options.data)
     with whole_folder(options.destdir) as folder:
         write_retriever(encoder, folder)
-    print(f"{options.destdir}: the [CLS] part, compared by dot products")
+    print(f"{options.destdir}: the vectors, pooled as trained, compared by dot products")

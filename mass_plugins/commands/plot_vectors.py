@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from mass_plugins.commands.encoder_flags import add_data, add_pooling_flags, add_speed_flags, loading_flags
+
 HELP = "draw sentence vectors of a parallel text in two dimensions (principal axes), one panel per encoder"
 
 
@@ -13,10 +15,10 @@ def add_flags(command: argparse.ArgumentParser):
     command.add_argument(
         "--text", nargs="+", required=True, metavar="LANGUAGE=FILE", help="line n of each file is the same sentence"
     )
-    command.add_argument(
-        "--pooling", action="append", choices=("cls", "mean"), help="of each encoder in turn (default: its own)"
-    )
     command.add_argument("--output", default="vectors.png", help="picture to write (default vectors.png)")
+    add_data(command)
+    add_pooling_flags(command, "append", "; once for all encoders, or for each in turn")
+    add_speed_flags(command)
 
 
 def run(options):
@@ -27,15 +29,16 @@ def run(options):
     from mass_plugins.scoring.vector_picture import draw_vectors
 
     check_output(options.output)
-    poolings = options.pooling or [None] * len(options.checkpoints)
-    if len(poolings) != len(options.checkpoints):
-        raise InputError(f"{len(poolings)} --pooling for {len(options.checkpoints)} encoders; give one each, or none")
+    poolings, count = options.pooling or [None], len(options.checkpoints)
+    if len(poolings) not in (1, count):
+        raise InputError(f"{len(poolings)} --pooling for {count} encoders; give one for all, or one each")
+    poolings *= count // len(poolings)
     checkpoints = _pairs(options.checkpoints, "NAME=CHECKPOINT")
     texts = _pairs(options.text, "--text LANGUAGE=FILE")
     lines = {language: [line for _, line in read_lines([Path(path)], "--text")] for language, path in texts.items()}
     panels = {}
     for (name, path), pooling in zip(checkpoints.items(), poolings):
-        encoder = load_encoder(path, pooling=pooling)
+        encoder = load_encoder(path, pooling, max_tokens=options.max_tokens, **loading_flags(options))
         panels[name] = {language: encoder.encode(rows) for language, rows in lines.items()}
     draw_vectors(panels, options.output)
     print(options.output)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_data, add_speed_flags
-from mass_plugins.commands.flags import add_shard, positive, refuse_idle, set_only
+from mass_plugins.commands.flags import add_shard, positive, refuse_idle
 
 HELP = "represent passages or queries by a retriever; run again, the command resumes where it stopped"
 
@@ -36,9 +36,9 @@ def add_running(command):
 
 def running(options):
     """The :class:`Running` of a command's flags."""
-    from mass_plugins.encoding.retrieval_models import Running
+    from mass_plugins.encoding.running import Running
 
-    return Running(**set_only(options, "device", "dtype", "batch_tokens"))
+    return Running(options.device, options.dtype, options.batch_tokens)
 
 
 def run(options):

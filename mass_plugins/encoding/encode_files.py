@@ -64,7 +64,7 @@ def encode_files(
         "checkpoint": digest(checkpoint),
         "text pipeline": encoder.text.fingerprint(),
         "--output-dtype": dtype,
-        "--dtype": str(encoder.dtype or "float32").removeprefix("torch."),
+        "--dtype": encoder.running.dtype,
         "--shard": str(shard),
         "--language": language,
         FLAG: "stdin" if piped else [f"{path.name} ({path.stat().st_size} bytes)" for path in inputs],

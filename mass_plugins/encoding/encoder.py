@@ -1,7 +1,6 @@
 """Texts -> vectors, in batches of equal length: ``mass_plugins.load_encoder(path).encode([...])``."""
 
 import os
-from contextlib import nullcontext
 from typing import Iterable, Optional, Sequence
 
 import numpy as np
@@ -11,12 +10,10 @@ from torch import Tensor
 from mass_plugins.data.collate import batches_by_length, pad_right
 from mass_plugins.data.encoder_text import EncoderText, TextCounts
 from mass_plugins.data.streams import cut
-from mass_plugins.devices import choose_device, tokens_at_once
 from mass_plugins.encoding.loading import VectorSettings, load_model
-from mass_plugins.errors import InputError
+from mass_plugins.encoding.running import Running
 from mass_plugins.models.text_encoder import TextEncoder
 from mass_plugins.modules.pooling import pool, real_slots
-from mass_plugins.modules.prepacked_linear import prepacked
 
 
 class Encoder:
@@ -24,9 +21,7 @@ class Encoder:
 
     Args:
         settings: how vectors are made.
-        device: where they are computed.
-        dtype: precision of the computation; None: float32.
-        batch_tokens: tokens, padding included, of a batch; None: as many as the device is fast with.
+        running: where they are computed, and how.
         projection: (d, D), what a retriever makes its vectors by; None: they stay as they are pooled.
         similarity: what compares its vectors, ``cosine`` or, as retrievers are trained, ``dot``.
     """
@@ -36,18 +31,13 @@ class Encoder:
         model: TextEncoder,
         text: EncoderText,
         settings: VectorSettings,
-        device: torch.device,
-        dtype: Optional[torch.dtype] = None,
-        batch_tokens: Optional[int] = None,
+        running: Running,
         projection: Optional[Tensor] = None,
         similarity: str = "cosine",
     ):
-        self.model, self.text, self.device, self.dtype = model.to(device).eval(), text, device, dtype
-        # what computes: on a CPU the same weights, laid out for it
-        self._inference = prepacked(self.model) if device.type == "cpu" and dtype is None else self.model
+        self.model, self.text, self.running, self._inference = model, text, running, running.place(model)
         self.settings, self.similarity = settings, similarity
-        self.batch_tokens = batch_tokens or tokens_at_once(device)
-        self.projection = None if projection is None else projection.to(device, torch.float32)
+        self.projection = None if projection is None else projection.to(running.device, torch.float32)
         self.max_tokens = settings.max_tokens or model.max_positions()
 
     @property
@@ -82,7 +72,7 @@ class Encoder:
     def _batches(self, rows: Sequence[np.ndarray]) -> list[list[int]]:
         """Numbers of rows of like length, the longest first."""
         fixed = self.settings.pooling == "mean_with_padding"
-        return batches_by_length([self.max_tokens if fixed else len(row) for row in rows], self.batch_tokens)
+        return batches_by_length([self.max_tokens if fixed else len(row) for row in rows], self.running.batch_tokens)
 
     @torch.inference_mode()
     def _vectors(self, rows: Sequence[np.ndarray]) -> Tensor:
@@ -90,9 +80,8 @@ class Encoder:
         tokens, _ = pad_right(rows, pad)
         if self.settings.pooling == "mean_with_padding":  # at a fixed length, or neighbours would change a vector
             tokens = np.pad(tokens, ((0, 0), (0, self.max_tokens - tokens.shape[1])), constant_values=pad)
-        batch = torch.from_numpy(tokens).to(self.device)
-        precision = nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
-        with precision:
+        batch = torch.from_numpy(tokens).to(self.running.device)
+        with self.running.autocast():
             hidden = self._inference(batch)
         vectors = pool(hidden.float(), real_slots(batch, pad), self.settings.pooling)
         if self.projection is not None:
@@ -115,8 +104,8 @@ def load_encoder(
     Args:
         path: a checkpoint of one, trained here or imported, or its folder.
         pooling: ``cls``, ``mean`` or ``mean_with_padding``; like the two that follow, by default as the checkpoint
-            was trained or imported, else ``mean`` without normalization, cut at the model's positions; of a
-            retriever ``cls``, projected as it was trained.
+            was trained or imported, else ``mean`` without normalization, cut at the model's positions. A retriever's
+            vectors are projected as it was trained, too.
         normalize: make vectors of unit length.
         max_tokens: cut longer texts, CLS and SEP counted.
         data: folder of the tokenizer; default the checkpoint's own, else the one that it was trained on.
@@ -127,13 +116,8 @@ def load_encoder(
     Raises:
         InputError: no such file, a broken or foreign checkpoint, a tokenizer that doesn't fit.
     """
-    if dtype not in (None, "float32", "bfloat16", "float16"):
-        raise InputError(f"dtype {dtype!r} is not float32, bfloat16 or float16")
-    if batch_tokens is not None and batch_tokens < 1:
-        raise InputError(f"batch_tokens={batch_tokens} is not 1 or more")
-    precision = None if dtype in (None, "float32") else getattr(torch, dtype)
-    chosen = choose_device(device, precision)
+    running = Running(device, dtype, batch_tokens)
     loaded = load_model(path, data)
     settings = loaded.vector_settings(pooling, normalize, max_tokens)
     similarity = "dot" if loaded.representation else "cosine"
-    return Encoder(loaded.model, loaded.text, settings, chosen, precision, batch_tokens, loaded.projection, similarity)
+    return Encoder(loaded.model, loaded.text, settings, running, loaded.projection, similarity)

@@ -81,66 +81,101 @@ class LoadedEncoder:
         return settings
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint of an encoder's task, its optimizer left behind, and the text pipeline that fits it.
+
+    Attributes:
+        weights: of the model, with what the task's model has beside the encoder.
+        options: of the model.
+        task_options: of the task.
+        task_state: what the task says of it.
+    """
+
+    path: Path
+    text: EncoderText
+    weights: dict[str, Any]
+    options: dict[str, Any]
+    task_options: dict[str, Any]
+    task_state: dict[str, Any]
+
+    @classmethod
+    def read(cls, checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] = None) -> "Checkpoint":
+        """Read a checkpoint.
+
+        Args:
+            checkpoint: a ``checkpoint*.pt``, or a folder with one.
+            data: folder of the text pipeline; default the checkpoint's own, else the one that it was trained on.
+
+        Raises:
+            InputError: no such file, a broken or foreign checkpoint, a text pipeline that doesn't fit.
+        """
+        path = find_checkpoint(Path(checkpoint))
+        state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+        cfg = state.get("cfg") or {}
+        options, task_options = cfg.get("model") or {}, cfg.get("task") or {}
+        task_state = state.get("task_state") or {}
+        if "layer_norm_epsilon" not in options or "model" not in state or not {"dictionary", "text"} <= set(task_state):
+            raise InputError(f"{path} is not a text encoder; give a checkpoint of one, trained here or imported")
+        folder = _text_folder(path, task_options, data)
+        text = EncoderText.load(folder)
+        if task_state["dictionary"] != dictionary_hash(text.dictionary):
+            raise InputError(
+                f"{path} was trained with another tokenizer than the one in {folder}; give the folder of its own with "
+                "--data"
+            )
+        if task_state["text"] != text.fingerprint():
+            raise InputError(
+                f"{path} was trained with a tokenizer of the same vocabulary as that in {folder} and other rules or "
+                "settings; give the folder of its own with --data"
+            )
+        return cls(path, text, state["model"], options, task_options, task_state)
+
+    def known(self, config: type[TextEncoderConfig]) -> dict[str, Any]:
+        """The model's options that ``config`` has, too."""
+        return {name: self.options[name] for name in config.__dataclass_fields__ if name in self.options}
+
+    def build(self, kind: type[TextEncoder], config: type[TextEncoderConfig]) -> TextEncoder:
+        """A model of this kind and its ``config`` with its part of the weights.
+
+        Raises:
+            InputError: a weight is missing, or of another size.
+        """
+        model = kind(config(**self.known(config)), len(self.text.dictionary), self.text.dictionary.pad())
+        _take_weights(model, self.weights, self.path)
+        return model.eval()
+
+
 @torch.inference_mode(False)  # a caller may be in it: weights made there don't tell when they change
 def load_model(checkpoint: str | os.PathLike, data: Optional[str | os.PathLike] = None) -> LoadedEncoder:
-    """Read a checkpoint.
-
-    Args:
-        checkpoint: a ``checkpoint*.pt``, or a folder with one.
-        data: folder of the text pipeline; default the checkpoint's own, else the one that it was trained on.
-
-    Raises:
-        InputError: no such file, a broken or foreign checkpoint, a text pipeline that doesn't fit.
-    """
-    path = find_checkpoint(Path(checkpoint))
-    state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
-    options = (state.get("cfg") or {}).get("model") or {}
-    if "layer_norm_epsilon" not in options or "model" not in state:
-        raise InputError(f"{path} is not a text encoder; give a checkpoint of one, trained here or imported")
-    known = {name: options[name] for name in TextEncoderConfig.__dataclass_fields__ if name in options}
-    text = EncoderText.load(_text_folder(path, state, data))
-    task_state = state.get("task_state") or {}
-    if task_state.get("dictionary", dictionary_hash(text.dictionary)) != dictionary_hash(text.dictionary):
-        raise InputError(
-            f"{path} was trained with another tokenizer than the one in {_text_folder(path, state, data)}; give the "
-            "folder of its own with --data"
-        )
-    if task_state.get("text", text.fingerprint()) != text.fingerprint():  # older checkpoints don't tell
-        raise InputError(
-            f"{path} was trained with a tokenizer of the same vocabulary as that in {_text_folder(path, state, data)} "
-            "and other rules or settings; give the folder of its own with --data"
-        )
-    model = TextEncoder(TextEncoderConfig(**known), len(text.dictionary), text.dictionary.pad())
-    _take_weights(model, state["model"], path)
-    loaded = LoadedEncoder(path, model.eval(), text, known, None)
-    if "vectors" in task_state:
-        loaded.vectors = VectorSettings(**task_state["vectors"])
-    if "representation" in options:  # a retriever, whatever its task says of the checkpoint that it started from
-        task, positions = state["cfg"]["task"], model.max_positions()
-        longest = max(int(task["query_tokens"]), int(task["passage_tokens"]))
-        loaded.vectors = VectorSettings(str(options.get("vector_pooling", "cls")), False, min(longest, positions))
-        loaded.representation = str(options["representation"])
-        loaded.projection = state["model"].get("cls_projection.weight")
+    """Read a checkpoint as a text encoder; arguments and errors are those of :meth:`Checkpoint.read`."""
+    found = Checkpoint.read(checkpoint, data)
+    model = found.build(TextEncoder, TextEncoderConfig)
+    loaded = LoadedEncoder(found.path, model, found.text, found.known(TextEncoderConfig), None)
+    if "vectors" in found.task_state:
+        loaded.vectors = VectorSettings(**found.task_state["vectors"])
+    if "representation" in found.options:  # a retriever, whatever its task says of the checkpoint that it started from
+        longest = max(int(found.task_options[name]) for name in ("query_tokens", "passage_tokens"))
+        pooling, positions = str(found.options["vector_pooling"]), model.max_positions()
+        loaded.vectors = VectorSettings(pooling, False, min(longest, positions))
+        loaded.representation = str(found.options["representation"])
+        loaded.projection = found.weights.get("cls_projection.weight")
     return loaded
 
 
-def _text_folder(path: Path, state: dict[str, Any], data) -> Path:
+def _text_folder(path: Path, task_options: dict[str, Any], data) -> Path:
     if data is not None:
         return Path(data)
     if EncoderText.is_in(path.parent):
         return path.parent
-    task = (state.get("cfg") or {}).get("task") or {}
-    trained_on = utils.split_paths(str(task.get("data") or ""))
+    trained_on = utils.split_paths(str(task_options.get("data") or ""))
     if not trained_on or not EncoderText.is_in(trained_on[0]):
         raise InputError(f"{path} has no tokenizer beside it; name its folder with --data")
     return Path(trained_on[0])
 
 
 def _take_weights(model: TextEncoder, weights: dict[str, Any], path: Path) -> None:
-    """Load the encoder's part of a checkpoint's weights; a task may have others beside, or put ``encoder.`` before."""
-    if "embed_tokens.weight" not in weights:
-        start = "encoder."
-        weights = {name[len(start) :]: value for name, value in weights.items() if name.startswith(start)}
+    """Load the model's part of a checkpoint's weights; a task may have others beside."""
     own = model.state_dict()
     wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
     if wrong:

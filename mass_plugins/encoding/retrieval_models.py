@@ -1,69 +1,37 @@
 """Checkpoints of ``retrieval_finetuning`` and ``relevance_finetuning`` -> texts represented, pairs scored."""
 
 import os
-from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 import torch
-from fairseq import checkpoint_utils
 
 from mass_plugins.data.collate import batches_by_length, pad_right
 from mass_plugins.data.retrieval_groups import join_pair
 from mass_plugins.data.text_files import digest
-from mass_plugins.devices import choose_device, tokens_at_once
-from mass_plugins.encoding.loading import load_model
+from mass_plugins.encoding.loading import Checkpoint
+from mass_plugins.encoding.running import Running
 from mass_plugins.errors import InputError
 from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
-from mass_plugins.models.text_encoder import TextEncoderConfig
-from mass_plugins.modules.prepacked_linear import prepacked
+from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
 from mass_plugins.retrieval.representations import Parts
-
-
-@dataclass
-class Running:
-    """Where and how a model computes.
-
-    Attributes:
-        device: None: a GPU if there is one.
-        dtype: ``float32``, ``bfloat16`` or, on a GPU, ``float16``.
-        batch_tokens: padding included, at once; 0: as many as the device is fast with.
-    """
-
-    device: Optional[str] = None
-    dtype: str = "float32"
-    batch_tokens: int = 0
-
-    def __post_init__(self):
-        device = choose_device(self.device, getattr(torch, self.dtype))
-        self.device = str(device)
-        self.batch_tokens = self.batch_tokens or tokens_at_once(device)
-
-    def autocast(self):
-        if self.dtype == "float32":
-            return nullcontext()
-        return torch.autocast(torch.device(str(self.device)).type, getattr(torch, self.dtype))
 
 
 class _Model:
     """What both kinds share: lengths as in training, batches of like length."""
 
-    TASK = ""
+    TASK: str
+    OWN: str  # an option or a weight that the task's checkpoints alone have
+    MODEL: type[TextEncoder]
+    OPTIONS: type[TextEncoderConfig]
 
-    def __init__(self, path, data, build: Callable[[dict, int, int], Any], running: Running, wanted: str):
-        loaded = load_model(path, data)
-        state = checkpoint_utils.load_checkpoint_to_cpu(str(loaded.path))
-        self.path, self.text, self.running = loaded.path, loaded.text, running
-        if wanted not in state["model"] and wanted not in state["cfg"]["model"]:
-            raise InputError(f"{loaded.path} is a text encoder of another task; give a checkpoint of {self.TASK}")
-        size = len(loaded.text.dictionary)
-        self.model = build(state["cfg"]["model"], size, loaded.text.vocabulary.pad)
-        self.model.load_state_dict(state["model"], strict=True)
-        self.model.to(running.device).eval()
-        if torch.device(str(running.device)).type == "cpu" and running.dtype == "float32":
-            self.model = prepacked(self.model)
-        task = state["cfg"]["task"]
+    def __init__(self, path: str | os.PathLike, data=None, running: Optional[Running] = None):
+        found = Checkpoint.read(path, data)
+        if self.OWN not in found.weights and self.OWN not in found.options:
+            raise InputError(f"{found.path} is a text encoder of another task; give a checkpoint of {self.TASK}")
+        self.path, self.text, self.running = found.path, found.text, running or Running()
+        self.model: Any = self.running.place(found.build(self.MODEL, self.OPTIONS))
+        task = found.task_options
         self.query_tokens, self.passage_tokens = int(task["query_tokens"]), int(task["passage_tokens"])
 
     def set_lengths(self, query_tokens: Optional[int], passage_tokens: Optional[int]) -> None:
@@ -93,14 +61,8 @@ class _Model:
 class RetrieverModel(_Model):
     """Texts -> representations, as files hold them."""
 
-    TASK = "retrieval_finetuning"
-
-    def __init__(self, path: str | os.PathLike, data=None, running: Optional[Running] = None):
-        def build(options: dict, size: int, pad: int) -> Retriever:
-            names = RetrieverConfig.__dataclass_fields__
-            return Retriever(RetrieverConfig(**{n: options[n] for n in names if n in options}), size, pad)
-
-        super().__init__(path, data, build, running or Running(), "representation")
+    TASK, OWN = "retrieval_finetuning", "representation"
+    MODEL, OPTIONS = Retriever, RetrieverConfig
 
     def keep(self, part: str) -> None:
         """Represent by ``cls`` or ``ot`` alone from now on.
@@ -133,14 +95,8 @@ class RetrieverModel(_Model):
 class CrossEncoderModel(_Model):
     """Pairs of texts -> relevance."""
 
-    TASK = "relevance_finetuning"
-
-    def __init__(self, path: str | os.PathLike, data=None, running: Optional[Running] = None):
-        def build(options: dict, size: int, pad: int) -> CrossEncoder:
-            names = TextEncoderConfig.__dataclass_fields__
-            return CrossEncoder(TextEncoderConfig(**{n: options[n] for n in names if n in options}), size, pad)
-
-        super().__init__(path, data, build, running or Running(), "relevance.weight")
+    TASK, OWN = "relevance_finetuning", "relevance.weight"
+    MODEL, OPTIONS = CrossEncoder, TextEncoderConfig
 
     @torch.inference_mode()
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:

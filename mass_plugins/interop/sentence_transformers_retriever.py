@@ -1,4 +1,4 @@
-"""A retriever's vectors as a folder of sentence-transformers: transformer, ``[CLS]``, and ``W_cls`` as a dense layer.
+"""A retriever's vectors as a folder of sentence-transformers: transformer, pooling, and ``W_cls`` as a dense layer.
 
 ``SentenceTransformer(folder).encode`` makes the cls part of ``mass-plugins represent``; similarity is the dot product.
 The ordinary tokens' part can't be had there: its ``SparseEncoder`` takes the maximum of ``log(1 + relu(MLM logits))``
@@ -9,9 +9,7 @@ two, cut to its largest entries for documents and dense for queries.
 import json
 from pathlib import Path
 
-from fairseq import checkpoint_utils
-
-from mass_plugins.encoding.loading import LoadedEncoder, VectorSettings
+from mass_plugins.encoding.loading import LoadedEncoder
 from mass_plugins.errors import InputError
 from mass_plugins.interop.sentence_transformers import MODULES_FILE, write_sentence_transformer
 
@@ -28,17 +26,13 @@ def write_retriever(encoder: LoadedEncoder, folder: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    state = checkpoint_utils.load_checkpoint_to_cpu(str(encoder.path))
-    options, task = state["cfg"]["model"], state["cfg"]["task"]
-    if "representation" not in options:
+    if encoder.representation is None:
         raise InputError(f"{encoder.path} is not a retriever; export it with mass-plugins export sentence-transformers")
-    if options["representation"] == "ot":
+    if encoder.representation == "ot":
         raise InputError(f"{encoder.path} has no vectors, and sentence-transformers can't hold its ordinary tokens")
-    longest = min(max(int(task["query_tokens"]), int(task["passage_tokens"])), encoder.model.max_positions())
-    pooling = str(options.get("vector_pooling", "cls"))  # older checkpoints have no choice
-    write_sentence_transformer(encoder, VectorSettings(pooling, False, longest), folder)
+    write_sentence_transformer(encoder, encoder.vector_settings(), folder)
     (folder / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}\n', encoding="utf-8")
-    weight = state["model"].get("cls_projection.weight")
+    weight = encoder.projection
     if weight is None:  # the state as it is
         return
     (folder / _DENSE).mkdir()

@@ -20,7 +20,7 @@ ACTIVATIONS = ("none", "relu", "log1p_relu")
 @dataclass
 class RetrieverOptions(BagOfWordsOptions):
     representation: ChoiceEnum(REPRESENTATIONS) = field(
-        default="both", metadata={"help": "cls: h', the projected [CLS]; ot: mu', the ordinary tokens; both (paper)"}
+        default="both", metadata={"help": "cls: h', the projected vector; ot: mu', the ordinary tokens; both (paper)"}
     )
     vector_pooling: ChoiceEnum(("cls", "mean")) = field(
         default="cls",
@@ -120,7 +120,8 @@ class Retriever(BagOfWordsEncoder, extra_weights=("cls_projection.",)):
         return mu.relu() if self.activation == "relu" else mu.relu().log1p()
 
 
-register_shapes("retriever", Retriever, ("tiny", "minilm", "bert_base", "roberta_base"), RetrieverOptions)
+_SHAPES = ("tiny", "minilm", "bert_base", "roberta_base", "xlmr_base")
+register_shapes("retriever", Retriever, _SHAPES, RetrieverOptions)
 
 
 @register_model("cross_encoder", dataclass=TextEncoderConfig)
@@ -140,4 +141,4 @@ class CrossEncoder(TextEncoder, extra_weights=("relevance.",)):
         return self.relevance(super().forward(src_tokens)[:, 0]).squeeze(-1).float()
 
 
-register_shapes("cross_encoder", CrossEncoder, ("tiny", "minilm", "bert_base", "roberta_base"))
+register_shapes("cross_encoder", CrossEncoder, _SHAPES)

@@ -154,7 +154,7 @@ class EncoderTask(TrainingTask):
         Raises:
             InputError: not a checkpoint of an encoder, one of another dictionary, or of another text pipeline.
         """
-        if "dictionary" not in state:
+        if not {"dictionary", "text"} <= set(state):
             raise InputError(
                 f"{origin} is not a text encoder of mass_plugins; give one, or import it (mass-plugins import)"
             )
@@ -163,7 +163,7 @@ class EncoderTask(TrainingTask):
                 f"{origin} was trained with another dictionary than the one in {self.cfg.data}; prepare the text with "
                 "that model's tokenizer (prepare_encoder.py --like)"
             )
-        if state.get("text", self.text.fingerprint()) != self.text.fingerprint():  # older checkpoints don't tell
+        if state["text"] != self.text.fingerprint():
             raise InputError(
                 f"{origin} was trained with a tokenizer of the same vocabulary as that in {self.cfg.data} and other "
                 "rules or settings; prepare the text with that model's (prepare_encoder.py --like)"

@@ -160,7 +160,7 @@ def test_another_tokenizer_is_refused(trained, tmp_path, run_fairseq):
 
 
 def test_a_tokenizer_of_the_same_vocabulary_that_reads_otherwise_is_refused(trained, data_bin, tmp_path, run_fairseq):
-    """A normalizer that lowercases; a checkpoint of before this was told is taken as it was."""
+    """A normalizer that lowercases; a checkpoint that doesn't tell is none of ours."""
     shutil.copytree(data_bin / "bin", tmp_path / "bin")
     path = tmp_path / "bin" / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
@@ -177,5 +177,9 @@ def test_a_tokenizer_of_the_same_vocabulary_that_reads_otherwise_is_refused(trai
     assert "shards share one" in done.stderr.splitlines()[-1]
     state = torch.load(trained / "checkpoint_last.pt", weights_only=True)
     del state["task_state"]["text"]
-    torch.save(state, tmp_path / "old.pt")
-    assert mass_plugins.load_encoder(tmp_path / "old.pt", data=tmp_path / "bin").encode(["thight"]).shape == (1, 16)
+    torch.save(state, tmp_path / "foreign.pt")
+    with pytest.raises(InputError, match="is not a text encoder"):
+        mass_plugins.load_encoder(tmp_path / "foreign.pt", data=data_bin / "bin")
+    start[1] = tmp_path / "foreign.pt"
+    done = run_fairseq("train", data_bin / "bin", *tiny_encoder.MLM, *start, expect=1)
+    assert "foreign.pt is not a text encoder" in done.stderr.splitlines()[-1]

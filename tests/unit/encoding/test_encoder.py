@@ -14,6 +14,7 @@ from mass_plugins.data.text_files import Shard
 from mass_plugins.encoding.encode_files import STDIN, encode_files
 from mass_plugins.encoding.encoder import Encoder
 from mass_plugins.encoding.loading import VectorSettings
+from mass_plugins.encoding.running import Running
 from mass_plugins.errors import InputError
 from mass_plugins.models.text_encoder import TextEncoder, TextEncoderConfig
 from mass_plugins.modules.pooling import POOLINGS
@@ -35,7 +36,7 @@ def parts():
 
 
 def make(parts, batch_tokens=200, **settings) -> Encoder:
-    return Encoder(*parts, VectorSettings(**settings), torch.device("cpu"), batch_tokens=batch_tokens)
+    return Encoder(*parts, VectorSettings(**settings), Running("cpu", batch_tokens=batch_tokens))
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -139,7 +140,7 @@ def test_precision_is_of_the_record(files, tmp_path):
     """A file half in float32, half in bfloat16 is nothing that anybody asked for."""
     encoder, *where = files
     encode_files(encoder, *where, tmp_path / "v.npy")
-    other = Encoder(encoder.model, encoder.text, encoder.settings, encoder.device, torch.bfloat16)
+    other = Encoder(encoder.model, encoder.text, encoder.settings, Running("cpu", "bfloat16"))
     with pytest.raises(InputError, match="--dtype was float32 and is bfloat16"):
         encode_files(other, *where, tmp_path / "v.npy")
 

@@ -172,6 +172,9 @@ def test_shapes_are_architectures_with_options_of_their_own(model):
     shapes = {other: found for other, found in MODEL_REGISTRY.items() if other.startswith(f"{name}_")}
     assert {f"{name}_{shape}" for shape in ("tiny", "minilm", "bert_base")} < set(shapes)
     assert len({*shapes.values(), model}) == len(shapes) + 1
+    if model in (CrossEncoder, Retriever):  # the fine-tuning has what pre-training has
+        pretrained = {other.partition("_")[2] for other in MODEL_REGISTRY if other.startswith(("dupmae_", "msm_"))}
+        assert {f"{name}_{shape}" for shape in pretrained} <= set(shapes)
     layers = {"tiny": 3, "minilm": 6, "bert_base": 12}
     for shape, count in layers.items():
         found = shapes[f"{name}_{shape}"]

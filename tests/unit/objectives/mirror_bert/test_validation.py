@@ -7,6 +7,7 @@ import torch
 
 from mass_plugins.encoding.encoder import Encoder
 from mass_plugins.encoding.loading import VectorSettings
+from mass_plugins.encoding.running import Running
 from mass_plugins.models.text_encoder import TextEncoder, TextEncoderTinyConfig
 from mass_plugins.modules.pooling import POOLINGS
 from mass_plugins.objectives.mirror_bert.settings import MirrorSettings
@@ -34,6 +35,6 @@ def test_the_same_as_evaluation(pooling, tmp_path):
     dataset = SimilarityDataset([path], text, MirrorSettings(5, 0.04, 20, pooling), None)
     with torch.no_grad():
         logs = similarity_logs(dataset.collater([0]), model.eval(), pooling, text.vocabulary.pad)
-    encoder = Encoder(model, text, VectorSettings(pooling, max_tokens=20), torch.device("cpu"))
+    encoder = Encoder(model, text, VectorSettings(pooling, max_tokens=20), Running("cpu"))
     (score,) = evaluate(encoder.encode, [read_file(path)], samples=2).scores
     assert logs["_spearman"] == pytest.approx(score.spearman, abs=0.02) and logs["sample_size"] == 1
