@@ -41,7 +41,7 @@ from mass_plugins.data.random_state import (  # noqa: E402
     uniform,
     uniform_at,
 )
-from mass_plugins.data.token_masking import Replacement  # noqa: E402
+from mass_plugins.data.replacement import Replacement  # noqa: E402
 from mass_plugins.data.vocabulary import Vocabulary  # noqa: E402
 
 PAD, EOS, MASK, FIRST_WORD, VOCABULARY_SIZE = 1, 2, 4, 5, 8000

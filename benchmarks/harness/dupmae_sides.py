@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mass_plugins.data import dupmae_masking, token_masking, word_masking
+from mass_plugins.data import dupmae_masking, replacement, word_masking
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.dupmae_masking import PATTERNS, DupMaeMasker
 from mass_plugins.data.random_state import derive_keys, hash_at, integers_at, sentence_keys, uniform_at
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.modules.enhanced_decoder import visible_rows
 
@@ -60,8 +60,8 @@ class KeyedDraws:
     def __init__(self, key: np.ndarray, length: int, batch_words: int, entries: int):
         slots = np.arange(length)
         self.words = uniform_at(derive_keys(key, word_masking._WORDS), np.arange(batch_words)).tolist()[:length]
-        self.actions = uniform_at(derive_keys(key, token_masking._ACTION), slots).tolist()
-        self.tokens = integers_at(derive_keys(key, token_masking._TOKEN), slots, entries - FIRST).tolist()
+        self.actions = uniform_at(derive_keys(key, replacement._ACTION), slots).tolist()
+        self.tokens = integers_at(derive_keys(key, replacement._TOKEN), slots, entries - FIRST).tolist()
         self.rows = integers_at(derive_keys(key, dupmae_masking._ROWS), slots, 1 << 30).tolist()
         counters = dupmae_masking._STRIDE * np.arange(min(length, PATTERNS))[:, None] + np.arange(-(-length // 4))
         bits = hash_at(derive_keys(key, dupmae_masking._PATTERNS), counters).view(np.uint16)[:, :length]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mass_plugins.data.random_state import Draw, derive_keys, hash_at, integers_at
-from mass_plugins.data.token_masking import Replacement, replace_tokens
+from mass_plugins.data.replacement import Replacement, replace_tokens
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.data.word_masking import as_slots, budgets, mask_words, word_starts
 from mass_plugins.errors import InputError

@@ -6,13 +6,13 @@ import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, shift_right
 from mass_plugins.data.noise import WordNoise, add_word_noise, infill
+from mass_plugins.data.replacement import Replacement, replace_tokens
 from mass_plugins.data.span_masking import (
     Slots,
     sample_scattered,
     sample_spans,
     sample_windows,
 )
-from mass_plugins.data.token_masking import Replacement, replace_tokens
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mass_plugins.data.collate import Seq2SeqArrays, pad_right, shift_right
 from mass_plugins.data.masker import Denoiser, Masker
-from mass_plugins.data.token_masking import mask_independently
+from mass_plugins.data.replacement import mask_independently
 from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 

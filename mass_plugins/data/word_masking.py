@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mass_plugins.data.random_state import Draw, derive_keys, integers_at, uniform, uniform_at
+from mass_plugins.data.replacement import Replacement, replace_tokens
 from mass_plugins.data.span_masking import Slots
-from mass_plugins.data.token_masking import Replacement, replace_tokens
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
 

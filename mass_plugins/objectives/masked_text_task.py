@@ -7,11 +7,11 @@ from fairseq.data import TokenBlockDataset
 from fairseq.dataclass import ChoiceEnum
 
 from mass_plugins.data.binarized import monolingual_languages, open_monolingual
-from mass_plugins.data.full_masking import FullyExploredMasker
+from mass_plugins.data.fully_explored_masking import FullyExploredMasker
 from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
 from mass_plugins.data.mixture import LONG_LINES
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig

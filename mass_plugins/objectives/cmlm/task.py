@@ -1,8 +1,9 @@
 """Task ``cmlm_pretraining``: restore a text's masked tokens with the help of the vector of the text before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairseq.tasks import register_task
+from omegaconf import MISSING
 
 from mass_plugins.data.documents import document_languages, open_documents
 from mass_plugins.errors import InputError
@@ -14,7 +15,13 @@ from mass_plugins.objectives.training_task import Metrics
 
 @dataclass
 class CmlmPretrainingConfig(MaskingConfig):
-    """``data`` is a folder of documents, as preprocess/prepare_documents.py writes it."""
+    data: str = field(
+        default=MISSING,
+        metadata={
+            "help": "folder of documents, as preprocess/prepare_documents.py writes it, or several shards a:b, one per "
+            "epoch"
+        },
+    )
 
 
 @register_task("cmlm_pretraining", dataclass=CmlmPretrainingConfig)

@@ -10,7 +10,7 @@ from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
 
 from mass_plugins.data.dupmae_masking import DupMaeMasker
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.models.dupmae import DupMae, DupMaeOptions
 from mass_plugins.objectives.dupmae.dataset import BOW_POSITIONS, BOW_TARGETS, DupMaeDataset
 from mass_plugins.objectives.masked_text_task import TextConfig, TextTask

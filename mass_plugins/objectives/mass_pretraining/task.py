@@ -9,8 +9,8 @@ from omegaconf import II
 
 from mass_plugins.data.languages import parse_directions, parse_languages
 from mass_plugins.data.masker import MASKINGS, Denoiser, Masker
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.streams import Stream
-from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.pretrained import load_pretrained_embeddings
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig

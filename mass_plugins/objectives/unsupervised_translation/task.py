@@ -18,8 +18,8 @@ from fairseq.tasks import register_task
 from mass_plugins.data.binarized import has_pairs
 from mass_plugins.data.languages import Direction, parse_directions
 from mass_plugins.data.masker import Masker
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.streams import Stream
-from mass_plugins.data.token_masking import Replacement
 from mass_plugins.errors import InputError
 from mass_plugins.generation.batch_decoder import Sampling
 from mass_plugins.objectives.logs import log_bits, total

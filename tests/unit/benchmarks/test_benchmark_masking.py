@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import masking
 from benchmarks.harness.pairs import Comparison, alternate
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 
 
 @pytest.mark.parametrize("setting", masking.SETTINGS, ids=lambda setting: setting.name)

@@ -7,7 +7,7 @@ import torch
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.dupmae_masking import PATTERNS, DupMaeMasker, sample_patterns
 from mass_plugins.data.random_state import sentence_keys
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.errors import InputError
 from mass_plugins.modules.enhanced_decoder import visible_rows

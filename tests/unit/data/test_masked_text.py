@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.full_masking import FullyExploredMasker
+from mass_plugins.data.fully_explored_masking import FullyExploredMasker
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from tests import tiny, tiny_encoder

@@ -6,7 +6,7 @@ import pytest
 from mass_plugins.data.collate import pad_right
 from mass_plugins.data.masker import Masker
 from mass_plugins.data.random_state import sentence_keys
-from mass_plugins.data.token_masking import Replacement, mask_independently
+from mass_plugins.data.replacement import Replacement, mask_independently
 from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 

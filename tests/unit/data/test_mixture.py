@@ -4,8 +4,8 @@ import torch
 
 from mass_plugins.data.masker import Masker
 from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.streams import MonolingualStream, ParallelStream
-from mass_plugins.data.token_masking import Replacement
 from mass_plugins.data.vocabulary import Vocabulary
 from mass_plugins.errors import InputError
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mass_plugins.data.random_state import sentence_keys
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.data.word_masking import BertMasker, as_slots, budgets, mask_tokens, mask_words
 from mass_plugins.errors import InputError

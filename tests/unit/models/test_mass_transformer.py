@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 import mass_plugins  # noqa: F401  registers
 from mass_plugins.data.masker import Masker
 from mass_plugins.data.mixture import MixtureDataset
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.streams import MonolingualStream
-from mass_plugins.data.token_masking import Replacement
 from mass_plugins.data.vocabulary import Vocabulary
 from tests.unit.models import numpy_mass
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mass_plugins.data.documents import Documents
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mass_plugins.data.full_masking import FullyExploredMasker, disjoint_masks
+from mass_plugins.data.fully_explored_masking import FullyExploredMasker, disjoint_masks
 from mass_plugins.data.masked_text import to_masked_batch
 from mass_plugins.data.random_state import sentence_keys
-from mass_plugins.data.token_masking import Replacement
+from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.vocabulary import Vocabulary, WordMarks
 from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError

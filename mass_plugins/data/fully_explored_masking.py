@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mass_plugins.data.random_state import Draw, derive_keys, uniform
-from mass_plugins.data.token_masking import replace_tokens
+from mass_plugins.data.replacement import replace_tokens
 from mass_plugins.data.word_masking import BertMasker, MaskedText, as_slots
 from mass_plugins.errors import InputError
 
