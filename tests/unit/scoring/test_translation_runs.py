@@ -97,6 +97,14 @@ def test_tokenized_bleu_needs_the_language(example, tmp_path, capsys):
     assert "mass, de-en: --tokenized-bleu needs its language" in capsys.readouterr().err
 
 
+def test_languages_of_one_setting_are_not_mixed(example, tmp_path, capsys):
+    """Moses' rules differ, and so do the signatures."""
+    runs = [write_run(tmp_path, "mass", "x", 1, REFERENCE, "en"), write_run(tmp_path, "copy", "x", 1, REFERENCE, "de")]
+    assert score(example, runs, "--tokenized-bleu", "cased") == 1
+    assert f"x: tokenized BLEU of mass ({runs[0]}) is measured by " in capsys.readouterr().err
+    assert score(example, runs) == 0
+
+
 def test_config_hash_follows_the_configuration(example, tmp_path):
     run = write_run(tmp_path, "mass", "x", 1, REFERENCE)
     hashes = []
