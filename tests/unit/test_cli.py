@@ -21,9 +21,7 @@ import mass_plugins_launcher
 from mass_plugins import cli, doctor
 from mass_plugins.commands import flags
 from mass_plugins.commands.chat import talk
-from mass_plugins.commands.lines import lines_of_stdin
-from mass_plugins.data.text_files import Shard
-from mass_plugins.encoding import encode_files
+from mass_plugins.data.text_files import Shard, stdin_lines
 from mass_plugins.generation import back_translate as work
 from mass_plugins.generation.back_translate import Settings
 from mass_plugins.interop.folders import whole_folder
@@ -238,7 +236,7 @@ class TestTranslate:
     def test_a_line_that_is_not_utf_8(self, checkpoint, stdin, capsys):
         stdin(b"stau.\nkr\xe4u.\n")
         assert translate(checkpoint) == 1
-        only_line(capsys, "stdin, line 2 is not UTF-8 (", "iconv")
+        only_line(capsys, "stdin, line 2 is not UTF-8; convert the file (iconv -f ISO-8859-1 -t UTF-8)")
 
     def test_output_is_utf_8_in_every_locale(self, monkeypatch, stdin):
         raw = io.BytesIO()
@@ -400,7 +398,7 @@ class TestHowItEnds:
 
     def test_stdin_that_is_closed_is_the_end_of_input(self, monkeypatch, capsys):
         monkeypatch.setattr(sys, "stdin", None)
-        assert [*lines_of_stdin()] == [*encode_files._stdin()] == []
+        assert [*stdin_lines()] == []
         talk(None)
         assert capsys.readouterr().out == ""
 
