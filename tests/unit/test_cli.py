@@ -435,6 +435,17 @@ class TestBeforeTheEncoding:
         assert cli.main(["plot-vectors", *words]) == 1
         assert said in capsys.readouterr().err
 
+    @pytest.mark.parametrize("words, said", [
+        (["tatoeba", "x.pt", "--pairs", "a=b"], "a=b is not of the form --pairs NAME=SOURCE,TARGET"),
+        (["tatoeba", "x.pt", "--pairs", "b,c"], "b,c is not of the form --pairs NAME=SOURCE,TARGET"),
+        (["tatoeba", "x.pt", "--pairs", "a=b,c", "a=d,e"], "a=d,e: a stands for b,c already"),
+        (["lareqa", "x.pt", "--xquad", "en="], "en= is not of the form --xquad LANGUAGE=FILE"),
+        (["lareqa", "x.pt", "--xquad", "en=s", "en=t"], "en=t: en stands for s already"),
+    ])  # fmt: skip
+    def test_files_by_name(self, words, said, capsys):
+        assert cli.main(["evaluate", *words]) == 1
+        only_line(capsys, said)
+
     @pytest.mark.parametrize("module, command, said", [
         ("ir_measures", ["evaluate", "lareqa", "none.pt", "--xquad", "a=b"], "pip install mass_plugins[retrieval]"),
         ("matplotlib.figure", ["plot-vectors", "a=x.pt", "--text", "en=t"], "pip install mass_plugins[plot]"),
