@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import add_json, reporter, write_numbers
+from mass_plugins.commands.flags import add_json, by_name, reporter, write_numbers
 
 HELP = "mAP@20 of XQuAD-R (LAReQA): the answer sentences of all languages, in one pool, to each question"
 
@@ -20,19 +20,13 @@ def add_flags(command):
 
 
 def run(options):
-    from mass_plugins.errors import InputError
     from mass_plugins.scoring import lareqa
     from mass_plugins.scoring.retrieval import load_ir_measures, mean_over_languages
     from mass_plugins.scoring.unit_rows import unit_rows
 
     say = reporter(options)
     load_ir_measures()  # missing it ends here, not after the encoding
-    files = {}
-    for text in options.xquad:
-        language, _, path = text.partition("=")
-        if not language or not path or language in files:
-            raise InputError(f"--xquad {text} is not LANGUAGE=FILE, each language once")
-        files[language] = Path(path)
+    files = {language: Path(path) for language, path in by_name(options.xquad, "--xquad LANGUAGE=FILE").items()}
     pool = lareqa.read_pool(files)
     encoder = load_with(options)
     vectors = [encoder.encode(texts) for texts in ([question.text for question in pool.questions], pool.sentences)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_encoder, add_speed_flags, add_vector_flags, load_with
-from mass_plugins.commands.flags import add_json, reporter, write_numbers
+from mass_plugins.commands.flags import add_json, by_name, reporter, write_numbers
 
 HELP = "accuracy of the nearest neighbour among the translations, both ways, of files of parallel sentences"
 
@@ -26,11 +26,10 @@ def run(options):
 
     say = reporter(options)
     sides = {}
-    for text in options.pairs:
-        name, _, rest = text.partition("=")
-        files = [Path(path) for path in rest.split(",")]
-        if not name or len(files) != 2 or name in sides:
-            raise InputError(f"--pairs {text} is not NAME=SOURCE,TARGET, with a name of its own")
+    for name, paths in by_name(options.pairs, form := "--pairs NAME=SOURCE,TARGET").items():
+        files = [Path(path) for path in paths.split(",")]
+        if len(files) != 2:
+            raise InputError(f"{name}={paths} is not of the form {form}")
         counts = [count_lines([path], "--pairs") for path in files]
         if counts[0] != counts[1]:
             raise InputError(f"--pairs {name}: {files[0]} has {counts[0]} lines and {files[1]} has {counts[1]}")

@@ -33,6 +33,28 @@ def name_and_path(text: str) -> tuple[str, Path]:
     return Path(text).stem, Path(text)
 
 
+def by_name(texts: list[str], form: str) -> dict[str, str]:
+    """``["de=a", "fr=b"]`` -> ``{"de": "a", "fr": "b"}``.
+
+    Args:
+        form: of each, with the flag that they come from.
+
+    Raises:
+        InputError: another form, or a name that stands there twice.
+    """
+    from mass_plugins.errors import InputError
+
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not name or not value:
+            raise InputError(f"{text} is not of the form {form}")
+        if name in found:
+            raise InputError(f"{text}: {name} stands for {found[name]} already; give each a name of its own ({form})")
+        found[name] = value
+    return found
+
+
 def natural(text):
     """An int of 0 or more."""
     number = int(text)

@@ -4,8 +4,9 @@ import io
 import re
 import sys
 from itertools import islice
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Sequence
 
+from mass_plugins.data.text_files import stdin_lines
 from mass_plugins.errors import InputError
 
 
@@ -17,7 +18,7 @@ def convert_stdin(convert: Callable[[list[str]], Sequence[str]], buffer: int) ->
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as stdin is read, whatever the locale
-    lines, done = lines_of_stdin(), 0
+    lines, done = stdin_lines(), 0
     while batch := list(islice(lines, buffer)):
         try:
             converted = convert(batch)
@@ -27,18 +28,6 @@ def convert_stdin(convert: Callable[[list[str]], Sequence[str]], buffer: int) ->
             print(line)
         sys.stdout.flush()
         done += len(batch)
-
-
-def lines_of_stdin() -> Iterator[str]:
-    """Lines of stdin without their ends; only \\n ends a line, so that lines out = lines in."""
-    if sys.stdin is None:  # closed
-        return
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            why = f"is not UTF-8 ({error.reason}); convert it, for instance with iconv"
-            raise InputError(f"stdin, line {number} {why}") from None
 
 
 def _with_line_of_stdin(message: str, before: int) -> str:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mass_plugins.commands.encoder_flags import add_data, add_pooling_flags, add_speed_flags, loading_flags
+from mass_plugins.commands.flags import by_name
 
 HELP = "draw sentence vectors of a parallel text in two dimensions (principal axes), one panel per encoder"
 
@@ -33,8 +34,8 @@ def run(options):
     if len(poolings) not in (1, count):
         raise InputError(f"{len(poolings)} --pooling for {count} encoders; give one for all, or one each")
     poolings *= count // len(poolings)
-    checkpoints = _pairs(options.checkpoints, "NAME=CHECKPOINT")
-    texts = _pairs(options.text, "--text LANGUAGE=FILE")
+    checkpoints = by_name(options.checkpoints, "NAME=CHECKPOINT")
+    texts = by_name(options.text, "--text LANGUAGE=FILE")
     lines = {language: [line for _, line in read_lines([Path(path)], "--text")] for language, path in texts.items()}
     panels = {}
     for (name, path), pooling in zip(checkpoints.items(), poolings):
@@ -42,22 +43,3 @@ def run(options):
         panels[name] = {language: encoder.encode(rows) for language, rows in lines.items()}
     draw_vectors(panels, options.output)
     print(options.output)
-
-
-def _pairs(texts: list[str], form: str) -> dict[str, str]:
-    """``name=path`` of each.
-
-    Raises:
-        InputError: another form, or a name that stands there twice.
-    """
-    from mass_plugins.errors import InputError
-
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, _, path = text.partition("=")
-        if not name or not path:
-            raise InputError(f"{text} is not of the form {form}")
-        if name in pairs:
-            raise InputError(f"{text}: {name} stands for {pairs[name]} already; give each a name of its own ({form})")
-        pairs[name] = path
-    return pairs

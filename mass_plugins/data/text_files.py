@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import sys
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -156,6 +157,21 @@ def read_lines(paths: Sequence[Path], flag: str, shard: Shard = WHOLE, skip: int
                         yield number, line.decode("utf-8").removesuffix("\n").removesuffix("\r")
                     except UnicodeDecodeError:
                         raise not_utf8(f"{flag}: {path}", number - before, line) from None
+
+
+def stdin_lines() -> Iterator[str]:
+    """Lines of stdin without their ends, as :func:`read_lines` has those of files.
+
+    Raises:
+        InputError: a line that is not UTF-8.
+    """
+    if sys.stdin is None:  # closed
+        return
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise not_utf8("stdin", number, line) from None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,6 +1,5 @@
 """Files of text, a line each, or stdin -> one ``.npy`` of vectors in the order of the lines."""
 
-import sys
 import time
 import zlib
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import numpy as np
 
 from mass_plugins.data.encoder_text import TextCounts
 from mass_plugins.data.progress import Progress
-from mass_plugins.data.text_files import WHOLE, Shard, count_lines, digest, not_utf8, read_lines
+from mass_plugins.data.text_files import WHOLE, Shard, count_lines, digest, read_lines, stdin_lines
 from mass_plugins.encoding.encoder import Encoder
 from mass_plugins.encoding.vector_file import VectorFile
 from mass_plugins.errors import InputError
@@ -74,7 +73,7 @@ def encode_files(
     file = VectorFile(path, encoder.dim, np.dtype(dtype), settings, overwrite)
 
     def read() -> Iterator[str]:
-        return islice(_stdin() if piped else (line for _, line in read_lines(inputs, FLAG)), first, last)
+        return islice(stdin_lines() if piped else (line for _, line in read_lines(inputs, FLAG)), first, last)
 
     if overwrite and file.resumed and (piped or _what_differs(read(), file)):  # stdin can be read but once
         file.start_anew()
@@ -141,16 +140,6 @@ def _chunks(lines: Iterator[str], most: int) -> Iterator[list[str]]:
             chunk.append(more)
             letters += len(more)
         yield chunk
-
-
-def _stdin() -> Iterator[str]:
-    if sys.stdin is None:  # closed
-        return
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:
-            raise not_utf8("stdin", number, line) from None
 
 
 def _count(inputs: Sequence[Path], progress: Optional[bool]) -> int:

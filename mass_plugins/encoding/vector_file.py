@@ -6,19 +6,18 @@ OUT        in the end, in the place of the part
 """
 
 import fcntl
-import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 
+from mass_plugins.data.growing import GrowingArray, open_array
 from mass_plugins.data.json_file import read_dataclass, write_json
 from mass_plugins.errors import InputError
 
 VERSION = 1
-_HEADER = 128  # bytes; room for any number of rows
 
 
 @dataclass
@@ -104,43 +103,35 @@ class VectorFile:
         """Whether a run was cut off between the last two steps: the file is whole, and not yet called so."""
         if self.part.exists() or not self.path.exists():
             return False
-        size = _HEADER + record.rows * self.dim * self.dtype.itemsize
-        with open(self.path, "rb") as file:
-            return os.fstat(file.fileno()).st_size == size and file.read(_HEADER) == self._header(record.rows)
+        try:
+            found = open_array(self.path)
+        except InputError:
+            return False
+        return found.shape == (record.rows, self.dim) and found.dtype == self.dtype
 
     def __enter__(self) -> "VectorFile":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.part.touch()
-        self._file = open(self.part, "r+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise InputError(f"another process is writing {self.path}; wait for it, or give another name") from None
-        good = _HEADER + self.record.rows * self.dim * self.dtype.itemsize if self.resumed else 0
-        if os.fstat(self._file.fileno()).st_size < good:
-            self._file.close()
-            raise InputError(f"{self.part} is shorter than {self.json} says; give --overwrite to start over")
-        if not self.resumed and not self.path.exists():  # the record is of a part, which is given up here
-            self.json.unlink(missing_ok=True)
-        self._file.truncate(good)
-        self._file.seek(0)
-        self._file.write(self._header(self.record.rows))
-        self._file.seek(max(good, _HEADER))
+        with ExitStack() as stack:
+            lock = stack.enter_context(open(self.part, "ab"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"another process is writing {self.path}; wait for it, or give another name") from None
+            try:
+                self._array = GrowingArray(self.part, self.record.rows, (self.dim,), self.dtype)
+            except OSError as error:
+                raise self._unwritable(error) from None
+            stack.callback(self._array.close)
+            if not self.resumed and not self.path.exists():  # the record is of a part, which is given up here
+                self.json.unlink(missing_ok=True)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *_) -> None:
         if not self.record.rows:  # none was committed, nor by an earlier run
             self.part.unlink(missing_ok=True)
         with suppress(OSError):  # of a full disk, which has been told
-            self._file.close()
-
-    def _header(self, rows: int) -> bytes:
-        """Of NumPy's format 1.0, always ``_HEADER`` bytes long."""
-        shape = (rows, self.dim)
-        text = f"{{'descr': '{self.dtype.str}', 'fortran_order': False, 'shape': {shape}, }}"
-        room = _HEADER - 10
-        return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.encode("ascii").ljust(room - 1) + b"\n"
+            self._open.close()
 
     def commit(self, vectors: np.ndarray) -> None:
         """Add (N, D) vectors; with the record as it is now, they stay.
@@ -149,33 +140,27 @@ class VectorFile:
             InputError: the disk is full, for instance.
         """
         try:
-            self._file.write(np.ascontiguousarray(vectors, dtype=self.dtype).tobytes())
-            self._sync()
+            self._array.append(vectors)
+            self._array.commit()
             if not self.record.rows:
                 self.path.unlink(missing_ok=True)  # what --overwrite gives up
-            self.record.rows += len(vectors)
+            self.record.rows = self._array.rows
             self._write_record()
         except OSError as error:
-            raise InputError(
-                f"{self.path} can't be written ({error.strerror}); fix this and re-run the command, which resumes "
-                "from there"
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> InputError:
+        how = "fix this and re-run the command, which resumes from there"
+        return InputError(f"{self.path} can't be written ({error.strerror}); {how}")
 
     def finish(self) -> None:
-        """Write the number of rows and give the file its name."""
-        self._file.seek(0)
-        self._file.write(self._header(self.record.rows))
-        self._sync()
+        """Give the file its name."""
         self.part.replace(self.path)
         self._finish_record()
 
     def _finish_record(self) -> None:
         self.record.finished = True
         self._write_record()
-
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
     def _write_record(self) -> None:
         write_json(self.json, {"version": VERSION, **asdict(self.record)})

@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
+from mass_plugins.data.growing import GrowingLines
 from mass_plugins.data.json_file import read_record, write_json
 from mass_plugins.data.progress import Progress
 from mass_plugins.errors import InputError
-from mass_plugins.retrieval.growing import GrowingLines
 
 _VERSION = 1
 _FIELDS = {"settings": dict, "items": int, "size": int, "counts": dict, "finished": bool}

@@ -19,11 +19,11 @@ from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from mass_plugins.data.growing import GrowingArray, GrowingLines, open_array
 from mass_plugins.data.json_file import ANEW, read_record, write_json
 from mass_plugins.data.retrieval_files import read_passages, read_queries
 from mass_plugins.data.text_files import digest
 from mass_plugins.errors import InputError
-from mass_plugins.retrieval.growing import GrowingArray, GrowingLines, open_array
 
 VERSION = 2  # 1 said nothing of the tokenizer, nor of the ids of vectors that came as a file
 RECORD = "representations.json"
@@ -157,8 +157,9 @@ class RepresentationWriter:
             check_sizes(self.folder, self._sizes, ANEW)
 
     def _open(self, stack: ExitStack) -> GrowingLines:
-        if not self.rows:  # what --overwrite gives up, too
-            (self.folder / RECORD).unlink(missing_ok=True)
+        if not self.rows:  # what --overwrite gives up, which an index may hold by hard links
+            for name in (RECORD, "ids.txt", *self.description.layout()):
+                (self.folder / name).unlink(missing_ok=True)
         self._ids = GrowingLines(self.folder / "ids.txt", self._sizes.get("ids.txt", 0) if self.rows else 0)
         stack.callback(self._ids.close)
         for name, (shape, dtype) in self.description.layout().items():

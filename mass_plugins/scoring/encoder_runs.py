@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, Hashable, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.recipe_result import add_comparisons, make_parser, parse_comparisons, write_result
+from mass_plugins.scoring.recipe_result import (
+    Collected,
+    add_comparisons,
+    comparison,
+    make_parser,
+    parse_comparisons,
+    write_result,
+)
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.retrieval import RESAMPLES, compare
 
@@ -34,6 +41,7 @@ class EncoderRun(NamedTuple):
     setting: str
     metric: str
     number: Number
+    file: Path
 
 
 def find_number(content: dict[str, Any], metric: str) -> Number:
@@ -107,7 +115,7 @@ def read_runs(paths: Iterable[Path]) -> list[EncoderRun]:
                 number = find_number(json.loads(Path(file).read_text(encoding="utf-8")), metric)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(f"{file}, named in {path}, holds no score ({error!r}); measure it again") from None
-            runs.append(EncoderRun(system, int(seed), setting, metric, number))
+            runs.append(EncoderRun(system, int(seed), setting, metric, number, Path(file)))
     return runs
 
 
@@ -115,20 +123,12 @@ def score_runs(runs: Iterable[EncoderRun]) -> list[Score]:
     """One score for each setting, metric and system, in the order of the runs.
 
     Raises:
-        InputError: runs of one score whose signatures differ.
+        InputError: numbers of one setting and metric whose signatures differ.
     """
-    scores: dict[tuple[str, str, str], Score] = {}
-    for system, seed, setting, metric, number in runs:
-        empty = Score(system, setting, metric, number.signature, [], [])
-        score = scores.setdefault((setting, metric, system), empty)
-        if score.signature != number.signature:
-            raise InputError(
-                f"{system}, {setting}: seeds measured in different ways, {score.signature} and {number.signature}; "
-                "measure them again"
-            )
-        score.values.append(number.value)
-        score.seeds.append(seed)
-    return list(scores.values())
+    collected = Collected()
+    for run in runs:
+        collected.add(run, run.setting, run.metric, run.number.signature, run.number.value)
+    return collected.scores()
 
 
 def compare_runs(runs: Iterable[EncoderRun], against: Sequence[tuple[str, str]]) -> list[dict]:
@@ -162,21 +162,8 @@ def compare_runs(runs: Iterable[EncoderRun], against: Sequence[tuple[str, str]])
             order = list(measured[0].items)
             sides = [[sum(side[s].items[key] for s in seeds) / len(seeds) for key in order] for side in (ours, theirs)]
             found = compare(metric, (system, sides[0]), (baseline, sides[1]))
-            comparisons.append(
-                {
-                    "setting": setting,
-                    "metric": metric,
-                    "system": system,
-                    "baseline": baseline,
-                    "seeds": seeds,
-                    "items": found.queries,
-                    "differences": [round(found.difference, 2)],
-                    "interval": [round(found.low, 2), round(found.high, 2)],
-                    "p_values": [round(found.p_value, 4)],
-                    "test": "paired randomization",
-                    "signature": f"over:items, averaged over seeds|resamples:{RESAMPLES}|seed:1",
-                }
-            )
+            signature = f"over:items, averaged over seeds|resamples:{RESAMPLES}|seed:1"
+            comparisons.append(comparison(setting, system, baseline, seeds, [found], signature, metric))
     return comparisons
 
 

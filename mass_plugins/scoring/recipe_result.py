@@ -1,12 +1,13 @@
-"""What the scoring commands of all recipes have in common: their flags, and result.json from what they find."""
+"""What the scoring commands of all recipes have in common: flags, scores of runs, result.json from what they find."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Callable, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Protocol, Sequence
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.result import Result, Score
+from mass_plugins.scoring.retrieval import Comparison
 
 
 def make_parser(prog: str, description: Optional[str]) -> argparse.ArgumentParser:
@@ -44,6 +45,75 @@ def parse_comparisons(items: Sequence[str]) -> list[tuple[str, str]]:
             raise InputError(f"--compare {item} is not SYSTEM=BASELINE, two of them")
         found.append((system, baseline))
     return found
+
+
+class Run(Protocol):
+    """``file``: which records it, or holds its numbers."""
+
+    @property
+    def system(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def file(self) -> Optional[Path]: ...
+
+
+class Collected:
+    """Values of runs, which become a score for each setting, system and metric, in the order of the runs."""
+
+    def __init__(self) -> None:
+        self._scores: dict[tuple[str, str, str], Score] = {}
+        self._measured: dict[tuple[str, str], tuple[Run, str]] = {}
+
+    def add(self, run: Run, setting: str, metric: str, signature: str, value: float, interval=None, **more) -> None:
+        """One seed's value.
+
+        Args:
+            more: ``paper``, ``lower_is_better``; those of a score's first run count.
+
+        Raises:
+            InputError: an earlier run in this setting, of any system, has this metric with another signature.
+        """
+        first, known = self._measured.setdefault((setting, metric), (run, signature))
+        if known != signature:
+            raise InputError(
+                f"{setting}: {metric} of {first.system} ({first.file}) is measured by {known}, that of {run.system} "
+                f"({run.file}) by {signature}; measure both alike"
+            )
+        empty = Score(run.system, setting, metric, signature, [], [], **more)
+        score = self._scores.setdefault((setting, run.system, metric), empty)
+        score.values.append(value)
+        score.seeds.append(run.seed)
+        if interval:
+            score.intervals.append(interval)
+
+    def scores(self) -> list[Score]:
+        return list(self._scores.values())
+
+
+class Tested(NamedTuple):
+    difference: float
+    p_value: float
+
+
+def comparison(
+    setting: str, system: str, baseline: str, seeds: list[int], tests: Sequence[Any], signature: str,
+    metric: Optional[str] = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Paired tests as result.json holds them.
+
+    Args:
+        tests: by bootstrap, as :class:`Tested` has them, one a seed; or a randomization over items, seeds averaged.
+    """
+    found: dict[str, Any] = {
+        "setting": setting, "metric": metric, "system": system, "baseline": baseline, "seeds": seeds,
+        "differences": [round(test.difference, 2) for test in tests],
+        "p_values": [round(test.p_value, 4) for test in tests], "test": "paired bootstrap", "signature": signature,
+    }  # fmt: skip
+    if isinstance(test := tests[0], Comparison):
+        interval = [round(test.low, 2), round(test.high, 2)]
+        found |= {"items": test.queries, "interval": interval, "test": "paired randomization"}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def write_result(options: argparse.Namespace, scored: Callable[[], tuple[list[Score], list[dict]]]) -> int:

@@ -13,7 +13,7 @@ from typing import Optional
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.bleu import corpus_bleu
 from mass_plugins.scoring.distinct import distinct
-from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.recipe_result import Collected, make_parser, write_result
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.translation_runs import TranslationRun, read_run
 
@@ -22,15 +22,11 @@ def score_runs(runs: list[TranslationRun]) -> list[Score]:
     """A score for each setting, metric and system, in the order of the runs.
 
     Raises:
-        InputError: perplexities of one setting that count other sub-words, so that they can't be compared.
+        InputError: signatures of one setting and metric that differ, as where perplexities count other sub-words.
     """
-    scores: dict[tuple[str, str, str], Score] = {}
-    signatures: dict[str, str] = {}
+    collected = Collected()
     for run in runs:
         measured = read_perplexity(Path(run.language or ""))
-        known = signatures.setdefault(run.setting, measured["signature"])
-        if known != measured["signature"]:
-            raise InputError(f"{run.system}, {run.setting}: {measured['signature']} can't be compared with {known}")
         bleu, one, two = corpus_bleu(run.translation, run.reference), *(distinct(run.translation, n) for n in (1, 2))
         for metric, value, signature in (
             ("perplexity", measured["perplexity"], measured["signature"]),
@@ -39,12 +35,9 @@ def score_runs(runs: list[TranslationRun]) -> list[Score]:
             ("distinct-2", two.score, two.signature),
         ):
             lower = metric == "perplexity"
-            empty = Score(run.system, run.setting, metric, signature, [], [], run.paper if lower else None)
-            empty.lower_is_better = lower
-            score = scores.setdefault((run.setting, run.system, metric), empty)
-            score.values.append(value)
-            score.seeds.append(run.seed)
-    return list(scores.values())
+            paper = run.paper if lower else None
+            collected.add(run, run.setting, metric, signature, value, paper=paper, lower_is_better=lower)
+    return collected.scores()
 
 
 def read_perplexity(path: Path) -> dict:

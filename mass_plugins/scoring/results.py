@@ -1,7 +1,8 @@
 """``make results``: tables from ``examples/*/result.json``, between two marks of a README.
 
-The top README gets one table per example, with the outcome that the example's card states. Each card gets the raw
-values and the significance tests. One table over all examples is printed.
+The top README gets one table per example, with the outcome that the example's card states, and the names of the
+examples that have no result. Each card gets the raw values and the significance tests. One table over all examples is
+printed.
 """
 
 import argparse
@@ -27,7 +28,7 @@ OUTCOME = re.compile(r"^\*\*Outcome:\*\* (.+?)(?=\n\n|\Z)", re.MULTILINE | re.DO
 
 
 def table(result: dict, outcome: str = "", changed: bool = False) -> str:
-    """One example in Markdown: one row per setting, one column per system, the best of a row in bold.
+    """One example in Markdown: one row per setting, one column per system, the best of several in a row in bold.
 
     ``outcome``: what the result says of the claim; ``changed``: its configuration is another one now.
     """
@@ -43,10 +44,11 @@ def table(result: dict, outcome: str = "", changed: bool = False) -> str:
         f"|---|{'---|' * len(systems)}",
     ]
     for setting, metric in rows:
-        here = [scores.get((setting, system, metric)) for system in systems]
-        choose = min if any(score.get("lower_is_better") for score in here if score) else max
-        best = choose(score["mean"] for score in here if score)
-        cells = [_cell(score, len(systems) > 1 and score["mean"] == best) if score else "" for score in here]
+        here = {system: score for system in systems if (score := scores.get((setting, system, metric)))}
+        choose = min if any(score.get("lower_is_better") for score in here.values()) else max
+        best = choose(score["mean"] for score in here.values())
+        shown = {system: _cell(score, len(here) > 1 and score["mean"] == best) for system, score in here.items()}
+        cells = [shown.get(system, "") for system in systems]
         lines.append(f"| {setting}, {metric} | {' | '.join(cells)} |")
     signatures = dict.fromkeys(f"{score['metric']}: `{score['signature']}`" for score in result["scores"])
     return "\n".join([*lines, "", "; ".join(signatures) + f"; {result['hardware']}."])
@@ -166,8 +168,10 @@ def pages(root: Path, results: dict[Path, dict]) -> dict[Path, str]:
         text = _read(card)
         tables.append(table(result, outcome_of(text, str(card)), changed[file]))
         found[card] = between_marks(text, str(card), details(result, changed[file]))
-    readme = root / "README.md"
-    return {readme: between_marks(_read(readme), str(readme), "\n\n".join(tables)), **found}
+    cards = [card for card in sorted(root.glob("examples/*/README.md")) if card not in found]
+    missing = ", ".join(f"[{card.parent.name}]({card.relative_to(root).as_posix()})" for card in cards)
+    readme, text = root / "README.md", "\n\n".join([*tables, *([f"Not run yet: {missing}."] if cards else [])])
+    return {readme: between_marks(_read(readme), str(readme), text), **found}
 
 
 def _read(readme: Path) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 
 from mass_plugins.data.retrieval_files import has_beir_header, read_judgements, read_run
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.recipe_result import Collected, comparison, make_parser, write_result
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.retrieval import MEASURES, Values, compare, measure_queries, signature
 
@@ -22,6 +22,7 @@ class RetrievalRun(NamedTuple):
     system: str
     setting: str
     seed: int
+    file: Path
     values: Values  # measure -> query -> percent
     paper: Optional[float] = None
     ignore_identical_ids: bool = False
@@ -35,22 +36,23 @@ def read_record(path: Path) -> RetrievalRun:
     system, setting, seed, run, qrels = cells[:5]
     ignore = has_beir_header(Path(qrels))
     values = measure_queries(read_judgements(Path(qrels)), read_run(Path(run)), ignore_identical_ids=ignore)
-    return RetrievalRun(system, setting, int(seed), values, float(cells[5]) if len(cells) == 6 else None, ignore)
+    return RetrievalRun(system, setting, int(seed), path, values, float(cells[5]) if len(cells) == 6 else None, ignore)
 
 
 def score_runs(runs: list[RetrievalRun]) -> list[Score]:
-    """One score for each collection, system and measure, in the order of the runs."""
-    scores: dict[tuple[str, str, str], Score] = {}
+    """One score for each collection, system and measure, in the order of the runs.
+
+    Raises:
+        InputError: runs of one collection of which some leave out the document with their query's id.
+    """
+    collected = Collected()
     for run in runs:
         for measure in MEASURES:
             paper = run.paper if measure == "MRR@10" else None
             how = signature(measure, run.ignore_identical_ids)
-            empty = Score(run.system, run.setting, measure, how, [], [], paper)
-            score = scores.setdefault((run.setting, run.system, measure), empty)
             found = run.values[measure].values()
-            score.values.append(sum(found) / len(found))
-            score.seeds.append(run.seed)
-    return list(scores.values())
+            collected.add(run, run.setting, measure, how, sum(found) / len(found), paper=paper)
+    return collected.scores()
 
 
 def pooled(runs: list[RetrievalRun], system: str, measure: str) -> dict[tuple[str, str], float]:
@@ -64,7 +66,10 @@ def pooled(runs: list[RetrievalRun], system: str, measure: str) -> dict[tuple[st
 
 
 def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
-    """Paired tests of any two systems on the queries that both have; of two, the earlier one is the baseline."""
+    """Paired tests of any two systems on the queries that both have; of two, the earlier one is the baseline.
+
+    ``seeds`` are those that either has.
+    """
     systems, comparisons = list(dict.fromkeys(run.system for run in runs)), []
     for measure in measures:
         values = {system: pooled(runs, system, measure) for system in systems}
@@ -73,19 +78,12 @@ def compare_runs(runs: list[RetrievalRun], measures=("nDCG@10",)) -> list[dict]:
             if shared:
                 ours, theirs = ((name, [values[name][key] for key in shared]) for name in (system, other))
                 found = compare(measure, ours, theirs)
-                kinds = {run.ignore_identical_ids for run in runs if run.system in (system, other)}
-                comparisons.append(
-                    {
-                        "setting": f"{found.queries} queries of all collections, {measure}",
-                        "system": system,
-                        "baseline": other,
-                        "differences": [round(found.difference, 2)],
-                        "interval": [round(found.low, 2), round(found.high, 2)],
-                        "p_values": [round(found.p_value, 4)],
-                        "test": "paired randomization",
-                        "signature": "; ".join(signature(measure, kind) for kind in sorted(kinds)),
-                    }
-                )
+                both = [run for run in runs if run.system in (system, other)]
+                seeds = sorted({run.seed for run in both})
+                kinds = sorted({run.ignore_identical_ids for run in both})
+                how = "; ".join(signature(measure, kind) for kind in kinds)
+                setting = f"{found.queries} queries of all collections"
+                comparisons.append(comparison(setting, system, other, seeds, [found], how, measure))
     return comparisons
 
 

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple, Optional, Sequence
 import numpy as np
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.recipe_result import add_comparisons, make_parser, parse_comparisons, write_result
+from mass_plugins.scoring.recipe_result import (
+    Collected,
+    Tested,
+    add_comparisons,
+    comparison,
+    make_parser,
+    parse_comparisons,
+    write_result,
+)
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.similarity import AVERAGE, SAMPLES, Evaluation, SetScore, bootstrap
 from mass_plugins.scoring.similarity_sets import PairSet
@@ -32,7 +40,8 @@ class SimilarityRun(NamedTuple):
     scores: list[SetScore]
     cosines: dict[str, np.ndarray]
     gold: dict[str, np.ndarray]
-    seconds: Optional[float] = None
+    seconds: Optional[float]
+    file: Path
 
 
 def run_record(
@@ -61,7 +70,7 @@ def read_run(path: Path) -> SimilarityRun:
         cosines, gold = (
             {name: np.array(values) for name, values in record[key].items()} for key in ("cosines", "gold")
         )
-        return SimilarityRun(record["system"], int(record["seed"]), scores, cosines, gold, record["seconds"])
+        return SimilarityRun(record["system"], int(record["seed"]), scores, cosines, gold, record["seconds"], path)
     except FileNotFoundError:
         raise InputError(f"{path} doesn't exist; run the recipe again") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -73,28 +82,20 @@ def score_runs(runs: Sequence[SimilarityRun], papers: Optional[dict[tuple[str, s
 
     Args:
         papers: (system, set) → the paper's number.
+
+    Raises:
+        InputError: runs on different pairs of one set.
     """
-    scores: dict[tuple[str, str, str], Score] = {}
-
-    def add(run: SimilarityRun, value: float, empty: Score) -> Score:
-        score = scores.setdefault((empty.setting, run.system, empty.metric), empty)
-        if score.signature != empty.signature:
-            raise InputError(
-                f"{run.system}, {score.setting}: runs on different pairs: {score.signature}, {empty.signature}"
-            )
-        score.values.append(value)
-        score.seeds.append(run.seed)
-        return score
-
+    collected = Collected()
     for run in runs:
         for found in run.scores:
             paper = (papers or {}).get((run.system, found.name))
-            empty = Score(run.system, found.name, METRIC, found.signature(), [], [], paper)
-            add(run, found.spearman, empty).intervals.append((found.low, found.high))
+            interval = (found.low, found.high)
+            collected.add(run, found.name, METRIC, found.signature(), found.spearman, interval, paper=paper)
     for run in runs:
         if run.seconds is not None:
-            add(run, run.seconds, Score(run.system, "training", "seconds", "wall time", [], [], lower_is_better=True))
-    return list(scores.values())
+            collected.add(run, "training", "seconds", "wall time", run.seconds, lower_is_better=True)
+    return collected.scores()
 
 
 def compare_runs(
@@ -124,19 +125,9 @@ def compare_runs(
                 pairs.append((old, new))
         if not pairs:
             continue
-        differences = [_average(new) - _average(old) for old, new in pairs]
-        comparisons.append(
-            {
-                "setting": AVERAGE if len(pairs[0][1].gold) > 1 else next(iter(pairs[0][1].gold)),
-                "system": system,
-                "baseline": baseline,
-                "seeds": [new.seed for _, new in pairs],
-                "differences": [round(value, 2) for value in differences],
-                "p_values": [round(_p_value(old, new, samples), 4) for old, new in pairs],
-                "test": "paired bootstrap",
-                "signature": f"over:pairs|bs:{samples}|seed:1",
-            }
-        )
+        setting = AVERAGE if len(pairs[0][1].gold) > 1 else next(iter(pairs[0][1].gold))
+        seeds, tests = [new.seed for _, new in pairs], [_test(old, new, samples) for old, new in pairs]
+        comparisons.append(comparison(setting, system, baseline, seeds, tests, f"over:pairs|bs:{samples}|seed:1"))
     return comparisons
 
 
@@ -158,7 +149,7 @@ def _average(run: SimilarityRun) -> float:
     return run.scores[-1].spearman
 
 
-def _p_value(old: SimilarityRun, new: SimilarityRun, samples: int) -> float:
+def _test(old: SimilarityRun, new: SimilarityRun, samples: int) -> Tested:
     """Two-sided: how often the difference of a resampled average is as far from the observed one as 0 is."""
     drawn = [
         np.mean([bootstrap(run.cosines[name], run.gold[name], samples, 1) for name in run.gold], axis=0)
@@ -166,9 +157,9 @@ def _p_value(old: SimilarityRun, new: SimilarityRun, samples: int) -> float:
     ]
     observed = _average(new) - _average(old)
     if observed == 0:
-        return 1.0
+        return Tested(0.0, 1.0)
     far = np.abs((drawn[1] - drawn[0]) - observed) >= abs(observed)
-    return float((far.sum() + 1) / (samples + 1))
+    return Tested(observed, float((far.sum() + 1) / (samples + 1)))
 
 
 def _papers(items: Sequence[str]) -> dict[tuple[str, str], float]:

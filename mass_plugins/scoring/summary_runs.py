@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Optional
 
 from mass_plugins.errors import InputError
-from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.recipe_result import Collected, comparison, make_parser, write_result
 from mass_plugins.scoring.result import Score
 from mass_plugins.scoring.rouge import DEFAULT, METRICS, RougeSettings, corpus_rouge, paired_bootstrap
 from mass_plugins.scoring.translation_runs import TranslationRun, read_run
@@ -31,18 +31,19 @@ def references_of(run: TranslationRun) -> list[list[str]]:
 
 
 def score_runs(runs: list[TranslationRun], settings: RougeSettings = DEFAULT) -> list[Score]:
-    """A score for each setting, metric and system, in the order of the runs."""
-    scores: dict[tuple[str, str, str], Score] = {}
+    """A score for each setting, metric and system, in the order of the runs.
+
+    Raises:
+        InputError: runs of one setting that have other numbers of references.
+    """
+    collected = Collected()
     for run in runs:
         found = corpus_rouge(run.translation, references_of(run), settings)
         for number, (metric, rouge) in enumerate(found.items()):
             paper = run.paper[number] if run.paper else None
-            empty = Score(run.system, run.setting, metric, rouge.signature, [], [], paper)
-            score = scores.setdefault((run.setting, run.system, metric), empty)
-            score.values.append(rouge.score)
-            score.intervals.append((rouge.low, rouge.high))
-            score.seeds.append(run.seed)
-    return list(scores.values())
+            interval = (rouge.low, rouge.high)
+            collected.add(run, run.setting, metric, rouge.signature, rouge.score, interval, paper=paper)
+    return collected.scores()
 
 
 def compare_runs(runs: list[TranslationRun], settings: RougeSettings = DEFAULT) -> list[dict]:
@@ -55,21 +56,11 @@ def compare_runs(runs: list[TranslationRun], settings: RougeSettings = DEFAULT) 
         for baseline, system in combinations(systems, 2):
             pairs = _paired(systems[baseline], systems[system])
             tests = [paired_bootstrap(a.translation, b.translation, references_of(a), settings) for _, a, b in pairs]
-            for metric, *results in zip(METRICS, *tests):
-                comparisons.append(
-                    {
-                        "setting": setting,
-                        "metric": metric,
-                        "system": system,
-                        "baseline": baseline,
-                        "seeds": [seed for seed, _, _ in pairs],
-                        "differences": [round(test.difference, 2) for test in results],
-                        "p_values": [round(test.p_value, 4) for test in results],
-                        "test": "paired bootstrap",
-                        "signature": results[0].signature if results else "",
-                    }
-                )
-    return [comparison for comparison in comparisons if comparison["seeds"]]
+            seeds = [seed for seed, _, _ in pairs]
+            for metric, *results in zip(METRICS, *tests) if tests else ():
+                how = results[0].signature
+                comparisons.append(comparison(setting, system, baseline, seeds, results, how, metric))
+    return comparisons
 
 
 def _paired(baseline: dict[int, TranslationRun], system: dict[int, TranslationRun]):

@@ -14,7 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from mass_plugins.errors import InputError
 from mass_plugins.scoring.bleu import corpus_bleu, paired_bootstrap, tokenized_bleu
-from mass_plugins.scoring.recipe_result import make_parser, write_result
+from mass_plugins.scoring.recipe_result import Collected, comparison, make_parser, write_result
 from mass_plugins.scoring.result import Score
 
 # --tokenized-bleu → the name of the metric
@@ -29,6 +29,7 @@ class TranslationRun(NamedTuple):
     reference: list[str]
     language: Optional[str] = None  # target; Moses' rules go by it
     paper: Any = None  # a number; of several metrics as many
+    file: Optional[Path] = None
 
 
 def read_run(path: Path, parse_paper: Callable[[str], Any] = float) -> TranslationRun:
@@ -42,7 +43,7 @@ def read_run(path: Path, parse_paper: Callable[[str], Any] = float) -> Translati
     if len(translation) != len(reference):
         raise InputError(f"{files[0]} has {len(translation)} lines, its reference {files[1]} {len(reference)}")
     published = parse_paper(paper) if paper else None
-    return TranslationRun(system, setting, int(seed), translation, reference, language or None, published)
+    return TranslationRun(system, setting, int(seed), translation, reference, language or None, published, path)
 
 
 def _lines(path: Path) -> list[str]:
@@ -55,9 +56,9 @@ def score_runs(runs: list[TranslationRun], tokenized: Optional[str] = None) -> l
     """One score for each setting and system, in the order of the runs; ``tokenized``: and one of this kind.
 
     Raises:
-        InputError: ``tokenized``, and a run whose language is unknown.
+        InputError: ``tokenized``, and a run whose language is unknown; or other than that of the setting's others.
     """
-    scores: dict[tuple[str, str, str], Score] = {}
+    collected = Collected()
     for run in runs:
         found = {"BLEU": corpus_bleu(run.translation, run.reference)}
         if tokenized:
@@ -67,11 +68,8 @@ def score_runs(runs: list[TranslationRun], tokenized: Optional[str] = None) -> l
             found[TOKENIZED[tokenized]] = tokenized_bleu(run.translation, run.reference, run.language, lowercase)
         for metric, bleu in found.items():
             paper = run.paper if metric == list(found)[-1] else None
-            empty = Score(run.system, run.setting, metric, bleu.signature, [], [], paper)
-            score = scores.setdefault((run.setting, run.system, metric), empty)
-            score.values.append(bleu.score)
-            score.seeds.append(run.seed)
-    return list(scores.values())
+            collected.add(run, run.setting, metric, bleu.signature, bleu.score, paper=paper)
+    return collected.scores()
 
 
 def compare_runs(runs: list[TranslationRun]) -> list[dict]:
@@ -90,18 +88,7 @@ def compare_runs(runs: list[TranslationRun]) -> list[dict]:
             ]
             if not tests:
                 continue
-            comparisons.append(
-                {
-                    "setting": setting,
-                    "system": system,
-                    "baseline": baseline,
-                    "seeds": seeds,
-                    "differences": [round(test.difference, 2) for test in tests],
-                    "p_values": [round(test.p_value, 4) for test in tests],
-                    "test": "paired bootstrap",
-                    "signature": tests[0].signature,
-                }
-            )
+            comparisons.append(comparison(setting, system, baseline, seeds, tests, tests[0].signature))
     return comparisons
 
 

@@ -21,9 +21,7 @@ import mass_plugins_launcher
 from mass_plugins import cli, doctor
 from mass_plugins.commands import flags
 from mass_plugins.commands.chat import talk
-from mass_plugins.commands.lines import lines_of_stdin
-from mass_plugins.data.text_files import Shard
-from mass_plugins.encoding import encode_files
+from mass_plugins.data.text_files import Shard, stdin_lines
 from mass_plugins.generation import back_translate as work
 from mass_plugins.generation.back_translate import Settings
 from mass_plugins.interop.folders import whole_folder
@@ -238,7 +236,7 @@ class TestTranslate:
     def test_a_line_that_is_not_utf_8(self, checkpoint, stdin, capsys):
         stdin(b"stau.\nkr\xe4u.\n")
         assert translate(checkpoint) == 1
-        only_line(capsys, "stdin, line 2 is not UTF-8 (", "iconv")
+        only_line(capsys, "stdin, line 2 is not UTF-8; convert the file (iconv -f ISO-8859-1 -t UTF-8)")
 
     def test_output_is_utf_8_in_every_locale(self, monkeypatch, stdin):
         raw = io.BytesIO()
@@ -400,7 +398,7 @@ class TestHowItEnds:
 
     def test_stdin_that_is_closed_is_the_end_of_input(self, monkeypatch, capsys):
         monkeypatch.setattr(sys, "stdin", None)
-        assert [*lines_of_stdin()] == [*encode_files._stdin()] == []
+        assert [*stdin_lines()] == []
         talk(None)
         assert capsys.readouterr().out == ""
 
@@ -436,6 +434,17 @@ class TestBeforeTheEncoding:
     def test_vectors(self, words, said, capsys):
         assert cli.main(["plot-vectors", *words]) == 1
         assert said in capsys.readouterr().err
+
+    @pytest.mark.parametrize("words, said", [
+        (["tatoeba", "x.pt", "--pairs", "a=b"], "a=b is not of the form --pairs NAME=SOURCE,TARGET"),
+        (["tatoeba", "x.pt", "--pairs", "b,c"], "b,c is not of the form --pairs NAME=SOURCE,TARGET"),
+        (["tatoeba", "x.pt", "--pairs", "a=b,c", "a=d,e"], "a=d,e: a stands for b,c already"),
+        (["lareqa", "x.pt", "--xquad", "en="], "en= is not of the form --xquad LANGUAGE=FILE"),
+        (["lareqa", "x.pt", "--xquad", "en=s", "en=t"], "en=t: en stands for s already"),
+    ])  # fmt: skip
+    def test_files_by_name(self, words, said, capsys):
+        assert cli.main(["evaluate", *words]) == 1
+        only_line(capsys, said)
 
     @pytest.mark.parametrize("module, command, said", [
         ("ir_measures", ["evaluate", "lareqa", "none.pt", "--xquad", "a=b"], "pip install mass_plugins[retrieval]"),

@@ -2,12 +2,14 @@
 
 import bz2
 import gzip
+import io
 import lzma
+import sys
 from collections import Counter
 
 import pytest
 
-from mass_plugins.data.text_files import Shard, count_lines, read_lines, whole_file
+from mass_plugins.data.text_files import Shard, count_lines, read_lines, stdin_lines, whole_file
 from mass_plugins.errors import InputError
 
 OPENERS = {"": open, ".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -74,9 +76,11 @@ def test_shards_as_text():
     assert Shard.parse("3/16") == Shard(3, 16) and str(Shard(3, 16)) == "3/16"
 
 
-def test_only_a_line_feed_ends_a_line(tmp_path):
-    (tmp_path / "a").write_bytes("a\rb\x0b\x85\u2028 \r\n\r\n\nlast".encode())
-    assert texts([tmp_path / "a"], "--input") == ["a\rb\x0b\x85\u2028 ", "", "", "last"]
+def test_only_a_line_feed_ends_a_line(tmp_path, monkeypatch):
+    """In files and in stdin; a carriage return before it is of the end, too, but one only."""
+    (tmp_path / "a").write_bytes("a\rb\x0b\x85\u2028 \r\n\r\r\n\nlast".encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "a").read_bytes())))
+    assert texts([tmp_path / "a"], "--input") == [*stdin_lines()] == ["a\rb\x0b\x85\u2028 ", "\r", "", "last"]
     assert count_lines([tmp_path / "a"], "--input") == 4
 
 

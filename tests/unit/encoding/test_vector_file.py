@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mass_plugins.data.growing import GrowingArray
 from mass_plugins.encoding.vector_file import VectorFile
 from mass_plugins.errors import InputError
 
@@ -17,7 +18,7 @@ def write(path, rows=ROWS, at_a_time=4, stop_after=None, dtype="float32", settin
     with file:
         for number, start in enumerate(range(file.record.rows, len(rows), at_a_time)):
             if number == stop_after:
-                file._file.write(b"half a row")
+                file._array._file.write(b"half a row")
                 return
             file.record.position = min(start + at_a_time, len(rows))
             file.commit(rows[start : start + at_a_time])
@@ -48,7 +49,7 @@ def test_a_kill_between_the_last_two_steps(tmp_path, monkeypatch):
         write(tmp_path / "v.npy")
     record = json.loads((tmp_path / "v.npy.json").read_text())
     assert not record["finished"] and not (tmp_path / "v.npy.part").exists()
-    for other in (ROWS[:9], ROWS[:, :2]):  # not those that the record tells of
+    for other in (ROWS[:9], ROWS[:, :2], ROWS.astype(np.float16)):  # not those that the record tells of
         np.save(tmp_path / "other.npy", other)
         whole = (tmp_path / "v.npy").read_bytes()
         (tmp_path / "v.npy").write_bytes((tmp_path / "other.npy").read_bytes())
@@ -125,6 +126,18 @@ def test_damage(tmp_path):
     (tmp_path / "v.npy.json").write_text(json.dumps({"version": 9}))
     with pytest.raises(InputError, match="is of version 9"):
         write(tmp_path / "v.npy")
+
+
+@pytest.mark.parametrize("step", ["__init__", "commit"])
+def test_a_full_disk(step, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GrowingArray, step, full)
+        with pytest.raises(InputError, match=r"v.npy can't be written \(No space left on device\); fix this"):
+            write(tmp_path / "v.npy")
+    write(tmp_path / "v.npy")
 
 
 def test_one_process_at_a_time(tmp_path):

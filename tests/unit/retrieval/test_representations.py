@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mass_plugins.errors import InputError
-from mass_plugins.retrieval.growing import GrowingArray
 from mass_plugins.retrieval.representations import (
     Description,
     Parts,
@@ -130,16 +129,6 @@ def test_the_mend_of_a_truncated_file_mends_it(tmp_path):
         synthetic.write(folder, synthetic.documents(5), "documents", "d")
     synthetic.write(folder, synthetic.documents(5), "documents", "d", overwrite=True)
     assert (Representations(folder).parts(0, 5).cls == synthetic.documents(5).cls).all()
-
-
-def test_a_growing_array_shorter_than_its_record(tmp_path):
-    array = GrowingArray(tmp_path / "a.npy", 0, (3,), "float32")
-    array.append(np.ones((4, 3)))
-    array.commit()
-    array.close()
-    assert (np.load(tmp_path / "a.npy") == np.ones((4, 3))).all()
-    with pytest.raises(InputError, match="shorter than its record says"):
-        GrowingArray(tmp_path / "a.npy", 5, (3,), "float32")
 
 
 def test_vectors_of_another_program(tmp_path):

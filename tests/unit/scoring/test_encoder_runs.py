@@ -47,7 +47,7 @@ def test_seeds_become_one_score(tmp_path):
 
 def test_seeds_measured_in_different_ways_are_no_score(tmp_path):
     rows = [("msm", seed, tatoeba(hits(8), signature=f"accuracy|{seed}")) for seed in (1, 2)]
-    with pytest.raises(InputError, match="seeds measured in different ways"):
+    with pytest.raises(InputError, match=r"a.0.json\) is measured by accuracy\|1, .*a.1.json\) by accuracy\|2"):
         encoder_runs.score_runs(encoder_runs.read_runs([write(tmp_path, "a", rows)]))
 
 

@@ -41,6 +41,8 @@ def test_scores_and_comparisons(tmp_path):
     assert (found["system"], found["baseline"]) == ("new", "bm25")
     assert found["differences"] == [pytest.approx((6 * 25 + 5 * 75 + 25) / 12, abs=0.01)]
     assert found["p_values"][0] < 0.05 and found["interval"][0] > 0
+    assert (found["setting"], found["metric"]) == ("12 queries of all collections", "MRR@10")
+    assert found["items"] == 12 and found["seeds"] == [1, 2]
 
 
 def test_judgements_with_beirs_header(tmp_path):
@@ -56,6 +58,8 @@ def test_judgements_with_beirs_header(tmp_path):
     assert found["b", "MRR@10"].values == [75.0] and "identical ids" not in found["b", "MRR@10"].signature
     [compared] = retrieval_runs.compare_runs(runs)
     assert compared["signature"].count("nDCG@10|") == 2 and compared["signature"].count("identical ids") == 1
+    with pytest.raises(InputError, match=r"c: nDCG@10 of bm25 \(.*bm25.a.tsv\) .* of bm25 \(.*bm25.b.tsv\)"):
+        retrieval_runs.score_runs([run._replace(setting="c") for run in runs])
 
 
 def test_the_command_writes_a_result_that_tables_can_be_made_of(tmp_path, capsys):
@@ -67,7 +71,8 @@ def test_the_command_writes_a_result_that_tables_can_be_made_of(tmp_path, capsys
     assert retrieval_runs.main([*map(str, paths), *flags, "--seconds", "3", "--output", str(output)]) == 0
     assert "a  new  nDCG@10" in capsys.readouterr().out
     result = json.loads(output.read_text())
-    assert "| bm25 | new |" in table(result) and "new less bm25" in details(result)
+    assert "| bm25 | new |" in table(result)
+    assert "| 4 queries of all collections | new less bm25 (nDCG@10) |" in details(result)
 
 
 def test_bad_records(tmp_path, capsys):

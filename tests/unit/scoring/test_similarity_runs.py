@@ -97,7 +97,7 @@ def test_runs_on_different_pairs_are_not_mixed(runs, tmp_path):
         pairs._replace(first=pairs.first[:50], second=pairs.second[:50], gold=pairs.gold[:50]) for pairs in sets()
     ]
     other = record(tmp_path / "other.json", "mirror", 3, 0.3, which=shorter)
-    with pytest.raises(InputError, match="different pairs"):
+    with pytest.raises(InputError, match=r"one: spearman of .*pairs:60\|.* \(.*other.json\) by .*pairs:50\|"):
         score_runs([read_run(path) for path in (*runs, other)])
 
 

@@ -65,6 +65,14 @@ def test_several_references_are_between_tabs(record, tmp_path):
     assert result["scores"][0]["signature"].startswith("nrefs:2|")
 
 
+def test_runs_with_other_numbers_of_references_are_not_mixed(record, tmp_path, capsys):
+    runs = [record("mass", "x", 1, GOOD), record("mass", "x", 2, GOOD)]
+    (tmp_path / "two.txt").write_text("".join(f"nothing alike\t{line}\n" for line in REFERENCE))
+    runs[1].write_text(runs[1].read_text().replace("reference.txt", "two.txt"))
+    status, _ = score(summary_runs, tmp_path, runs)
+    assert status == 1 and f"({runs[1]}) by nrefs:2|" in capsys.readouterr().err
+
+
 def test_wrong_papers_numbers_are_told(record, tmp_path, capsys):
     status, _ = score(summary_runs, tmp_path, [record("mass", "x", 1, GOOD, "en", "38.73")])
     assert status == 1 and "38.73 are 1 numbers" in capsys.readouterr().err
@@ -87,6 +95,6 @@ def test_of_perplexities_the_lowest_is_the_best(record, tmp_path, capsys):
     assert "| 10 pairs, distinct-1 | 5.0 | **" in results.table(result)  # 5 words of 100
     other = record("mass", "10 pairs", 3, GOOD, measured("d", 10.0, "other sub-words"))
     assert score(response_runs, tmp_path, [*runs, other])[0] == 1
-    assert "can't be compared" in capsys.readouterr().err
+    assert "10 pairs: perplexity of scratch" in capsys.readouterr().err
     assert score(response_runs, tmp_path, [record("mass", "y", 1, GOOD)])[0] == 1
     assert "holds no perplexity" in capsys.readouterr().err

@@ -1,14 +1,11 @@
-"""From recorded runs to result.json, and from that to the README."""
+"""From recorded runs to result.json."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from mass_plugins.scoring import results, translation_runs
-from mass_plugins.scoring.result import Result, Score
+from mass_plugins.scoring import translation_runs
 
-ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = [f"the {n} dogs run over green grass today" for n in range(20)]
 
 
@@ -97,6 +94,14 @@ def test_tokenized_bleu_needs_the_language(example, tmp_path, capsys):
     assert "mass, de-en: --tokenized-bleu needs its language" in capsys.readouterr().err
 
 
+def test_languages_of_one_setting_are_not_mixed(example, tmp_path, capsys):
+    """Moses' rules differ, and so do the signatures."""
+    runs = [write_run(tmp_path, "mass", "x", 1, REFERENCE, "en"), write_run(tmp_path, "copy", "x", 1, REFERENCE, "de")]
+    assert score(example, runs, "--tokenized-bleu", "cased") == 1
+    assert f"x: tokenized BLEU of mass ({runs[0]}) is measured by " in capsys.readouterr().err
+    assert score(example, runs) == 0
+
+
 def test_config_hash_follows_the_configuration(example, tmp_path):
     run = write_run(tmp_path, "mass", "x", 1, REFERENCE)
     hashes = []
@@ -125,79 +130,3 @@ def test_runs_that_do_not_fit_are_named(example, tmp_path, capsys, damage, messa
 def test_unknown_status_is_refused(example, tmp_path, capsys):
     assert score(example, [write_run(tmp_path, "mass", "x", 1, REFERENCE)], status="great") == 1
     assert "'great' is not one of reproduced" in capsys.readouterr().err
-
-
-def record(values, folder, paper=None):
-    scores = [
-        Score("scratch", "de-en", "BLEU", "sig", [10.0], [1]),
-        Score("mass", "de-en", "BLEU", "sig", values, list(range(len(values))), paper),
-    ]
-    test = {"setting": "de-en", "system": "mass", "baseline": "scratch", "seeds": [1], "differences": [10.0]}
-    test |= {"p_values": [0.001], "test": "paired bootstrap", "signature": "bs"}
-    result = Result("toy", "a claim", "scaled down", "bash run.sh", [folder / "config.sh"], 1, scores, [test])
-    return result.record(folder) | {"hardware": "h", "commit": "0123456789abc", "dirty": True}
-
-
-def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
-    folder = tmp_path / "examples" / "toy"
-    folder.mkdir(parents=True)
-    (folder / "config.sh").write_text("UPDATES=3\n")
-    (folder / "result.json").write_text(json.dumps(record([20.0, 22.0], folder, paper=37.5)))
-    marks = f"{results.BEGIN}\nold\n{results.END}\nafter\n"
-    (tmp_path / "README.md").write_text(f"before\n{marks}")
-    (folder / "README.md").write_text(f"before\n\n**Outcome:** MASS is\nahead.\n\n{marks}")
-    assert results.main(["--root", str(tmp_path), "--check"]) == 1
-    assert results.main(["--root", str(tmp_path)]) == 0
-    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
-    assert [[word.strip() for word in line if word] for line in lines] == [
-        ["example", "setting", "metric", "system", "mean", "paper", "seeds"],
-        ["toy", "de-en", "BLEU", "scratch", "10.0", "1"],
-        ["mass", "21.0 ± 1.4", "37.5", "2"],
-        [],
-        ["2 of 2 pages changed"],
-    ]
-    text, card = ((path / "README.md").read_text() for path in (tmp_path, folder))
-    for page in (text, card):
-        assert "old" not in page and page.startswith("before\n") and page.endswith(f"{results.END}\nafter\n")
-    assert "| de-en, BLEU | 10.0 | **21.0 ± 1.4** (paper 37.5) |" in text
-    assert "[toy](examples/toy/README.md)" in text and "`sig`" in text
-    assert "| de-en | mass | BLEU | 21.0 ± 1.4 (paper 37.5) | 20.00, 22.00 | 0, 1 |" in card
-    assert "| de-en | mass less scratch | +10.00 | 0.001 |" in card and "0123456789 with changes" in card
-    assert results.main(["--root", str(tmp_path), "--check"]) == 0
-    assert "scaled down. Claim" in text and "\n**Outcome:** MASS is ahead.\n" in text
-    (folder / "config.sh").write_text("UPDATES=4\n")
-    assert results.main(["--root", str(tmp_path), "--check"]) == 1
-    assert results.main(["--root", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    assert "\ntoy *    de-en" in printed and "\n* measured before its configuration changed\n" in printed
-    changed = (tmp_path / "README.md").read_text()
-    assert "scaled down; measured before its configuration changed. Claim" in changed
-    assert "Measured before the configuration changed." in (folder / "README.md").read_text()
-
-
-def test_a_card_without_an_outcome_is_refused(tmp_path, capsys):
-    folder = tmp_path / "examples" / "toy"
-    folder.mkdir(parents=True)
-    (folder / "config.sh").write_text("UPDATES=3\n")
-    (folder / "result.json").write_text(json.dumps(record([20.0], folder)))
-    for readme in (tmp_path / "README.md", folder / "README.md"):
-        readme.write_text(f"{results.BEGIN}\n{results.END}\n")
-    assert results.main(["--root", str(tmp_path)]) == 1
-    assert "lacks a paragraph that begins with **Outcome:**" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text, message", [("nothing", "lacks the marks"), (None, "doesn't exist")])
-def test_a_readme_without_marks_is_refused(tmp_path, capsys, text, message):
-    if text:
-        (tmp_path / "README.md").write_text(text)
-    assert results.main(["--root", str(tmp_path)]) == 1
-    assert message in capsys.readouterr().err
-
-
-def test_a_mean_is_rounded_once():
-    """19.745 is 19.75 in the record, which to one place would be 19.8."""
-    record = Score("mass", "en-de", "BLEU", "s", [19.84, 19.65], [1, 2]).record()
-    assert record["mean"] == pytest.approx(19.745, abs=0.006)
-    result = {"example": "toy", "claim": "c", "status": "s", "hardware": "h", "comparisons": [], "scores": [record]}
-    assert "| 19.7 ± 0.1 |" in results.table(result)
-    assert "  19.7 ± 0.1" in results.overview([result], [False])

@@ -14,7 +14,7 @@ class GrowingArray:
     """A .npy file of rows; NumPy keeps room in its header for the number of rows to grow.
 
     Args:
-        path: the file, which is made if ``rows`` is 0.
+        path: the file; made where there is none, cut off after ``rows``.
         rows: good rows that an earlier run has left.
         shape: of a row.
         dtype: little-endian in the file.
@@ -26,7 +26,7 @@ class GrowingArray:
     def __init__(self, path: Path, rows: int, shape: tuple[int, ...], dtype):
         self.path, self.rows, self._shape = path, rows, shape
         self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._file: BinaryIO = _open(path, anew=not rows)
+        self._file: BinaryIO = _open(path)
         self._write_header()
         size = self._file.tell() + rows * self._dtype.itemsize * int(np.prod(shape))
         if os.fstat(self._file.fileno()).st_size < size:
@@ -68,7 +68,7 @@ class GrowingLines:
 
     def __init__(self, path: Path, size: int):
         self.path = path
-        self._file: BinaryIO = _open(path, anew=not size)
+        self._file: BinaryIO = _open(path)
         if os.fstat(self._file.fileno()).st_size < size:
             self._file.close()
             raise InputError(f"{path} is shorter than its record says; give --overwrite to start anew")
@@ -87,10 +87,7 @@ class GrowingLines:
         self._file.close()
 
 
-def _open(path: Path, anew: bool) -> BinaryIO:
-    """``anew``: a file of its own under that name, for an index may hold the earlier one by a hard link."""
-    if anew:
-        path.unlink(missing_ok=True)
+def _open(path: Path) -> BinaryIO:
     path.touch()
     return open(path, "r+b")
 
@@ -102,7 +99,7 @@ def open_array(path: Path, mend: str = "make it anew") -> np.ndarray:
         InputError: missing, truncated, or no such file.
     """
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return npy.open_memmap(path, mode="r")  # np.load would take an .npz, too
     except FileNotFoundError:
         raise InputError(f"{path} doesn't exist; {mend}") from None
     except (ValueError, EOFError, OSError) as error:
