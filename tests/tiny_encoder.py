@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from torch.nn import functional
+
 from mass_plugins.data.encoder_text import TokenizerText
 from preprocess.filter import Limits
 from preprocess.prepare_encoder import _RAW
@@ -27,6 +29,11 @@ def sentences(lines: int, seed: str) -> list[str]:
     return [
         line for language in LANGUAGES for line in tiny.sentences(lines, [language], f"{seed} {language}")[language]
     ]
+
+
+def lm_logits(model, hidden):
+    """(..., D) -> (..., V): a score for each token by a text encoder's masked-LM head."""
+    return functional.linear(model.lm_head.transform(hidden), model.output_weight, model.lm_head.bias)
 
 
 def make_text(kind: str = "wordpiece", size: int = 0) -> TokenizerText:

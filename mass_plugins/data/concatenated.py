@@ -82,7 +82,3 @@ class ConcatenatedDataset(FairseqDataset):
             kept.append(stay + offset)
             skipped += [place + offset for place in leave]
         return np.concatenate(kept), skipped
-
-    @property
-    def supports_prefetch(self) -> bool:
-        return False

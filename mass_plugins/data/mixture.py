@@ -194,10 +194,6 @@ class MixtureDataset(FairseqDataset):
         self.source_sizes = np.minimum(self.source_sizes, limits[0])
         self.target_sizes = np.minimum(self.target_sizes, limits[1])
 
-    @property
-    def supports_prefetch(self) -> bool:
-        return False
-
 
 def tell_skipped(kept: np.ndarray, skipped: Sequence[int], max_tokens: int) -> None:
     """Log how many places batches of ``max_tokens`` have no room for.

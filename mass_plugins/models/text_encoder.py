@@ -161,10 +161,6 @@ class MaskedLmHead(nn.Module):
         self.layer_norm = LayerNorm(dim, eps=epsilon)
         self.bias = nn.Parameter(torch.zeros(num_tokens))
 
-    def forward(self, hidden: Tensor, weight: Tensor) -> Tensor:
-        """(..., D) and (V, D) -> (..., V)."""
-        return F.linear(self.transform(hidden), weight, self.bias)
-
     def transform(self, hidden: Tensor) -> Tensor:
         """All but the projection: (..., D) -> (..., D)."""
         return self.layer_norm(self.activation(self.dense(hidden)))
@@ -288,10 +284,6 @@ class TextEncoder(BaseFairseqModel):
             x = layer(x, encoder_padding_mask=hidden)
         return x
 
-    def lm_logits(self, hidden: Tensor) -> Tensor:
-        """The masked-LM head on any hidden states, best on those of masked slots alone: (..., D) -> (..., V)."""
-        return self.lm_head(hidden, self.output_weight)
-
 
 def _activation(name: str):
     """fairseq's by name; its own GELU would compute in float32 whatever the precision."""
@@ -309,9 +301,18 @@ def _check(flat: dict) -> None:
     width, heads = flat["encoder_embed_dim"], flat["encoder_attention_heads"]
     if heads < 1 or width % heads:
         raise InputError(f"--encoder-attention-heads {heads} doesn't divide --encoder-embed-dim {width}")
-    for option in ("encoder_layers", "max_positions"):
-        if flat[option] < 1:
-            raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not 1 or more")
+    least = {
+        "encoder_layers": 1,
+        "encoder_embed_dim": 1,
+        "encoder_ffn_embed_dim": 1,
+        "max_positions": 1,
+        "token_types": 0,
+    }
+    for option, number in least.items():
+        if flat[option] < number:
+            raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not {number} or more")
+    if not 0 < flat["layer_norm_epsilon"] < float("inf"):
+        raise InputError(f"--layer-norm-epsilon {flat['layer_norm_epsilon']} is not a number above 0")
     for option in ("dropout", "attention_dropout", "activation_dropout", "drop_head"):
         if not 0 <= flat[option] < 1:
             raise InputError(f"--{option.replace('_', '-')} {flat[option]} is not in [0, 1)")

@@ -18,6 +18,7 @@ from mass_plugins.data.retrieval_groups import Candidate, Group
 from mass_plugins.encoding.retrieval_models import CrossEncoderModel, RetrieverModel
 from tests import retrieval_flow as flow
 from tests import tiny, tiny_encoder
+from tests.tiny_encoder import lm_logits
 
 PAIRS, DOCUMENTS, TAUGHT = 800, 100, 400
 SHAPE = ["--encoder-layers", 2, "--encoder-embed-dim", 64, "--encoder-ffn-embed-dim", 128, "--dropout", 0,
@@ -110,7 +111,7 @@ def token_losses(checkpoint) -> tuple[float, float]:
             sentence = model(**batch["net_input"])[:, 0]
             for side, vectors in enumerate((sentence, sentence.roll(1, dims=0))):
                 states = model.decode(vectors, text, batch["seen"], batch["of_row"])
-                logs = model.lm_logits(states).log_softmax(-1)
+                logs = lm_logits(model, states).log_softmax(-1)
                 own = logs.gather(-1, text[:, 1:-1, None]).squeeze(-1)
                 sums[side] -= own[predicted].sum().item()
         tokens += int(predicted.sum())

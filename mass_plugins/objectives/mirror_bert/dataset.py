@@ -171,10 +171,6 @@ class MirrorDataset(FairseqDataset):
             )
         return batches
 
-    @property
-    def supports_prefetch(self) -> bool:
-        return False
-
 
 def _first_of_equals(rows: Sequence[np.ndarray]) -> list[int]:
     """Places of the rows that hold more than CLS and SEP and are not equal to an earlier one."""

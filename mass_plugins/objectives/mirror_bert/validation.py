@@ -77,10 +77,6 @@ class SimilarityDataset(FairseqDataset):
     def batch_by_size(self, indices, **limits) -> list:
         return [np.array([index]) for index in indices]
 
-    @property
-    def supports_prefetch(self) -> bool:
-        return False
-
 
 def similarity_logs(sample: dict, model, pooling: str, padding: int) -> dict:
     """Log entries of one set: Spearman's correlation times 100."""

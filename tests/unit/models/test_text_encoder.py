@@ -1,5 +1,6 @@
 """The text encoder against an independent NumPy forward pass, and its properties."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from mass_plugins.models.encoder_checks import check_same_encoder
 from mass_plugins.models.msm import Msm
 from mass_plugins.models.retriever import CrossEncoder, Retriever, RetrieverConfig
 from mass_plugins.models.text_encoder import BertBaseConfig, RobertaBaseConfig, TextEncoder
+from tests.tiny_encoder import lm_logits
 from tests.unit.models.numpy_mass import attend, feed_forward, gelu, layer_norm, linear
 
 SMALL = {"encoder_layers": 2, "encoder_embed_dim": 12, "encoder_ffn_embed_dim": 20, "encoder_attention_heads": 3,
@@ -62,7 +64,7 @@ def test_against_numpy(family):
     weights = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
     tokens, epsilon = batch(padding), 1e-12 if family == "bert" else 1e-5
     hidden = model(tokens)
-    logits = model.lm_logits(hidden)
+    logits = lm_logits(model, hidden)
     for row, states, scores in zip(tokens.numpy(), hidden, logits):
         real = row[row != padding]
         expected = numpy_forward(real, weights, family)
@@ -145,7 +147,11 @@ def test_recomputed_activations_give_the_same_gradient():
 @pytest.mark.parametrize(
     "options, message",
     [({"encoder_attention_heads": 5}, "doesn't divide"), ({"dropout": 1.0}, r"--dropout 1.0 is not in \[0, 1\)"),
-     ({"encoder_layers": 0}, "--encoder-layers 0")],
+     ({"encoder_layers": 0}, "--encoder-layers 0"),
+     ({"encoder_embed_dim": 0}, "--encoder-embed-dim 0 is not 1 or more"),
+     ({"encoder_ffn_embed_dim": 0}, "--encoder-ffn-embed-dim 0 is not 1 or more"),
+     ({"token_types": -1}, "--token-types -1 is not 0 or more"),
+     ({"layer_norm_epsilon": math.nan}, "--layer-norm-epsilon nan is not a number above 0")],
 )  # fmt: skip
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
