@@ -100,8 +100,8 @@ def keep_a_dummy_batch_of_each_kind(trainer_class):
 def tell_which_batch_is_a_dummy(trainer_class):
     """A task with ``mark_dummy`` marks a batch that only keeps a process in step: no negatives are taken of it.
 
-    Why: fairseq tells the task in training alone (``ignore_grad``). In validation what such a batch logs is left out,
-    but what it gives the other processes is not.
+    Why: fairseq tells the task in training alone (``ignore_grad``), and its criterion not at all. In validation what
+    such a batch logs is left out, but what it gives the other processes is not.
     Remove when fairseq's ``Trainer.valid_step`` tells its task.
     """
     prepare = trainer_class._prepare_sample
@@ -110,7 +110,7 @@ def tell_which_batch_is_a_dummy(trainer_class):
     def prepare_sample(self, sample, is_dummy=False):
         sample, is_dummy = prepare(self, sample, is_dummy)
         if is_dummy and hasattr(self.task, "mark_dummy"):
-            sample = self.task.mark_dummy(sample, True)
+            sample = self.task.mark_dummy(sample)
         return sample, is_dummy
 
     trainer_class._prepare_sample = prepare_sample

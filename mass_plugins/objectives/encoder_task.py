@@ -171,13 +171,9 @@ class EncoderTask(TrainingTask):
 
     # -- steps
 
-    def mark_dummy(self, sample: dict[str, Any], ignore_grad: bool) -> dict[str, Any]:
+    def mark_dummy(self, sample: dict[str, Any]) -> dict[str, Any]:
         """A batch that only keeps this process in step with the others says so: it gives them no negatives."""
-        return {**sample, "dummy": True} if ignore_grad else sample
-
-    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
-        sample = self.mark_dummy(sample, ignore_grad)
-        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        return {**sample, "dummy": True}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.adopt(state_dict, "the checkpoint")

@@ -12,7 +12,7 @@ ot_dense.npy           (N, V) all values; queries
 
 import fcntl
 import hashlib
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
@@ -171,7 +171,7 @@ class RepresentationWriter:
         """Rows of the next texts; they stay with the next commit.
 
         Raises:
-            InputError: a value that is no number, or too large for the files.
+            InputError: a value that is no number, or too large for the files; a full disk, for instance.
         """
         found = {
             "cls.npy": parts.cls,
@@ -187,14 +187,15 @@ class RepresentationWriter:
             if not good.all():
                 wrong = ids[int(np.argmin(good))]
                 raise InputError(f"the representation of {wrong} has a value that is no number; is its model sound?")
-        names = self._ids or self._open(self._stack)
-        for name, array in self._arrays.items():
-            array.append(given(found[name]))
-        names.append(list(ids))
+        with self._telling():
+            names = self._ids or self._open(self._stack)
+            for name, array in self._arrays.items():
+                array.append(given(found[name]))
+            names.append(list(ids))
 
     def commit(self, finished: bool = False) -> None:
         """Raises InputError: the disk is full, for instance."""
-        try:
+        with self._telling():
             names = self._ids or self._open(self._stack)
             sizes = {name: array.commit() for name, array in self._arrays.items()}
             sizes["ids.txt"] = names.commit()
@@ -204,6 +205,12 @@ class RepresentationWriter:
                 "finished": finished,
             }  # fmt: skip
             write_json(self.folder / RECORD, record)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Raises InputError: the disk is full, for instance."""
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"{self.folder} can't be written ({error.strerror}); fix this and re-run the command"

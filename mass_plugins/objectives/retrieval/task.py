@@ -127,8 +127,9 @@ class RetrievalFinetuningTask(GroupsTask):
             refuse_idle(criterion, RetrievalCriterionConfig, ["distillation_weight"], where)
 
     def build_criterion(self, cfg, from_checkpoint=False):
-        self._distils = cfg.distillation_weight > 0
-        return super().build_criterion(cfg, from_checkpoint)
+        criterion = super().build_criterion(cfg, from_checkpoint)  # another kind of criterion is refused there
+        self._distils = criterion.distillation_weight > 0
+        return criterion
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs) -> None:
         super().load_dataset(split, epoch, combine, **kwargs)
@@ -142,7 +143,6 @@ class RetrievalFinetuningTask(GroupsTask):
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         if not self.cfg.cache_texts:
             return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        sample = self.mark_dummy(sample, ignore_grad)
         model.train()
         model.set_num_updates(update_num)
         loss, size, logged = backward_in_chunks(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mass_plugins.errors import InputError
+from mass_plugins.retrieval import representations
 from mass_plugins.retrieval.representations import (
     Description,
     Parts,
@@ -64,6 +65,15 @@ def test_other_settings_are_refused_until_overwritten(tmp_path):
         writer.append(["x"], Parts(cls=parts.cls[:1]))
         writer.commit(finished=True)
     assert Representations(tmp_path / "r").ids() == ["x"]
+
+
+def test_a_full_disk_is_told_at_the_first_rows(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(representations, "GrowingArray", fail)
+    with pytest.raises(InputError, match=r"r can't be written \(No space left on device\); fix this"):
+        synthetic.write(tmp_path / "r", synthetic.documents(5), "documents", "d")
 
 
 def test_another_tokenizer():

@@ -133,6 +133,15 @@ def test_finetuning(tiny_data_bin, tmp_path):
             set_up(tiny_data_bin, *flow.RETRIEVER, *given, *flags)
 
 
+def test_another_kind_of_criterion_is_refused(tiny_data_bin):
+    task, _, _ = set_up(tiny_data_bin, *flow.RETRIEVER, "--no-save")
+    cfg = set_up(tiny_data_bin, *flow.PRETRAIN)[2].criterion
+    with pytest.raises(
+        InputError, match="--criterion dupmae can't read this task's batches; set --criterion retrieval"
+    ):
+        task.build_criterion(cfg)
+
+
 def test_distillation_without_scores(tiny_data_bin, tmp_path):
     """Told when the groups are read, not at the first update."""
     scored, plain = '{"docid": "a", "text": "sight", "score": 1}', '{"docid": "b", "text": "night"}'
