@@ -1,4 +1,4 @@
-"""``mass-plugins align``: the tokens of several languages in one space, without a pair."""
+"""``mass-plugins align``: the tokens of one language or several in one space, without a pair."""
 
 from pathlib import Path
 
@@ -19,7 +19,12 @@ def add_flags(command):
         help="data-bin with monolingual text of a joint vocabulary, as preprocess/prepare.py or prepare_encoder.py "
         "writes it; shards like bin1:bin2 are read in turn",
     )
-    add("--pivot", required=True, metavar="LANGUAGE", help="whose space it is: the language with the most text")
+    add(
+        "--pivot",
+        required=True,
+        metavar="LANGUAGE",
+        help="whose space it is: the language with the most text; may be the only one",
+    )
     add("--output", required=True, type=Path, metavar="FILE", help="the vectors, in word2vec's text format")
     add("--languages", help="languages to align, like de,en,fr (default: all that have text)")
     add("--dim", type=positive, default=256, help="dimensions, those of the model's embeddings (default 256)")
@@ -53,9 +58,9 @@ def run(options):
         raise InputError(
             f"--languages {','.join(missing)}: {shards[0]} has monolingual text only in {','.join(present)}"
         )
-    if options.pivot not in languages or len(languages) < 2:
+    if options.pivot not in languages:
         raise InputError(
-            f"--pivot {options.pivot} must be one of two or more languages, but these are {','.join(languages)}; "
+            f"--pivot {options.pivot} must be one of the languages, but these are {','.join(languages)}; "
             f"{shards[0]} has monolingual text in {','.join(present)}"
         )
     dictionary, vocabulary = load_vocabulary(shards, languages)

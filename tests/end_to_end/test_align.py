@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +33,18 @@ def test_it_says_what_it_found(data, capsys):
     shown = [pair.split() for pair in said[1].split(": ")[2].split(", ")]
     assert len(shown) == 10 and sum(one[1:] == other[1:] for one, other in shown) >= 9
     assert output.read_bytes() == (data / "vectors.txt").read_bytes()
+
+
+def test_one_language_alone_has_vectors_too(data, tmp_path, capsys):
+    """Those that its own tokens have beside another language, which is rotated to it."""
+    output = tmp_path / "v.txt"
+    assert main(["align", str(data), "--pivot", "xx", "--languages", "xx", "--output", str(output), *FLAGS]) == 0
+    assert capsys.readouterr().out.startswith("xx: 240 tokens, the pivot\n")
+    alone, both = read_vectors(output, "--x"), read_vectors(data / "vectors.txt", "--x")
+    own = [token for token in alone.tokens if token.startswith("x")]
+    assert len(alone.tokens) == 240 and len(own) == 200
+    first, second = (found.vectors[[found.tokens.index(token) for token in own]] for found in (alone, both))
+    np.testing.assert_allclose(first, second, atol=1e-6)
 
 
 def test_shards_are_read_in_turn(data, tmp_path, capsys):
@@ -143,8 +156,8 @@ def test_vectors_that_do_not_fit(data, tmp_path, run_fairseq, content, complaint
 @pytest.mark.parametrize(
     "flags, complaint",
     [
-        (("--pivot", "zz"), "--pivot zz must be one of two or more languages, but these are xx,yy"),
-        (("--pivot", "xx", "--languages", "xx"), "--pivot xx must be one of two or more languages, but these are xx"),
+        (("--pivot", "zz"), "--pivot zz must be one of the languages, but these are xx,yy"),
+        (("--pivot", "xx", "--languages", "yy"), "--pivot xx must be one of the languages, but these are yy"),
         (("--pivot", "xx", "--languages", "xx,fr"), "--languages fr: "),
         (("--pivot", "xx", "--min-count", "1000"), "xx: 0 tokens occur 1000 times or more"),
         (("--pivot", "xx", "--output", "no/such/folder/v.txt"), "no/such/folder"),
