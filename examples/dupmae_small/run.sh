@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# MLM, RetroMAE and DupMAE on the same text, then the same fine-tuning, against BM25. See README.md.
+# MLM, RetroMAE and DupMAE from the same start and text, then the same fine-tuning, against BM25. See README.md.
 #
 #   bash run.sh              everything; go on after an interruption with the same command
 #   bash run.sh pretrain     the pre-trainings alone
+#   PROCESSES=4 bash run.sh  so many share the start
 #   bash run.sh result       result.json from the runs that have ended
 #   DATA=folder bash run.sh  files that are here already, plain, .xz or .gz, in the folder or below it
 DATA=${DATA:+$(realpath "$DATA")}
 source "$(dirname "$0")/../common.sh"
 source "$EXAMPLE/../retrieval.sh"
+source "$EXAMPLE/../shared_training.sh"
 SHARED+=("$EXAMPLE/groups.py")
 [ -z "$DATA" ] || CALLED="DATA=folder" # its text is not the downloads' to the letter
 source "$CONFIG"
@@ -63,15 +65,28 @@ mine_negatives() {
     python "$EXAMPLE/groups.py" join "$1" "$OUT/mined.jsonl" "$OUT/groups.jsonl"
 }
 
+# align DATA WORDS...: vectors of its tokens
+align() { plugin align "$@" --output "$OUT/vectors.txt"; }
+
+# pretrain_start: FOLDER is that of the encoder that all objectives start from.
+pretrain_start() {
+    stage vectors align "$ALL" "${ALIGNMENT[@]}"
+    shared_training start "$ALL" "${START[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" \
+        --pretrained-embeddings "$FOLDER/vectors.txt"
+}
+
+# pretrain OBJECTIVE SEED
 pretrain() {
-    stage "pretraining.$1" train "$ALL" "${PRETRAINING[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" ${OBJECTIVE[$1]}
+    pretrain_start
+    stage "pretraining.$1.$2" train "$ALL" "${PRETRAINING[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" ${OBJECTIVE[$1]} \
+        --seed "$2" --pretrained-checkpoint "$FOLDER/checkpoint_last.pt"
 }
 
 # system OBJECTIVE REPRESENTATION SEED
 system() {
     local objective=$1 representation=$2 seed=$3 run="$1.$2.$3" score=$2 collection checkpoint
     [ "$score" != mean ] || score=cls # a vector, too
-    pretrain "$objective"
+    pretrain "$objective" "$seed"
     stage "$run" train "$FOLDER" "${FINE_TUNING[@]}" "${SHAPE[@]}" "${OPTIMIZER[@]}" --seed "$seed" \
         ${REPRESENTATION[$representation]} --train-groups "$GROUPS_FOLDER/groups.jsonl" \
         --pretrained-checkpoint "$FOLDER/checkpoint_last.pt"
@@ -106,11 +121,17 @@ main() {
         done
     done
     if [ "${1:-}" != result ]; then
-        for objective in mlm retromae dupmae; do job pretrain "$objective"; done
+        first_job pretrain_start
+        for objective in "${SLOWEST_FIRST[@]}"; do
+            for seed in "${SEEDS[@]}"; do job pretrain "$objective" "$seed"; done
+        done
         job bm25
         [ "${1:-}" != pretrain ] || { finish_jobs; exit 0; }
-        for name in "${SYSTEMS[@]}"; do # ordered by objective: the first can start while the others are pre-trained
-            for seed in "${SEEDS[@]}"; do job system $name "$seed"; done
+        for objective in "${SLOWEST_FIRST[@]}"; do # pre-trained first, so that none waits
+            for name in "${SYSTEMS[@]}"; do
+                [ "${name% *}" = "$objective" ] || continue
+                for seed in "${SEEDS[@]}"; do job system $name "$seed"; done
+            done
         done
         finish_jobs
     fi
