@@ -127,10 +127,13 @@ def small_files(tmp_path):
 
 def test_small_collections(small_files):
     config = (ROOT / "examples" / "dupmae_small" / "config.sh").read_text()
-    config = config.replace("UPDATES=5000", "UPDATES=3").replace("FINE_UPDATES=200", "FINE_UPDATES=3")
+    for updates in ("START_UPDATES=3000", "\nUPDATES=2500", "FINE_UPDATES=200"):
+        assert updates in config
+        config = config.replace(updates, f"{updates.partition('=')[0]}=3")
     config = config.replace("VOCABULARY=8000", "VOCABULARY=320")
     config += f"""
 SHAPE=({TINY} --max-positions 192)
+ALIGNMENT=(--pivot en --dim 16 --window 2 --min-count 2)
 SYSTEMS=("mlm mean" "retromae cls" "dupmae both") SEEDS=(1 2) COLLECTIONS=(scifact medquad cranfield cisi)
 """
     (small_files / "config.sh").write_text(config)

@@ -115,12 +115,39 @@ def test_objectives_are_those_of_the_papers(tiny_data_bin):
     assert found["retromae"] == (True, False, True) and found["dupmae"] == (True, True, False)
 
 
+def test_objectives_have_one_start_and_a_pretraining_for_each_seed():
+    run = (EXAMPLES / "dupmae_small" / "run.sh").read_text()
+    functions = run[run.index("# pretrain_start: ") : run.index("# system OBJECTIVE")]
+    script = f"""
+        stage() {{ FOLDER=$1; echo "$*"; }}
+        shared_training() {{ FOLDER=$1; echo "$*"; }}
+        train() {{ :; }}
+        ALL=bin
+        source {EXAMPLES}/dupmae_small/config.sh
+        {functions}
+        for objective in mlm retromae dupmae; do for seed in 1 2; do pretrain $objective $seed; done; done
+    """
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    start = [line for line in said if line.startswith("start ")]
+    assert len(start) == 6 and len(set(start)) == 1 and "--pretrained-embeddings vectors/vectors.txt" in start[0]
+    trained = [line for line in said if line.startswith("pretraining.")]
+    assert len(set(trained)) == 6
+    for line, (name, seed) in zip(trained, [(n, s) for n in ("mlm", "retromae", "dupmae") for s in (1, 2)]):
+        assert line.startswith(f"pretraining.{name}.{seed} train bin ") and f" --seed {seed} " in line
+        assert line.endswith("--pretrained-checkpoint start/checkpoint_last.pt") and line.count("--seed") == 1
+
+
 def test_the_card_tells_the_numbers_of_the_configuration():
-    [pretraining], [fine] = setting("UPDATES"), setting("FINE_UPDATES")
-    systems = len(setting("SYSTEMS[@]")) // 2
+    [start], [pretraining], [fine] = (setting(name) for name in ("START_UPDATES", "UPDATES", "FINE_UPDATES"))
+    systems, seeds = len(setting("SYSTEMS[@]")) // 2, len(setting("SEEDS[@]"))
     card = (EXAMPLES / "dupmae_small" / "README.md").read_text()
-    for words in (f"{pretraining} updates", f"{systems * len(setting('SEEDS[@]'))} fine-tunings, {fine} updates"):
-        assert words in card
+    for words in (
+        f"{start} updates of 4096 tokens",
+        f"{3 * seeds} pre-trainings, {pretraining} updates of 2048 tokens",
+        f"{systems * seeds} fine-tunings, {fine} updates",
+    ):
+        assert words in card, words
     assert f"All {(systems + 1) * systems // 2} pairs" in card  # and BM25
 
 
