@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mass_plugins.losses.info_nce import Contrast
+from mass_plugins.losses.info_nce import Contrast, ranked_first
 
 
 class Units(NamedTuple):
@@ -65,9 +65,8 @@ def hierarchical_contrast(
     own = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, positives[:, None], True)
     same, same_copy, of_language = (of[:, None] == to[None, :] for of, to in zip(query_units, key_units))
     within, across = same_copy & ~own, ~same & of_language
-    with torch.no_grad():  # by the scores as they are, so that settings of the loss compare
-        rivals = scores.masked_fill(~(own | within | across), -torch.inf)
-        correct = ((rivals >= rivals.gather(1, positives[:, None])).sum(dim=1) == 1).sum()
+    # by the scores as they are, so that settings of the loss compare
+    correct = ranked_first(scores.detach().masked_fill(~(own | within | across), -torch.inf), positives)
     if alpha and intra and cross:
         scores = scores - within * alpha * mean_distance(scores.detach(), within, across)[:, None]
     seen = own | (within if intra else False) | (across if cross else False)

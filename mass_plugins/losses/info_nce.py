@@ -68,11 +68,16 @@ def info_nce(
         logits = queries @ keys.T / temperature  # (Q, K)
     if hidden is not None:
         logits = logits.masked_fill(hidden, -torch.inf)
-    with torch.no_grad():
-        of_positive = logits.gather(1, positives[:, None])
-        # as good as the positive is not told from it: identical strings count as wrong, not as right
-        correct = ((logits >= of_positive).sum(dim=1) == 1).sum()
-    return Contrast(F.cross_entropy(logits, positives, reduction="sum"), correct, len(queries))
+    return Contrast(F.cross_entropy(logits, positives, reduction="sum"), ranked_first(logits, positives), len(queries))
+
+
+@torch.no_grad()
+def ranked_first(logits: Tensor, positives: Tensor) -> Tensor:
+    """How many rows of ``logits`` (Q, K) have their positive, a column, above all others: scalar int64.
+
+    One that is as good as the positive is not told from it: identical strings count as wrong.
+    """
+    return ((logits >= logits.gather(1, positives[:, None])).sum(dim=1) == 1).sum()
 
 
 def two_view_info_nce(

@@ -7,7 +7,6 @@ from typing import Any, Optional
 
 from fairseq import utils
 from fairseq.data import Dictionary
-from fairseq.dataclass import FairseqDataclass
 from fairseq.distributed import utils as distributed_utils
 from fairseq.models import MODEL_REGISTRY
 from omegaconf import II, MISSING
@@ -19,13 +18,13 @@ from mass_plugins.models.encoder_checks import check_same_encoder, check_same_ex
 from mass_plugins.models.text_encoder import TextEncoder
 from mass_plugins.modules.pooling import POOLINGS
 from mass_plugins.objectives.pretrained import build_from
-from mass_plugins.objectives.training_task import Metrics, TrainingTask, with_values_of_other_groups
+from mass_plugins.objectives.training_task import Metrics, TrainingConfig, TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class EncoderTaskConfig(FairseqDataclass):
+class EncoderTaskConfig(TrainingConfig):
     data: str = field(
         default=MISSING,
         metadata={
@@ -37,15 +36,6 @@ class EncoderTaskConfig(FairseqDataclass):
         default=None,
         metadata={"help": "start from this checkpoint of a text encoder, trained here or imported (default: scratch)"},
     )
-    autocast_bfloat16: bool = field(
-        default=False,
-        metadata={"help": "compute in bfloat16, keep weights in float32 (CPU and GPU)"},
-    )
-    seed: int = II("common.seed")
-    train_subset: str = II("dataset.train_subset")
-    save_dir: Optional[str] = II("checkpoint.save_dir")
-    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
-    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
     no_save: bool = II("checkpoint.no_save")
 
 

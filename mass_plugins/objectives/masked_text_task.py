@@ -10,18 +10,17 @@ from mass_plugins.data.binarized import monolingual_languages, open_monolingual
 from mass_plugins.data.fully_explored_masking import FullyExploredMasker
 from mass_plugins.data.languages import parse_languages
 from mass_plugins.data.masked_text import MaskedTextDataset, MaskedTextStream
-from mass_plugins.data.mixture import LONG_LINES
 from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.word_masking import BertMasker
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.encoder_task import EncoderTask, EncoderTaskConfig
-from mass_plugins.objectives.training_task import refuse_idle
+from mass_plugins.objectives.training_task import MixtureConfig, refuse_idle
 
 BREAK_MODES = ("eos", "complete", "none")
 
 
 @dataclass
-class TextConfig(EncoderTaskConfig):
+class TextConfig(EncoderTaskConfig, MixtureConfig):
     langs: Optional[str] = field(
         default=None, metadata={"help": "languages to train on, like de,en; default: all that the data-bin has"}
     )
@@ -34,10 +33,6 @@ class TextConfig(EncoderTaskConfig):
     mask_keep_rand: str = field(
         default="0.8,0.1,0.1",
         metadata={"help": "shares of masked slots that hold the mask, the token itself, a random token"},
-    )
-    long_lines: ChoiceEnum(LONG_LINES) = field(
-        default="error",
-        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
     )
 
 

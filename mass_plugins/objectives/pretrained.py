@@ -2,12 +2,14 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Iterable, Optional
 
 import torch
 from fairseq import checkpoint_utils
+from fairseq.dataclass import FairseqDataclass
+from omegaconf import II
 from torch import nn
 
 from mass_plugins.data.checkpoint_files import find_checkpoint
@@ -17,6 +19,21 @@ from mass_plugins.errors import InputError
 from mass_plugins.models.mass_config import check_same_shape
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class PretrainedEmbeddingsConfig(FairseqDataclass):
+    """Options of a task whose models can start from vectors, and those of fairseq's that go against them."""
+
+    pretrained_embeddings: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "vectors that token embeddings start from, in word2vec's text format, scaled to a mean length of "
+            "1; those of mass-plugins align have all languages in one space"
+        },
+    )
+    restore_file: Optional[str] = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
 @dataclass

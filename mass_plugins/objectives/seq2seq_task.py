@@ -7,13 +7,12 @@ from typing import Any, Optional, Sequence
 
 from fairseq import utils
 from fairseq.data import Dictionary, LanguagePairDataset
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
 from mass_plugins.data.binarized import check_shards, find_languages, load_joint_dictionary
 from mass_plugins.data.dictionary_hash import dictionary_hash
 from mass_plugins.data.languages import Direction, parse_languages
-from mass_plugins.data.mixture import LONG_LINES, MixtureDataset
+from mass_plugins.data.mixture import MixtureDataset
 from mass_plugins.data.streams import Stream
 from mass_plugins.data.text import TextCodec
 from mass_plugins.data.vocabulary import Vocabulary
@@ -21,13 +20,13 @@ from mass_plugins.errors import InputError
 from mass_plugins.generation.single_hypothesis import SingleHypothesisGenerator
 from mass_plugins.models.mass_config import check_same_shape
 from mass_plugins.objectives.text_folders import TextFolders
-from mass_plugins.objectives.training_task import Metrics, TrainingTask, with_values_of_other_groups
+from mass_plugins.objectives.training_task import Metrics, MixtureConfig, TrainingTask, with_values_of_other_groups
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Seq2SeqTaskConfig(FairseqDataclass):
+class Seq2SeqTaskConfig(MixtureConfig):
     data: str = field(
         default=MISSING,
         metadata={"help": "data-bin folder, or several shards data-bin/0:data-bin/1, one per epoch"},
@@ -53,14 +52,6 @@ class Seq2SeqTaskConfig(FairseqDataclass):
             "and pre-training learns sooner to use its source"
         },
     )
-    long_lines: ChoiceEnum(LONG_LINES) = field(
-        default="error",
-        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
-    )
-    autocast_bfloat16: bool = field(
-        default=False,
-        metadata={"help": "compute in bfloat16, keep weights in float32 (CPU and GPU)"},
-    )
     source_lang: Optional[str] = field(
         default=None,
         metadata={"help": "source language of generation", "argparse_alias": "-s"},
@@ -69,11 +60,6 @@ class Seq2SeqTaskConfig(FairseqDataclass):
         default=None,
         metadata={"help": "target language of generation", "argparse_alias": "-t"},
     )
-    seed: int = II("common.seed")
-    save_dir: Optional[str] = II("checkpoint.save_dir")
-    train_subset: str = II("dataset.train_subset")
-    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
-    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
     skip_invalid_size_inputs_valid_test: bool = II("dataset.skip_invalid_size_inputs_valid_test")
 
 

@@ -3,20 +3,47 @@
 import logging
 import os
 from contextlib import nullcontext
-from dataclasses import is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Iterable, NamedTuple, Optional, Sequence
 
 import torch
 from fairseq import utils
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.dataclass.configs import CheckpointConfig, CommonConfig, DatasetConfig, DistributedTrainingConfig
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import FairseqTask
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import II, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from mass_plugins.data.mixture import LONG_LINES
 from mass_plugins.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class TrainingConfig(FairseqDataclass):
+    """Options of every task; those of other groups, which a task reads, come by interpolation."""
+
+    autocast_bfloat16: bool = field(
+        default=False,
+        metadata={"help": "compute in bfloat16, keep weights in float32 (CPU and GPU)"},
+    )
+    seed: int = II("common.seed")
+    train_subset: str = II("dataset.train_subset")
+    save_dir: Optional[str] = II("checkpoint.save_dir")
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
+    maximize_best_checkpoint_metric: bool = II("checkpoint.maximize_best_checkpoint_metric")
+
+
+@dataclass
+class MixtureConfig(TrainingConfig):
+    """Those of a task that draws lines from a mixture of streams."""
+
+    long_lines: ChoiceEnum(LONG_LINES) = field(
+        default="error",
+        metadata={"help": "what to do with lines longer than the model's positions or --max-tokens"},
+    )
 
 
 # Options of other groups of fairseq's that a task reads.
@@ -88,7 +115,7 @@ class Metrics(NamedTuple):
 
 
 class TrainingTask(FairseqTask):
-    """A task with the options ``data``, ``train_subset`` and ``autocast_bfloat16``, on data sets of ours."""
+    """A task with the option ``data``, on data sets of ours."""
 
     POSITIONS_FLAG = "--max-source-positions"  # which makes room for longer lines
     model_options: Any = None  # of the model that is to be trained; None for one that a checkpoint brings along

@@ -1,16 +1,15 @@
 """Criterion ``dupmae``: ``L_enc + w_dec * L_dec + w_bow * L_bow``."""
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
-from mass_plugins.errors import InputError
 from mass_plugins.losses.cross_entropy import TokenLoss, bag_of_words
+from mass_plugins.objectives.criterion import SummedCriterion, check_not_negative
 from mass_plugins.objectives.logs import log_bits, log_share
 from mass_plugins.objectives.masked_tokens import token_loss
 
@@ -42,14 +41,13 @@ class Losses(NamedTuple):
 
 
 @register_criterion("dupmae", dataclass=DupMaeCriterionConfig)
-class DupMaeCriterion(FairseqCriterion):
+class DupMaeCriterion(SummedCriterion):
     """The batch is that of ``objectives/dupmae/dataset.py``; only slots that carry a loss are projected."""
 
     def __init__(self, task, decoder_weight: float, bow_weight: float):
         super().__init__(task)
-        for flag, value in (("--decoder-weight", decoder_weight), ("--bow-weight", bow_weight)):
-            if not 0 <= value < math.inf:
-                raise InputError(f"{flag} {value} is not a number of 0 or more")
+        check_not_negative("--decoder-weight", decoder_weight)
+        check_not_negative("--bow-weight", bow_weight)
         self.decoder_weight, self.bow_weight = decoder_weight, bow_weight
 
     def forward(self, model, sample, reduce=True):
@@ -103,7 +101,3 @@ class DupMaeCriterion(FairseqCriterion):
             log_bits(logging_outputs, f"{part}_loss", f"{part}_loss", f"{part}_count")
         for part in ("encoder", "decoder"):
             log_share(logging_outputs, f"{part}_accuracy", f"{part}_correct", f"{part}_count")
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        return True

@@ -5,14 +5,13 @@ from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum
 from fairseq.tasks import register_task
-from omegaconf import II
 
 from mass_plugins.data.languages import parse_directions, parse_languages
 from mass_plugins.data.masker import MASKINGS, Denoiser, Masker
 from mass_plugins.data.replacement import Replacement
 from mass_plugins.data.streams import Stream
 from mass_plugins.errors import InputError
-from mass_plugins.objectives.pretrained import load_pretrained_embeddings
+from mass_plugins.objectives.pretrained import PretrainedEmbeddingsConfig, load_pretrained_embeddings
 from mass_plugins.objectives.seq2seq_task import Seq2SeqTask, Seq2SeqTaskConfig
 from mass_plugins.objectives.training_task import refuse_idle
 from mass_plugins.objectives.word_denoising import WordNoiseConfig, word_denoiser
@@ -21,7 +20,7 @@ DENOISING = "denoising"
 
 
 @dataclass
-class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
+class MassPretrainingConfig(PretrainedEmbeddingsConfig, WordNoiseConfig, Seq2SeqTaskConfig):
     mono_langs: Optional[str] = field(
         default=None,
         metadata={"help": "languages with monolingual text to pre-train on; default all of --langs"},
@@ -31,13 +30,6 @@ class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
         metadata={
             "help": "supervised pre-training: directions like de-en,en-de whose pairs are mixed in, their "
             "source masked token by token with probability --span-ratio"
-        },
-    )
-    pretrained_embeddings: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "vectors that token embeddings start from, in word2vec's text format, scaled to a mean length of "
-            "1; those of mass-plugins align have all languages in one space"
         },
     )
     masking: ChoiceEnum((*MASKINGS, DENOISING)) = field(
@@ -67,8 +59,6 @@ class MassPretrainingConfig(WordNoiseConfig, Seq2SeqTaskConfig):
     tokens_per_window: int = field(
         default=64, metadata={"help": "--masking block: tokens of a window, each with one span"}
     )
-    restore_file: Optional[str] = II("checkpoint.restore_file")
-    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
 # Which maskings read a flag; the other flags are read by all.

@@ -1,10 +1,11 @@
 """Criterion ``mirror_bert``: InfoNCE over the two views of all strings of all processes."""
 
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 
 from mass_plugins.losses.info_nce import two_view_info_nce
 from mass_plugins.modules.all_gather import all_gather_rows
 from mass_plugins.modules.pooling import pool, real_slots
+from mass_plugins.objectives.criterion import SummedCriterion
 from mass_plugins.objectives.logs import log_bits, log_share
 
 # the same keys, and tensors for the same ones, from every process: fairseq sums them key by key
@@ -12,7 +13,7 @@ LOGGED = ("loss", "correct", "ntokens", "nsentences", "sample_size")
 
 
 @register_criterion("mirror_bert")
-class MirrorBertCriterion(FairseqCriterion):
+class MirrorBertCriterion(SummedCriterion):
     """One forward pass over the views of a batch, pooled, and :func:`two_view_info_nce`.
 
     Its settings (temperature, pooling) are the task's, for they depend on what the strings are.
@@ -50,7 +51,3 @@ class MirrorBertCriterion(FairseqCriterion):
         """``loss`` in bits, as fairseq's others; ``accuracy``: anchors that are closest to their other view, in %."""
         log_bits(logging_outputs, "loss", "loss", "sample_size")
         log_share(logging_outputs, "accuracy", "correct", "sample_size")
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        return True

@@ -1,12 +1,13 @@
 """Criterion ``masked_tokens``: cross-entropy of the tokens under the masks."""
 
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 
+from mass_plugins.objectives.criterion import SummedCriterion
 from mass_plugins.objectives.masked_tokens import log_masked_tokens, masked_token_loss
 
 
 @register_criterion("masked_tokens")
-class MaskedTokensCriterion(FairseqCriterion):
+class MaskedTokensCriterion(SummedCriterion):
     """The batch is that of :mod:`mass_plugins.data.masked_text`; only masked slots are projected to the vocabulary."""
 
     def forward(self, model, sample, reduce=True):
@@ -26,7 +27,3 @@ class MaskedTokensCriterion(FairseqCriterion):
     def reduce_metrics(logging_outputs) -> None:
         """Log loss in bits a token, perplexity, and the share of tokens that the model ranks first."""
         log_masked_tokens(logging_outputs)
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        return True

@@ -4,29 +4,19 @@ What fairseq's own ``masked_lm`` lacks for it: whole-word masking without a BPE 
 temperature, masks that workers and batches don't change, a dictionary with a tokenizer's own ids, accuracy.
 """
 
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import dataclass
 
 from fairseq.tasks import register_task
-from omegaconf import II
 
 from mass_plugins.errors import InputError
 from mass_plugins.objectives.masked_text_task import MaskedTextConfig, MaskedTextTask
-from mass_plugins.objectives.pretrained import load_pretrained_embeddings
+from mass_plugins.objectives.pretrained import PretrainedEmbeddingsConfig, load_pretrained_embeddings
 from mass_plugins.objectives.training_task import Metrics
 
 
 @dataclass
-class MlmPretrainingConfig(MaskedTextConfig):
-    pretrained_embeddings: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "vectors that token embeddings start from, in word2vec's text format, scaled to a mean length of "
-            "1; those of mass-plugins align have all languages in one space"
-        },
-    )
-    restore_file: Optional[str] = II("checkpoint.restore_file")
-    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
+class MlmPretrainingConfig(PretrainedEmbeddingsConfig, MaskedTextConfig):
+    """Those of masked text, and vectors to start from."""
 
 
 @register_task("mlm_pretraining", dataclass=MlmPretrainingConfig)

@@ -1,11 +1,10 @@
 """Criterion ``msm``: masked tokens of running text, masked units of documents."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from mass_plugins.errors import InputError
 from mass_plugins.losses.hierarchical import Units, hierarchical_contrast
 from mass_plugins.losses.info_nce import Contrast
 from mass_plugins.modules.all_gather import all_gather_rows
+from mass_plugins.objectives.criterion import SummedCriterion, check_not_negative, check_positive
 from mass_plugins.objectives.logs import log_bits, log_share
 from mass_plugins.objectives.masked_tokens import log_masked_tokens, masked_token_loss
 
@@ -46,7 +46,7 @@ class MsmCriterionConfig(FairseqDataclass):
 
 
 @register_criterion("msm", dataclass=MsmCriterionConfig)
-class MsmCriterion(FairseqCriterion):
+class MsmCriterion(SummedCriterion):
     """A batch has masked text or documents; both parts are computed of every batch, of no rows where it has none.
 
     So every process takes part in the collectives whichever kind its batch is, and no parameter is without gradient.
@@ -55,11 +55,9 @@ class MsmCriterion(FairseqCriterion):
     def __init__(self, task, temperature, hierarchical_alpha, without_intra_negatives, without_cross_negatives,
                  negatives_across_ranks, document_weight):  # fmt: skip
         super().__init__(task)
-        if not 0 < temperature < math.inf:
-            raise InputError(f"--temperature {temperature} is not a positive number; the paper's is 0.1")
-        for flag, value in (("--hierarchical-alpha", hierarchical_alpha), ("--document-weight", document_weight)):
-            if not 0 <= value < math.inf:
-                raise InputError(f"{flag} {value} is not a number of 0 or more")
+        check_positive("--temperature", temperature, "; the paper's is 0.1")
+        check_not_negative("--hierarchical-alpha", hierarchical_alpha)
+        check_not_negative("--document-weight", document_weight)
         if without_intra_negatives and without_cross_negatives:
             raise InputError("--without-intra-negatives and --without-cross-negatives leave no negatives; drop one")
         self.temperature, self.alpha, self.document_weight = temperature, hierarchical_alpha, document_weight
@@ -120,7 +118,3 @@ class MsmCriterion(FairseqCriterion):
         log_masked_tokens(logging_outputs, "mlm_")
         log_bits(logging_outputs, "unit_loss", "unit_loss", "units")
         log_share(logging_outputs, "unit_accuracy", "unit_correct", "units")
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        return True

@@ -1,19 +1,19 @@
 """Criteria ``retrieval`` (a retriever's) and ``relevance`` (a cross-encoder's)."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.criterions import register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from mass_plugins.errors import InputError
-from mass_plugins.losses.info_nce import info_nce
+from mass_plugins.losses.info_nce import info_nce, ranked_first
 from mass_plugins.losses.retrieval import as_rows, distillation, group_scores, hidden_positives
 from mass_plugins.models.retriever import Represented
 from mass_plugins.modules.all_gather import all_gather_rows
+from mass_plugins.objectives.criterion import SummedCriterion, check_not_negative, check_positive
 from mass_plugins.objectives.logs import log_bits, log_share
 
 
@@ -31,20 +31,15 @@ class RetrievalCriterionConfig(FairseqDataclass):
 
 
 @register_criterion("retrieval", dataclass=RetrievalCriterionConfig)
-class RetrievalCriterion(FairseqCriterion):
+class RetrievalCriterion(SummedCriterion):
     """Each query against the passages of all queries, and its own group's in the order of a teacher."""
 
     def __init__(self, task, temperature, contrastive_weight, distillation_weight, distillation_temperature):
         super().__init__(task)
-        for flag, value in (("--temperature", temperature), ("--distillation-temperature", distillation_temperature)):
-            if not 0 < value < math.inf:
-                raise InputError(f"{flag} {value} is not a positive number")
-        for flag, value in (
-            ("--contrastive-weight", contrastive_weight),
-            ("--distillation-weight", distillation_weight),
-        ):
-            if not 0 <= value < math.inf:
-                raise InputError(f"{flag} {value} is not a number of 0 or more")
+        check_positive("--temperature", temperature)
+        check_positive("--distillation-temperature", distillation_temperature)
+        check_not_negative("--contrastive-weight", contrastive_weight)
+        check_not_negative("--distillation-weight", distillation_weight)
         if contrastive_weight + distillation_weight == 0:
             raise InputError("--contrastive-weight and --distillation-weight are 0, nothing is left; set one of them")
         self.temperature, self.distillation_temperature = temperature, distillation_temperature
@@ -105,13 +100,9 @@ class RetrievalCriterion(FairseqCriterion):
             log_bits(logging_outputs, name, name, "sample_size")
         log_share(logging_outputs, "accuracy", "correct", "sample_size")
 
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        return True
-
 
 @register_criterion("relevance")
-class RelevanceCriterion(FairseqCriterion):
+class RelevanceCriterion(SummedCriterion):
     """A cross-encoder's cross-entropy of the positive among its group (Nogueira and Cho 2019, with a softmax)."""
 
     def forward(self, model, sample, reduce=True):
@@ -120,7 +111,7 @@ class RelevanceCriterion(FairseqCriterion):
         scores = model(sample["pairs"]).view(count, -1)
         first = torch.zeros(count, dtype=torch.int64, device=scores.device)
         loss = F.cross_entropy(scores, first, reduction="sum")
-        correct = (scores[:, :1] > scores[:, 1:]).all(dim=1).sum()
+        correct = ranked_first(scores, first)
         logged = {"loss": loss.detach(), "correct": correct, "nsentences": count, "sample_size": count}
         return loss, count, logged | {"ntokens": sample["ntokens"]}
 
@@ -129,7 +120,3 @@ class RelevanceCriterion(FairseqCriterion):
         """Log the loss in bits a query and the share of queries whose positive comes first."""
         log_bits(logging_outputs, "loss", "loss", "sample_size")
         log_share(logging_outputs, "accuracy", "correct", "sample_size")
-
-    @staticmethod
-    def logging_outputs_can_be_summed() -> bool:
-        return True
