@@ -12,7 +12,8 @@ two generated languages, so that their sentences end as sentences do. The unit i
                  of our task, with our decoder and with SequenceGenerator in its place; the learning rate is 0, so
                  that every update translates with the same weights
     stock        our update against fairseq's own task online_backtranslation with a transformer of the same
-                 size, taught on the same pairs, its denoising switched off
+                 size, taught on the same pairs, its denoising switched off; by tokens, not by sentences, for the two
+                 differ in their batches and in the length of what they write
 
 and each of the first two with --autocast-bfloat16 on our side, on both sides for the peer. Beside them: where an
 update's time goes (data, generation, training), the memory at its peak (of a process of its own), and the share of
@@ -45,6 +46,7 @@ from benchmarks.harness.pairs import (  # noqa: E402
 from benchmarks.harness.training_sides import SOURCE, TARGET, ModelSize, Setup  # noqa: E402
 
 UNIT = "sentences per second"
+STOCK_UPDATES = 8  # of each side in a pair against fairseq's own task: its batches are others than ours
 ON_CPU = {"layers": 3, "width": 256, "ffn": 1024, "heads": 4, "max_tokens": 1000, "batches": 1, "precision": "fp32"}
 ON_GPU = {"layers": 6, "width": 768, "ffn": 3072, "heads": 12, "max_tokens": 8000, "batches": 8, "precision": "bf16"}
 
@@ -131,7 +133,7 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
     work = sides.sentences(plain["ours", precision])
     pairs = [(("ours", how), ("fairseq", how)) for how in hows] + [(("ours", "autocast"), ("fairseq", precision))]
 
-    def timed(updates: dict, label: str) -> dict:
+    def timed(updates: dict, label: str, count: int = count) -> dict:
         alternate(updates, 1, count, settle=settle)  # memory, kernels and the optimizer's state
         named = {" ".join(name) if isinstance(name, tuple) else name: side for name, side in updates.items()}
         seconds = alternate(named, arguments.pairs, count, arguments.clock, settle, label)
@@ -163,13 +165,17 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
         raise AssertionError("the updates that were timed have changed the model")
     yield from compare("update", seconds, {"seconds_of_an_update": parts, "peak_memory_gib": peaks})
 
-    stock = sides.stock(setup, precision, stock_weights, count)
-    seconds = timed({"ours": plain["ours", precision].update, "stock": stock.update}, "stock")
-    # the two do not read the same batches, so theirs is scaled to our number of sentences
-    scaled = [second * work / stock.sentences for second in seconds["stock"]]
+    ours = sides.unsupervised(setup, precision, weights, STOCK_UPDATES, by_fairseq=False)
+    stock = sides.stock(setup, precision, stock_weights, STOCK_UPDATES)
+    seconds = timed({"ours": ours.update, "stock": stock.update}, "stock", STOCK_UPDATES)
+    # neither the batches nor the lengths of the translations are the same, so theirs is scaled to our number of tokens
+    work = sides.tokens(ours)
+    scaled = [second * work / stock.tokens for second in seconds["stock"]]
     names = f"back-translation, update, {precision}", f"online_backtranslation, {precision}"
-    memory = {"peak_memory_gib": {"ours": peaks["ours", precision], "peer": stock_peak}}
-    yield Measured(Comparison(*names, seconds["ours"], scaled, work, UNIT), memory)
+    beside: dict[str, Any] = {"peak_memory_gib": {"ours": peaks["ours", precision], "peer": stock_peak}}
+    beside["updates_of_a_pair"] = STOCK_UPDATES
+    unit = "tokens of text and translations per second"
+    yield Measured(Comparison(*names, seconds["ours"], scaled, work, unit), beside)
 
 
 def hardware(cuda: bool) -> str:

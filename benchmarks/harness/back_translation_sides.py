@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 import torch
+from fairseq import utils
 from fairseq.data import Dictionary
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import FairseqTask
@@ -20,6 +21,7 @@ from mass_plugins.data.symbols import MASK
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator
 
 OURS = ["--arch", "mass_tiny"]
+PAD = 1  # of all dictionaries here
 # A timed update leaves the weights as they are: a model that were taught on one batch again and again would soon write
 # sentences of half their length.
 _TIMED = ["--lr", "0"]
@@ -234,24 +236,42 @@ def _report_peak(send: Any, setup: Setup, precision: str, weights: dict[str, Ten
 def mean_length(side: Generation) -> float:
     """Tokens of a translation, ``</s>`` included."""
     found = [side.update(number) for number in range(len(side.batches))]
-    return sum(int(tokens.ne(1).sum()) for tokens in found) / sum(map(len, found))
+    return sum(int(rows.ne(PAD).sum()) for rows in found) / sum(map(len, found))
 
 
 def sentences(side: Side) -> int:
     return sum(batch["back_translation"]["nsentences"] for batch in side.batches)
 
 
+def tokens(side: Side) -> int:
+    """Those of the side's text and of its translations of it, ``</s>`` included: what an update's work grows with."""
+    found = Generation(side)
+    texts = sum(batch["target"].ne(PAD).sum() for batch in found.batches)
+    return int(texts + sum(found.update(number).ne(PAD).sum() for number in range(len(found.batches))))
+
+
 class StockSide(Side):
     """fairseq's ``online_backtranslation``: an update translates a batch of each language."""
 
     def update(self, number: int) -> Any:
-        # the task writes its translations into the batch that it is given
-        batch = {name: {**part, "net_input": dict(part["net_input"])} for name, part in self.batches[number].items()}
-        return self.trainer.train_step([batch])
+        return self.trainer.train_step([self._copy(number)])
+
+    def _copy(self, number: int) -> dict:
+        """A batch that the task may write its translations into."""
+        return {name: {**part, "net_input": dict(part["net_input"])} for name, part in self.batches[number].items()}
 
     @property
-    def sentences(self) -> int:
-        return sum(part["nsentences"] for batch in self.batches for name, part in batch.items() if name.endswith("-BT"))
+    def tokens(self) -> int:
+        """The like of :func:`tokens`."""
+        task, total = self.trainer.task, 0
+        for number in range(len(self.batches)):
+            for name, part in self._copy(number).items():
+                if name.endswith("-BT"):
+                    part = utils.move_to_cuda(part) if self.trainer.cuda else part
+                    other = TARGET if name.startswith(SOURCE) else SOURCE
+                    task.backtranslate_sample(part, name.removesuffix("-BT"), other)
+                    total += int(part["target"].ne(PAD).sum() + part["net_input"]["src_tokens"].ne(PAD).sum())
+        return total
 
 
 def stock(setup: Setup, precision: str, weights: dict[str, Tensor], count: int) -> StockSide:
