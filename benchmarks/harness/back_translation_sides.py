@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import resource
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 import torch
@@ -243,11 +243,24 @@ def sentences(side: Side) -> int:
     return sum(batch["back_translation"]["nsentences"] for batch in side.batches)
 
 
-def tokens(side: Side) -> int:
-    """Those of the side's text and of its translations of it, ``</s>`` included: what an update's work grows with."""
+class Work(NamedTuple):
+    """What a side's updates do; tokens include ``</s>``, not the token of a language."""
+
+    sentences: int
+    tokens: int
+    of_translations: int
+
+    @property
+    def all_tokens(self) -> int:
+        return self.tokens + self.of_translations
+
+
+def work_of(side: Side) -> Work:
+    """That of our task's updates."""
     found = Generation(side)
-    texts = sum(batch["target"].ne(PAD).sum() for batch in found.batches)
-    return int(texts + sum(found.update(number).ne(PAD).sum() for number in range(len(found.batches))))
+    texts = sum(int(batch["target"].ne(PAD).sum()) for batch in found.batches)
+    written = sum(int(found.update(number).ne(PAD).sum()) for number in range(len(found.batches)))
+    return Work(sentences(side), texts, written)
 
 
 class StockSide(Side):
@@ -260,18 +273,20 @@ class StockSide(Side):
         """A batch that the task may write its translations into."""
         return {name: {**part, "net_input": dict(part["net_input"])} for name, part in self.batches[number].items()}
 
-    @property
-    def tokens(self) -> int:
-        """The like of :func:`tokens`."""
-        task, total = self.trainer.task, 0
+    def work(self) -> Work:
+        """What the updates do, by translating as they do: without dropout."""
+        self.trainer.model.eval()
+        count = texts = written = 0
         for number in range(len(self.batches)):
             for name, part in self._copy(number).items():
                 if name.endswith("-BT"):
                     part = utils.move_to_cuda(part) if self.trainer.cuda else part
+                    count += part["nsentences"]
+                    texts += int(part["target"].ne(PAD).sum())
                     other = TARGET if name.startswith(SOURCE) else SOURCE
-                    task.backtranslate_sample(part, name.removesuffix("-BT"), other)
-                    total += int(part["target"].ne(PAD).sum() + part["net_input"]["src_tokens"].ne(PAD).sum())
-        return total
+                    self.trainer.task.backtranslate_sample(part, name.removesuffix("-BT"), other)
+                    written += int(part["net_input"]["src_tokens"][:, 1:].ne(PAD).sum())  # after the language
+        return Work(count, texts, written)
 
 
 def stock(setup: Setup, precision: str, weights: dict[str, Tensor], count: int) -> StockSide:

@@ -1,7 +1,7 @@
 """Matrix products with fixed weights on a CPU: oneDNN's kernel on weights that are laid out for it once.
 
-torch sends float32 products to MKL. On processors that aren't Intel's oneDNN is faster, most of all where few rows meet a
-large vocabulary; there bfloat16 gains, too. torch's compiler uses the same operator.
+torch sends float32 products to MKL. On processors that aren't Intel's oneDNN is faster, most of all where few rows meet
+a large vocabulary; there bfloat16 gains, too. torch's compiler uses the same operator.
 """
 
 import copy

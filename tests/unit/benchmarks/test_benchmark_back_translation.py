@@ -61,25 +61,32 @@ def test_the_check_sees_a_difference():
         back_translation.check_same_translations(Fixed([[5, 2], [6, 2]]), Fixed([[5, 2], [7, 2]]))
 
 
-def test_tokens_are_those_of_texts_and_translations(tmp_path):
-    """And counting them leaves the batches as they are, of which fairseq's task overwrites the source."""
+def test_work_is_that_of_the_updates(tmp_path):
+    """Counting translates as updates do and leaves the batches as they are, of which fairseq's task overwrites the
+    source."""
     sides.coded_corpus(str(tmp_path), 30, 64, 1)
     setup = Setup(str(tmp_path), SOURCE, TARGET, ModelSize(1, 16, 16, 2), 300, False, 1)
     ours = sides.unsupervised(setup, "fp32", sides.taught(setup, "fp32", 1), 2, by_fairseq=False)
     found = sides.Generation(ours)
     texts = sum(int(batch["target"].ne(1).sum()) for batch in found.batches)
-    assert sides.tokens(ours) == texts + round(sides.mean_length(found) * sides.sentences(ours))
+    count = sides.sentences(ours)
+    assert sides.work_of(ours) == (count, texts, round(sides.mean_length(found) * count))
 
     stock = sides.stock(setup, "fp32", sides.taught_stock(setup, "fp32", 2), 2)
     parts = [part for batch in stock.batches for name, part in batch.items() if name.endswith("-BT")]
-    texts = sum(int(part["target"].ne(1).sum()) for part in parts)
-    written, sources = [], [part["net_input"]["src_tokens"].clone() for part in parts]
+    sources, written = [part["net_input"]["src_tokens"].clone() for part in parts], []
     translate = stock.trainer.task.backtranslate_sample
     stock.trainer.task.backtranslate_sample = lambda part, *languages: (
         translate(part, *languages),
-        written.append(int(part["net_input"]["src_lengths"].sum())),
+        written.append(int((part["net_input"]["src_lengths"] - 1).sum())),
     )
-    assert stock.tokens == texts + sum(written) and len(written) == len(parts) == 4
+    for number in range(2):
+        stock.update(number)
+    of_updates = sum(written)
+    assert stock.trainer.model.training and len(written) == len(parts) == 4
+    texts = sum(int(part["target"].ne(1).sum()) for part in parts)
+    expected = (sum(part["nsentences"] for part in parts), texts, of_updates)
+    assert stock.work() == expected and sum(written) == 2 * of_updates
     assert all(torch.equal(part["net_input"]["src_tokens"], source) for part, source in zip(parts, sources))
 
 
