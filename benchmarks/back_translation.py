@@ -2,9 +2,9 @@
 
     python benchmarks/back_translation.py [--output benchmarks/back_translation.json]
 
-All sides are in this process and translate the same sentences in the same batches, batch by batch in turn,
-with the same limits (1.3 times the width of the batch + 5 tokens). The models have been taught on pairs of
-two generated languages, so that their sentences end as sentences do. The unit is sentences per second.
+All sides are in this process and, except stock, translate the same sentences in the same batches, batch by batch in
+turn, with the same limits (1.3 times the width of the batch + 5 tokens). The models have been taught on pairs of two
+generated languages, so that their sentences end as sentences do. The unit is sentences per second, of stock tokens.
 
     generation   the translations of an update alone; the same weights on both sides, in float32 the same
                  translations, which is checked
@@ -12,7 +12,8 @@ two generated languages, so that their sentences end as sentences do. The unit i
                  of our task, with our decoder and with SequenceGenerator in its place; the learning rate is 0, so
                  that every update translates with the same weights
     stock        our update against fairseq's own task online_backtranslation with a transformer of the same
-                 size, taught on the same pairs, its denoising switched off
+                 size, taught on the same pairs, its denoising switched off; by tokens, not by sentences, for the two
+                 differ in their batches and in the length of what they write
 
 and each of the first two with --autocast-bfloat16 on our side, on both sides for the peer. Beside them: where an
 update's time goes (data, generation, training), the memory at its peak (of a process of its own), and the share of
@@ -45,6 +46,7 @@ from benchmarks.harness.pairs import (  # noqa: E402
 from benchmarks.harness.training_sides import SOURCE, TARGET, ModelSize, Setup  # noqa: E402
 
 UNIT = "sentences per second"
+STOCK_UPDATES = 8  # at least, of each side in a pair against fairseq's own task: its batches are others than ours
 ON_CPU = {"layers": 3, "width": 256, "ffn": 1024, "heads": 4, "max_tokens": 1000, "batches": 1, "precision": "fp32"}
 ON_GPU = {"layers": 6, "width": 768, "ffn": 3072, "heads": 12, "max_tokens": 8000, "batches": 8, "precision": "bf16"}
 
@@ -66,7 +68,7 @@ def parse(argv) -> argparse.Namespace:
         "ffn": "inner width of the feed-forward layers",
         "heads": "of attention",
         "max_tokens": "of a batch, source or target, padding included",
-        "batches": "updates of each side in a pair",
+        "batches": f"updates of each side in a pair; of stock at least {STOCK_UPDATES}",
     }
     for name, meaning in meanings.items():
         default = f"default: {ON_CPU[name]} on a CPU, {ON_GPU[name]} on a GPU"
@@ -131,7 +133,7 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
     work = sides.sentences(plain["ours", precision])
     pairs = [(("ours", how), ("fairseq", how)) for how in hows] + [(("ours", "autocast"), ("fairseq", precision))]
 
-    def timed(updates: dict, label: str) -> dict:
+    def timed(updates: dict, label: str, count: int = count) -> dict:
         alternate(updates, 1, count, settle=settle)  # memory, kernels and the optimizer's state
         named = {" ".join(name) if isinstance(name, tuple) else name: side for name, side in updates.items()}
         seconds = alternate(named, arguments.pairs, count, arguments.clock, settle, label)
@@ -163,13 +165,18 @@ def measure(setup: Setup, arguments: argparse.Namespace) -> Iterator[Measured]:
         raise AssertionError("the updates that were timed have changed the model")
     yield from compare("update", seconds, {"seconds_of_an_update": parts, "peak_memory_gib": peaks})
 
+    count = max(count, STOCK_UPDATES)
+    ours = sides.unsupervised(setup, precision, weights, count, by_fairseq=False)
     stock = sides.stock(setup, precision, stock_weights, count)
-    seconds = timed({"ours": plain["ours", precision].update, "stock": stock.update}, "stock")
-    # the two do not read the same batches, so theirs is scaled to our number of sentences
-    scaled = [second * work / stock.sentences for second in seconds["stock"]]
+    seconds = timed({"ours": ours.update, "stock": stock.update}, "stock", count)
+    # neither the batches nor the lengths of the translations are the same, so theirs is scaled to our number of tokens
+    done, theirs = sides.work_of(ours), stock.work()
+    scaled = [second * done.all_tokens / theirs.all_tokens for second in seconds["stock"]]
     names = f"back-translation, update, {precision}", f"online_backtranslation, {precision}"
-    memory = {"peak_memory_gib": {"ours": peaks["ours", precision], "peer": stock_peak}}
-    yield Measured(Comparison(*names, seconds["ours"], scaled, work, UNIT), memory)
+    beside: dict[str, Any] = {"peak_memory_gib": {"ours": peaks["ours", precision], "peer": stock_peak}}
+    beside["work_of_a_pair"] = {"updates": count, "ours": done._asdict(), "peer": theirs._asdict()}
+    unit = "tokens of text and translations per second"
+    yield Measured(Comparison(*names, seconds["ours"], scaled, done.all_tokens, unit), beside)
 
 
 def hardware(cuda: bool) -> str:

@@ -5,10 +5,11 @@ import multiprocessing
 import os
 import resource
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 import torch
+from fairseq import utils
 from fairseq.data import Dictionary
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import FairseqTask
@@ -20,6 +21,7 @@ from mass_plugins.data.symbols import MASK
 from mass_plugins.objectives.unsupervised_translation.back_translation import BackTranslator
 
 OURS = ["--arch", "mass_tiny"]
+PAD = 1  # of all dictionaries here
 # A timed update leaves the weights as they are: a model that were taught on one batch again and again would soon write
 # sentences of half their length.
 _TIMED = ["--lr", "0"]
@@ -234,24 +236,57 @@ def _report_peak(send: Any, setup: Setup, precision: str, weights: dict[str, Ten
 def mean_length(side: Generation) -> float:
     """Tokens of a translation, ``</s>`` included."""
     found = [side.update(number) for number in range(len(side.batches))]
-    return sum(int(tokens.ne(1).sum()) for tokens in found) / sum(map(len, found))
+    return sum(int(rows.ne(PAD).sum()) for rows in found) / sum(map(len, found))
 
 
 def sentences(side: Side) -> int:
     return sum(batch["back_translation"]["nsentences"] for batch in side.batches)
 
 
+class Work(NamedTuple):
+    """What a side's updates do; tokens include ``</s>``, not the token of a language."""
+
+    sentences: int
+    tokens: int
+    of_translations: int
+
+    @property
+    def all_tokens(self) -> int:
+        return self.tokens + self.of_translations
+
+
+def work_of(side: Side) -> Work:
+    """That of our task's updates."""
+    found = Generation(side)
+    texts = sum(int(batch["target"].ne(PAD).sum()) for batch in found.batches)
+    written = sum(int(found.update(number).ne(PAD).sum()) for number in range(len(found.batches)))
+    return Work(sentences(side), texts, written)
+
+
 class StockSide(Side):
     """fairseq's ``online_backtranslation``: an update translates a batch of each language."""
 
     def update(self, number: int) -> Any:
-        # the task writes its translations into the batch that it is given
-        batch = {name: {**part, "net_input": dict(part["net_input"])} for name, part in self.batches[number].items()}
-        return self.trainer.train_step([batch])
+        return self.trainer.train_step([self._copy(number)])
 
-    @property
-    def sentences(self) -> int:
-        return sum(part["nsentences"] for batch in self.batches for name, part in batch.items() if name.endswith("-BT"))
+    def _copy(self, number: int) -> dict:
+        """A batch that the task may write its translations into."""
+        return {name: {**part, "net_input": dict(part["net_input"])} for name, part in self.batches[number].items()}
+
+    def work(self) -> Work:
+        """What the updates do, by translating as they do: without dropout."""
+        self.trainer.model.eval()
+        count = texts = written = 0
+        for number in range(len(self.batches)):
+            for name, part in self._copy(number).items():
+                if name.endswith("-BT"):
+                    part = utils.move_to_cuda(part) if self.trainer.cuda else part
+                    count += part["nsentences"]
+                    texts += int(part["target"].ne(PAD).sum())
+                    other = TARGET if name.startswith(SOURCE) else SOURCE
+                    self.trainer.task.backtranslate_sample(part, name.removesuffix("-BT"), other)
+                    written += int(part["net_input"]["src_tokens"][:, 1:].ne(PAD).sum())  # after the language
+        return Work(count, texts, written)
 
 
 def stock(setup: Setup, precision: str, weights: dict[str, Tensor], count: int) -> StockSide:

@@ -1,8 +1,7 @@
 """Matrix products with fixed weights on a CPU: oneDNN's kernel on weights that are laid out for it once.
 
-torch sends float32 products to MKL. On processors that aren't Intel's oneDNN is faster: by a fifth to a third on an AMD
-EPYC for 333 to 2000 rows of 384 to 3072 numbers, by two fifths to a whole for 20 to 150 rows on a vocabulary of 6000,
-where bfloat16 gains, too. torch's compiler uses the same operator.
+torch sends float32 products to MKL. On processors that aren't Intel's oneDNN is faster, most of all where few rows meet
+a large vocabulary; there bfloat16 gains, too. torch's compiler uses the same operator.
 """
 
 import copy

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class PretrainedEmbeddingsConfig(FairseqDataclass):
-    """Options of a task whose models can start from vectors, and those of fairseq's that go against them."""
+    """Options of a task whose models can start from vectors, and fairseq's options that exclude them."""
 
     pretrained_embeddings: Optional[str] = field(
         default=None,

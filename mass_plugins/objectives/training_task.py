@@ -115,7 +115,7 @@ class Metrics(NamedTuple):
 
 
 class TrainingTask(FairseqTask):
-    """A task with the option ``data``, on data sets of ours."""
+    """A task on data sets of ours; its options are a ``TrainingConfig`` with ``data``."""
 
     POSITIONS_FLAG = "--max-source-positions"  # which makes room for longer lines
     model_options: Any = None  # of the model that is to be trained; None for one that a checkpoint brings along

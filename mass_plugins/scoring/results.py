@@ -81,10 +81,14 @@ def details(result: dict, changed: bool = False) -> str:
         names = " | ".join(score[key] for key in ("setting", "system", "metric"))
         lines.append(f"| {names} | {_cell(score, False)} | {values} | {seeds} |")
     if result["comparisons"]:
-        lines += ["", "| setting | difference | by seed | p-values |", "|---|---|---|---|"]
+        pooled = all("interval" in test for test in result["comparisons"])  # over the means of the seeds
+        named = "value, 95 % interval | p-value" if pooled else "by seed | p-values"
+        lines += ["", f"| setting | difference | {named} |", "|---|---|---|---|"]
     for test in result["comparisons"]:
         differences = ", ".join(f"{value:+.2f}" for value in test["differences"])
-        p_values = ", ".join(f"{value:.3f}" for value in test["p_values"])
+        if "interval" in test:
+            differences += " ({:+.2f} to {:+.2f})".format(*test["interval"])
+        p_values = ", ".join(f"{value:.3f}" if value >= 0.0005 else "< 0.001" for value in test["p_values"])
         metric = f" ({test['metric']})" if "metric" in test else ""
         named = f"{test['system']} less {test['baseline']}{metric}"
         lines.append(f"| {test['setting']} | {named} | {differences} | {p_values} |")

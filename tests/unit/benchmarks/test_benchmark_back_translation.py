@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import back_translation
 from benchmarks.harness import back_translation_sides as sides
+from benchmarks.harness.training_sides import SOURCE, TARGET, ModelSize, Setup
 
 SMALL = "--cpu --pairs 2 --batches 1 --sentences 60 --vocabulary 64 --lessons 4 --max-tokens 300 --threads 1".split()
 SMALL += "--layers 1 --width 16 --ffn 16 --heads 2 --clock cpu".split()
@@ -58,6 +59,35 @@ def test_one_in_a_thousand_may_round_otherwise():
 def test_the_check_sees_a_difference():
     with pytest.raises(AssertionError, match="only 1 of 2 translations"):
         back_translation.check_same_translations(Fixed([[5, 2], [6, 2]]), Fixed([[5, 2], [7, 2]]))
+
+
+def test_work_is_that_of_the_updates(tmp_path):
+    """Counting translates as updates do and leaves the batches as they are, of which fairseq's task overwrites the
+    source."""
+    sides.coded_corpus(str(tmp_path), 30, 64, 1)
+    setup = Setup(str(tmp_path), SOURCE, TARGET, ModelSize(1, 16, 16, 2), 300, False, 1)
+    ours = sides.unsupervised(setup, "fp32", sides.taught(setup, "fp32", 1), 2, by_fairseq=False)
+    found = sides.Generation(ours)
+    texts = sum(int(batch["target"].ne(1).sum()) for batch in found.batches)
+    count = sides.sentences(ours)
+    assert sides.work_of(ours) == (count, texts, round(sides.mean_length(found) * count))
+
+    stock = sides.stock(setup, "fp32", sides.taught_stock(setup, "fp32", 2), 2)
+    parts = [part for batch in stock.batches for name, part in batch.items() if name.endswith("-BT")]
+    sources, written = [part["net_input"]["src_tokens"].clone() for part in parts], []
+    translate = stock.trainer.task.backtranslate_sample
+    stock.trainer.task.backtranslate_sample = lambda part, *languages: (
+        translate(part, *languages),
+        written.append(int((part["net_input"]["src_lengths"] - 1).sum())),
+    )
+    for number in range(2):
+        stock.update(number)
+    of_updates = sum(written)
+    assert stock.trainer.model.training and len(written) == len(parts) == 4
+    texts = sum(int(part["target"].ne(1).sum()) for part in parts)
+    expected = (sum(part["nsentences"] for part in parts), texts, of_updates)
+    assert stock.work() == expected and sum(written) == 2 * of_updates
+    assert all(torch.equal(part["net_input"]["src_tokens"], source) for part, source in zip(parts, sources))
 
 
 def test_the_text_that_is_translated_is_not_of_the_pairs(tmp_path):

@@ -80,9 +80,10 @@ def test_bad_options():
         FullyExploredMasker(0.5, True, Replacement.parse("1,0,0"), VOCABULARY, MARKS, sets=2)
 
 
-def test_lower_variance_than_independent_masks():
+@pytest.mark.parametrize("sets, share", ((2, 0.05), (4, 0.02), (8, 0.01)))
+def test_lower_variance_than_independent_masks(sets, share):
     """The paper's claim: an encoder's gradient over K masks of a text varies less when they share no token."""
-    sets, draws = 4, 150
+    draws = 150
     torch.manual_seed(0)
     shape = {"encoder_layers": 1, "encoder_embed_dim": 16, "encoder_ffn_embed_dim": 32, "encoder_attention_heads": 2}
     options = {**shape, "max_positions": 32, "dropout": 0.0, "attention_dropout": 0.0}
@@ -105,4 +106,4 @@ def test_lower_variance_than_independent_masks():
     copies, lengths = text.repeat(sets, axis=0), length.repeat(sets)
     others = [gradient(independent(copies, lengths, sentence_keys(3, 1 + n, np.arange(sets)))) for n in range(draws)]
     spread = [torch.stack(found).var(dim=0).sum().item() for found in (disjoint, others)]
-    assert spread[0] < 0.5 * spread[1]
+    assert spread[0] < share * spread[1]
