@@ -27,6 +27,7 @@ from mass_plugins.errors import InputError
 
 VERSION = 2  # 1 said nothing of the tokenizer, nor of the ids of vectors that came as a file
 RECORD = "representations.json"
+_ARRAYS = ("cls.npy", "ot_index.npy", "ot_value.npy", "ot_dense.npy")  # of all layouts
 _FIELDS = {"description": dict, "rows": int, "sizes": dict, "finished": bool}
 
 
@@ -158,7 +159,7 @@ class RepresentationWriter:
 
     def _open(self, stack: ExitStack) -> GrowingLines:
         if not self.rows:  # what --overwrite gives up, which an index may hold by hard links
-            for name in (RECORD, "ids.txt", *self.description.layout()):
+            for name in (RECORD, "ids.txt", *_ARRAYS):
                 (self.folder / name).unlink(missing_ok=True)
         self._ids = GrowingLines(self.folder / "ids.txt", self._sizes.get("ids.txt", 0) if self.rows else 0)
         stack.callback(self._ids.close)

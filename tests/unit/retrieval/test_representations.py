@@ -65,6 +65,8 @@ def test_other_settings_are_refused_until_overwritten(tmp_path):
         writer.append(["x"], Parts(cls=parts.cls[:1]))
         writer.commit(finished=True)
     assert Representations(tmp_path / "r").ids() == ["x"]
+    left = {file.name for file in (tmp_path / "r").iterdir()}
+    assert left == {".lock", "representations.json", "ids.txt", "cls.npy"}
 
 
 def test_a_full_disk_is_told_at_the_first_rows(tmp_path, monkeypatch):

@@ -59,6 +59,21 @@ def test_readme_and_card_are_rebuilt_between_the_marks(tmp_path, capsys):
     assert "Measured before the configuration changed." in (folder / "README.md").read_text()
 
 
+def test_tests_by_seed_and_over_all_seeds(tmp_path):
+    """The first have a value and a p-value for each seed, the second an interval; no p-value is 0."""
+    (tmp_path / "config.sh").touch()
+    result = record([20.0], tmp_path) | {"seconds": 1}
+    test = result["comparisons"][0]
+    test |= {"differences": [1.5, -2.0], "p_values": [0.0004, 0.0316]}
+    lines = results.details(result).splitlines()
+    assert "| setting | difference | by seed | p-values |" in lines
+    assert "| de-en | mass less scratch | +1.50, -2.00 | < 0.001, 0.032 |" in lines
+    test |= {"differences": [-0.25], "p_values": [0.5335], "interval": [-0.98, 0.48]}
+    lines = results.details(result).splitlines()
+    assert "| setting | difference | value, 95 % interval | p-value |" in lines
+    assert "| de-en | mass less scratch | -0.25 (-0.98 to +0.48) | 0.533 |" in lines
+
+
 def test_a_card_without_an_outcome_is_refused(tmp_path, capsys):
     folder = tmp_path / "examples" / "toy"
     folder.mkdir(parents=True)
