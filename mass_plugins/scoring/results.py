@@ -1,8 +1,8 @@
 """``make results``: tables from ``examples/*/result.json``, between two marks of a README.
 
-The top README gets one table per example, with the outcome that the example's card states, and the names of the
-examples that have no result. Each card gets the raw values and the significance tests. One table over all examples is
-printed.
+The top README gets one table per example, of the first metric of each setting, with the outcome that the example's
+card states, and the names of the examples that have no result. Each card gets all metrics, the raw values and the
+significance tests. One table over all examples is printed.
 """
 
 import argparse
@@ -24,34 +24,44 @@ CHANGED = "; measured before its configuration changed"
 STAR = " *"  # the same in a terminal
 
 
+LINK = re.compile(r"\]\(([^/)]+)/README\.md\)")  # to an example, from examples/README.md
 OUTCOME = re.compile(r"^\*\*Outcome:\*\* (.+?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def table(result: dict, outcome: str = "", changed: bool = False) -> str:
-    """One example in Markdown: one row per setting, one column per system, the best of several in a row in bold.
+    """One example in Markdown, as the top README shows it: the first metric of each setting.
 
     ``outcome``: what the result says of the claim; ``changed``: its configuration is another one now.
     """
-    scores = {(score["setting"], score["system"], score["metric"]): score for score in result["scores"]}
-    systems = list(dict.fromkeys(score["system"] for score in result["scores"]))
-    rows = list(dict.fromkeys(map(_setting_and_metric, result["scores"])))
+    first: dict[str, str] = {}
+    for score in result["scores"]:
+        first.setdefault(score["setting"], score["metric"])
+    scores = [score for score in result["scores"] if score["metric"] == first[score["setting"]]]
     status = result["status"] + (CHANGED if changed else "")
+    signatures = dict.fromkeys(f"{score['metric']}: `{score['signature']}`" for score in scores)
     lines = [
         f"**[{result['example']}](examples/{result['example']}/README.md)**, {status}. Claim: {result['claim']}.",
         *([f"**Outcome:** {outcome}"] if outcome else []),
         "",
-        f"| | {' | '.join(systems)} |",
-        f"|---|{'---|' * len(systems)}",
+        *_by_system(scores),
+        "",
+        "; ".join(signatures) + f"; {result['hardware']}.",
     ]
-    for setting, metric in rows:
-        here = {system: score for system in systems if (score := scores.get((setting, system, metric)))}
+    return "\n".join(lines)
+
+
+def _by_system(scores: list[dict]) -> list[str]:
+    """One row per setting and metric, one column per system, the best of several in a row in bold."""
+    found = {(score["setting"], score["metric"], score["system"]): score for score in scores}
+    systems = list(dict.fromkeys(score["system"] for score in scores))
+    lines = [f"| | {' | '.join(systems)} |", f"|---|{'---|' * len(systems)}"]
+    for setting, metric in dict.fromkeys(map(_setting_and_metric, scores)):
+        here = {system: score for system in systems if (score := found.get((setting, metric, system)))}
         choose = min if any(score.get("lower_is_better") for score in here.values()) else max
         best = choose(score["mean"] for score in here.values())
         shown = {system: _cell(score, len(here) > 1 and score["mean"] == best) for system, score in here.items()}
-        cells = [shown.get(system, "") for system in systems]
-        lines.append(f"| {setting}, {metric} | {' | '.join(cells)} |")
-    signatures = dict.fromkeys(f"{score['metric']}: `{score['signature']}`" for score in result["scores"])
-    return "\n".join([*lines, "", "; ".join(signatures) + f"; {result['hardware']}."])
+        lines.append(f"| {setting}, {metric} | {' | '.join(shown.get(system, '') for system in systems)} |")
+    return lines
 
 
 def _mean(score: dict) -> str:
@@ -69,8 +79,9 @@ def _cell(score: dict, best: bool) -> str:
 
 
 def details(result: dict, changed: bool = False) -> str:
-    """What a card shows in Markdown: every value, and the paired tests; ``changed`` as in :func:`table`."""
+    """What a card shows in Markdown: all metrics, values and paired tests; ``changed`` as in :func:`table`."""
     lines = ["Measured before the configuration changed.", ""] if changed else []
+    lines += [*_by_system(result["scores"]), ""]
     lines += ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
     for score in result["scores"]:
         bounds = [f" [{low:.2f}, {high:.2f}]" for low, high in score.get("intervals", [])] or [""] * len(
@@ -154,8 +165,18 @@ def outcome_of(card: str, name: str) -> str:
 
 
 def find_results(root: Path) -> dict[Path, dict]:
-    """``result.json`` → what it holds, for every example; the demo, whose languages are artificial, is the last."""
-    files = sorted(root.glob("examples/*/result.json"), key=lambda file: (file.parent.name == "demo", file))
+    """``result.json`` → what it holds, for every example, in the order in which ``examples/README.md`` links to them.
+
+    Those without a link come next; the demo, whose languages are artificial, is the last.
+    """
+    order = root / "examples" / "README.md"
+    links = LINK.findall(order.read_text(encoding="utf-8")) if order.exists() else []
+
+    def place(file: Path) -> tuple[bool, int, str]:
+        name = file.parent.name
+        return name == "demo", links.index(name) if name in links else len(links), name
+
+    files = sorted(root.glob("examples/*/result.json"), key=place)
     return {file: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 

@@ -113,6 +113,38 @@ def test_the_best_of_several_is_bold_and_the_only_one_is_not(lower_is_better, ro
     assert f"| all, m {row}" in found and "| own, m |  |  | 3.0 |" in found
 
 
+def test_the_readme_has_the_first_metric_of_each_setting_and_the_card_all():
+    scores = [
+        Score(system, setting, metric, f"signature of {metric}", [value], [1]).record()
+        for system, value in (("a", 1.0), ("b", 2.0))
+        for setting, metrics in (("words", ["ROUGE-1", "ROUGE-L"]), ("order", ["tau", "ROUGE-1"]))
+        for metric in metrics
+    ]
+    result = {"example": "toy", "claim": "c", "status": "s", "hardware": "h", "comparisons": [], "scores": scores}
+    result |= {"versions": {}, "commit": "", "dirty": False, "seconds": 1}
+    rows = [line for line in results.table(result).splitlines() if line.startswith("|")]
+    assert rows == [
+        "| | a | b |",
+        "|---|---|---|",
+        "| words, ROUGE-1 | 1.0 | **2.0** |",
+        "| order, tau | 1.0 | **2.0** |",
+    ]
+    assert results.table(result).endswith("\n\nROUGE-1: `signature of ROUGE-1`; tau: `signature of tau`; h.")
+    card = results.details(result).splitlines()
+    assert [line for line in card if line.startswith("| ") and "**" in line] == [
+        f"| {row} | 1.0 | **2.0** |" for row in ("words, ROUGE-1", "words, ROUGE-L", "order, tau", "order, ROUGE-1")
+    ]
+
+
+def test_tables_are_in_the_order_of_the_list_of_examples(tmp_path):
+    for name in ("a", "b", "c", "demo"):
+        (tmp_path / "examples" / name).mkdir(parents=True)
+        (tmp_path / "examples" / name / "result.json").write_text("{}")
+    assert [file.parent.name for file in results.find_results(tmp_path)] == ["a", "b", "c", "demo"]
+    (tmp_path / "examples" / "README.md").write_text("[demo](demo/README.md) [see](c/README.md) [B](b/README.md)\n")
+    assert [file.parent.name for file in results.find_results(tmp_path)] == ["c", "b", "a", "demo"]
+
+
 def test_examples_without_a_result_are_named(tmp_path):
     for name in ("b", "a", "run"):
         folder = tmp_path / "examples" / name
