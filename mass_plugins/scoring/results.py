@@ -81,16 +81,7 @@ def _cell(score: dict, best: bool) -> str:
 def details(result: dict, changed: bool = False) -> str:
     """What a card shows in Markdown: all metrics, values and paired tests; ``changed`` as in :func:`table`."""
     lines = ["Measured before the configuration changed.", ""] if changed else []
-    lines += [*_by_system(result["scores"]), ""]
-    lines += ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
-    for score in result["scores"]:
-        bounds = [f" [{low:.2f}, {high:.2f}]" for low, high in score.get("intervals", [])] or [""] * len(
-            score["values"]
-        )
-        values = ", ".join(f"{value:.2f}{interval}" for value, interval in zip(score["values"], bounds))
-        seeds = ", ".join(map(str, score["seeds"]))
-        names = " | ".join(score[key] for key in ("setting", "system", "metric"))
-        lines.append(f"| {names} | {_cell(score, False)} | {values} | {seeds} |")
+    lines += _by_system(result["scores"])
     if result["comparisons"]:
         pooled = all("interval" in test for test in result["comparisons"])  # over the means of the seeds
         named = "value, 95 % interval | p-value" if pooled else "by seed | p-values"
@@ -109,7 +100,17 @@ def details(result: dict, changed: bool = False) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     commit = f"{result['commit'][:10]}{' with changes' if result['dirty'] else ''}" if result["commit"] else "none"
     lines.append(f"{result['hardware']}; {versions}; commit {commit}; all stages added up {result['seconds']} s.")
-    return "\n".join(lines)
+    lines += ["", "<details><summary>Every value</summary>", ""]
+    lines += ["| setting | system | metric | mean | raw values | seeds |", "|---|---|---|---|---|---|"]
+    for score in result["scores"]:
+        bounds = [f" [{low:.2f}, {high:.2f}]" for low, high in score.get("intervals", [])] or [""] * len(
+            score["values"]
+        )
+        values = ", ".join(f"{value:.2f}{interval}" for value, interval in zip(score["values"], bounds))
+        seeds = ", ".join(map(str, score["seeds"]))
+        names = " | ".join(score[key] for key in ("setting", "system", "metric"))
+        lines.append(f"| {names} | {_cell(score, False)} | {values} | {seeds} |")
+    return "\n".join([*lines, "", "</details>"])
 
 
 def _setting_and_metric(score: dict) -> tuple[str, str]:
