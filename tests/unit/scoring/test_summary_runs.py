@@ -53,7 +53,11 @@ def test_summaries_have_intervals_papers_numbers_and_comparisons(record, tmp_pat
     assert len(tests) == 9 and tests["ROUGE-1", "lead", "mass"]["seeds"] == [1, 2]  # the lead has no seed
     assert tests["ROUGE-1", "scratch", "mass"]["seeds"] == [1]
     assert tests["ROUGE-1", "scratch", "mass"]["p_values"][0] < 0.05
-    assert "ROUGE-1) | +" in results.details(result) and "[" in results.details(result).splitlines()[2]
+    card = results.details(result)
+    assert (
+        "ROUGE-1) | +" in card
+        and "| 10 pairs | mass | ROUGE-1 | 75.0 ± 0.0 (paper 38.73) | 75.00 [75.00, 75.00]," in card
+    )
     _, summary = score(summary_runs, tmp_path, runs, "--summary-level")
     assert all("|L:summary|" in row["signature"] for row in summary["scores"])
 
@@ -92,7 +96,7 @@ def test_of_perplexities_the_lowest_is_the_best(record, tmp_path, capsys):
     status, result = score(response_runs, tmp_path, runs)
     assert status == 0 and len(result["scores"]) == 8
     assert "| 10 pairs, perplexity | 82.0 | **75.0 ± 1.4** (paper 74.32) |" in results.table(result)
-    assert "| 10 pairs, distinct-1 | 5.0 | **" in results.table(result)  # 5 words of 100
+    assert "| 10 pairs, distinct-1 | 5.0 | **" in results.details(result)  # 5 words of 100
     other = record("mass", "10 pairs", 3, GOOD, measured("d", 10.0, "other sub-words"))
     assert score(response_runs, tmp_path, [*runs, other])[0] == 1
     assert "10 pairs: perplexity of scratch" in capsys.readouterr().err
