@@ -51,5 +51,5 @@ def test_updates_of_different_losses_are_not_compared(monkeypatch):
 
 
 def test_memory_is_that_of_a_process_of_its_own():
-    ours, pairs = (msm.memory_of("step", side, 4, 256, 1) for side in ("ours", "pairs"))
-    assert ours < pairs and 16 < pairs < 1000  # (4 x 32)^2 vectors of width 256 are 16 MiB
+    small, large = (msm.memory_of("step", "pairs", documents, 256, 1) for documents in (1, 4))
+    assert 16 < large < 1000 and large - small > 64  # (4 x 32)^2 vectors of width 256 are 16 MiB, (1 x 32)^2 are 1
