@@ -32,10 +32,10 @@ demo: $(READY)  ## learn to translate two small artificial languages without a p
 	@$(RUN) examples/demo/demo.py
 
 test: $(READY)  ## unit and end-to-end tests
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) tests/unit tests/end_to_end
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) --dist worksteal tests/end_to_end tests/unit
 
 test-slow: $(READY)  ## tests that train until something is learnt
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) tests/learning
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) --dist worksteal tests/learning
 
 lint: $(READY)  ## ruff and mypy
 	@$(RUN) -m ruff check .

@@ -198,7 +198,10 @@ def main(argv=None) -> int:
     torch.set_num_threads(1)
     sizes, width = sorted(set(arguments.documents)), arguments.width
     if arguments.memory_of:
-        print_memory(*arguments.memory_of, sizes[0], width)
+        what, side = arguments.memory_of
+        if what not in WORK or side not in SIDES:
+            parser.error(f"--memory-of {what} {side}: the words are {' or '.join(WORK)}, then {' or '.join(SIDES)}")
+        print_memory(what, side, sizes[0], width)
         return 0
     hardware = f"{processor()}, 1 core, Python {platform.python_version()}, torch {torch.__version__}"
     settings, records = {"width": width, "units": UNITS, "clock": arguments.clock}, []
